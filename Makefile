@@ -1,0 +1,66 @@
+# The commands that people and CI share. `make install` is done once and again when a lock file changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+FAST_TESTS := tests/unit tests/property tests/contract tests/test_house.py
+
+.PHONY: install install-dev demo test check format bench fault e2e lock clean
+
+install: $(INSTALLED)
+
+install-dev: $(INSTALLED_DEV)
+
+# --no-build-isolation: the build backend comes from the lock as well, never from the index of the day.
+$(INSTALLED): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --require-hashes --requirement requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(INSTALLED_DEV): $(INSTALLED) requirements-dev.lock
+	$(PIP) install --quiet --require-hashes --requirement requirements-dev.lock
+	touch $@
+
+demo: install
+	$(BIN)/stagewatch demo $(ARGS)
+
+test: install-dev
+	$(BIN)/python -m pytest $(ARGS) tests
+
+check: install-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --quiet -n 2 $(ARGS) $(FAST_TESTS)
+	$(BIN)/stagewatch check
+
+format: install-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install
+	$(BIN)/stagewatch bench $(ARGS)
+
+# Kills, crashes and take-overs on a real broker.
+fault: install-dev
+	$(BIN)/python -m pytest $(ARGS) tests/simulation
+
+# Real Kafka, Connect, Debezium and PostgreSQL.
+e2e: install-dev
+	$(BIN)/python -m pytest $(ARGS) tests/e2e
+
+# Needs uv on the path. The runtime lock rules: the development lock only adds to it.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --custom-compile-command "make lock" pyproject.toml requirements-build.in -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --custom-compile-command "make lock" --extra dev --constraint requirements.lock \
+	  pyproject.toml requirements-build.in -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The benchmarks, and the real Kafka that they and the tests start."""

@@ -1,0 +1,175 @@
+"""The captured tables that are declared, and the mapping of each topic.
+
+Reads `connectors/sources/*.yaml` (and the folders of the `sources` setting); called at start by the front door.
+Every fault of every file is reported at once, with its place. Nothing here touches Kafka.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from connectors.source_models import DialectModel, SourceModel, TableModel
+from schemas import (
+    SUPPORTED_DIALECTS,
+    Column,
+    DefinitionError,
+    Fault,
+    Places,
+    TableMapping,
+    load_model,
+)
+
+SHIPPED_SOURCES = Path(__file__).parent / "sources"
+"""The folder of the sources that come with the product."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One source file as read: its model and where its parts stand."""
+
+    file: str
+    model: SourceModel
+    places: Places
+
+
+class SourceCatalog:
+    """All captured tables by topic. Topics, tables and columns are matched without regard to case."""
+
+    def __init__(self, mappings: Iterable[TableMapping], files: Sequence[SourceFile] = ()) -> None:
+        self.mappings = tuple(mappings)
+        self.files = tuple(files)
+        self._by_topic = {mapping.topic.lower(): mapping for mapping in self.mappings}
+
+    def mapping_for(self, topic: str) -> TableMapping | None:
+        """Give the mapping of a topic; None if no source declares it."""
+        return self._by_topic.get(topic) or self._by_topic.get(topic.lower())
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The declared topics, sorted."""
+        return tuple(sorted(mapping.topic for mapping in self.mappings))
+
+    def entities(self, *, reference: bool) -> frozenset[str]:
+        """Give the entities of reference tables (or of tables that belong to instances)."""
+        if reference:
+            return frozenset(mapping.entity for mapping in self.mappings if mapping.is_reference)
+        return frozenset(mapping.entity for mapping in self.mappings if mapping.instance is not None)
+
+
+def load_sources(folders: Sequence[Path], dialects: Mapping[str, object] | None = None) -> SourceCatalog:
+    """Read all source files of the folders (a path may also be one file).
+
+    `dialects` is the setting of that name: topic pattern (`cdc.mkt.*`) to what overrules the sources' own
+    declarations; where several patterns match, the longest wins. Raises `DefinitionError` with every fault.
+    """
+    faults: list[Fault] = []
+    overrules = _read_dialects(dialects or {}, faults)
+    files: list[SourceFile] = []
+    for path in _yaml_files(folders, faults):
+        try:
+            model, places = load_model(SourceModel, path.read_bytes(), str(path))
+            files.append(SourceFile(str(path), model, places))
+        except DefinitionError as error:
+            faults.extend(error.faults)
+        except OSError as error:
+            faults.append(Fault(str(path), 1, 1, f"cannot be read: {error.strerror}"))
+    mappings = list(_mappings(files, overrules, faults))
+    if faults:
+        raise DefinitionError(faults)
+    return SourceCatalog(mappings, files)
+
+
+def check_source(text: str | bytes, file: str) -> list[Fault]:
+    """Give every fault of one source file, for `stagewatch check`; `file` is only used in messages."""
+    faults: list[Fault] = []
+    try:
+        model, places = load_model(SourceModel, text, file)
+    except DefinitionError as error:
+        return error.faults
+    list(_mappings([SourceFile(file, model, places)], [], faults))
+    return faults
+
+
+def _yaml_files(folders: Sequence[Path], faults: list[Fault]) -> list[Path]:
+    files: list[Path] = []
+    for folder in folders:
+        if folder.is_dir():
+            files += sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+        elif folder.is_file():
+            files.append(folder)
+        else:
+            faults.append(Fault(str(folder), 1, 1, "no such file or folder"))
+    return files
+
+
+def _read_dialects(dialects: Mapping[str, object], faults: list[Fault]) -> list[tuple[str, DialectModel]]:
+    """Give the overruling patterns in lower case, the longest last, so that it is applied last."""
+    overrules = []
+    for pattern, setting in dialects.items():
+        try:
+            overrules.append((pattern.lower(), DialectModel.model_validate(setting)))
+        except ValidationError as error:
+            for item in error.errors(include_url=False, include_input=False):
+                place = ".".join(map(str, ("dialects", pattern, *item["loc"])))
+                faults.append(Fault("settings", 1, 1, f"{place}: {item['msg'].removeprefix('Value error, ')}"))
+    return sorted(overrules, key=lambda overrule: len(overrule[0]))
+
+
+def _mappings(
+    files: Sequence[SourceFile], overrules: list[tuple[str, DialectModel]], faults: list[Fault]
+) -> Iterable[TableMapping]:
+    """Give the mapping of every table; adds a fault for a topic of two tables and for a dialect not decoded yet."""
+    seen: dict[str, str] = {}
+    for file in files:
+        for name, table in file.model.tables.items():
+            mapping = _overruled(_mapping(file.model, name, table), overrules)
+            path = ("tables", name)
+            where = f"{file.file}: {name}"
+            other = seen.setdefault(mapping.topic.lower(), where)
+            if other != where:
+                message = f"topic '{mapping.topic}' is declared twice, here and in {other}"
+                faults.append(file.places.fault(path, message, key=True))
+            if mapping.dialect not in SUPPORTED_DIALECTS:
+                known = ", ".join(sorted(SUPPORTED_DIALECTS))
+                message = f"'{mapping.topic}': dialect '{mapping.dialect}' cannot be decoded yet; known: {known}"
+                faults.append(file.places.fault(("dialect",), message))
+            yield mapping
+
+
+def _mapping(source: SourceModel, name: str, table: TableModel) -> TableMapping:
+    lowered = name.lower()
+    return TableMapping(
+        source=source.source.lower(),
+        table=lowered,
+        topic=table.topic or source.topic.format(source=source.source.lower(), table=lowered),
+        entity=table.entity,
+        key=tuple(column.lower() for column in table.key),
+        instance=table.instance.lower() if table.instance else None,
+        is_reference=table.instance is None if table.is_reference is None else table.is_reference,
+        columns={
+            column.lower(): Column(model.field or column.lower(), model.type) for column, model in table.columns.items()
+        },
+        constants=dict(table.constants),
+        dialect=source.dialect,
+        timestamp_unit=table.timestamp_unit or source.timestamp_unit,
+        column_timezone=source.column_timezone,
+        op_ts_timezone=source.op_ts_timezone,
+    )
+
+
+def _overruled(mapping: TableMapping, overrules: list[tuple[str, DialectModel]]) -> TableMapping:
+    for pattern, setting in overrules:
+        if fnmatchcase(mapping.topic.lower(), pattern):
+            mapping = TableMapping(
+                source=mapping.source, table=mapping.table, topic=mapping.topic, entity=mapping.entity,
+                key=mapping.key, instance=mapping.instance, is_reference=mapping.is_reference,
+                columns=mapping.columns, constants=mapping.constants,
+                dialect=setting.dialect or mapping.dialect,
+                timestamp_unit=setting.timestamp_unit or mapping.timestamp_unit,
+                column_timezone=setting.column_timezone or mapping.column_timezone,
+                op_ts_timezone=setting.op_ts_timezone or mapping.op_ts_timezone,
+            )  # fmt: skip
+    return mapping

@@ -1,0 +1,83 @@
+"""An instance as people and programs read it: the document of `instances.jsonl` and of the store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rules.compiler import Definitions
+from rules.engine.judgement import over_at
+from rules.state import Instance, Visit
+from schemas import Value, from_wire, iso
+
+_TIME_ENDS = ("_at", "_from", "_to", "_start", "_finish")
+
+
+def describe(instance: Instance, definitions: Definitions, clock: int) -> dict[str, Any]:
+    """Give the instance's document: keys in a fixed order, times as ISO 8601 UTC, decimals as text.
+
+    `status` is `running`, `over`, or `unknown` while the row that is the instance itself has not come.
+    """
+    process = definitions.processes.get(instance.process or "")
+    main = instance.main
+    visits = [v for v in instance.visits if not v.is_deleted]
+    visits.sort(key=lambda v: (v.entered_at or 0, v.stage or "", v.visit or 0, v.row))
+    is_over = process is not None and over_at(process, instance, clock) is not None
+    return {
+        "instance": instance.key,
+        "process": instance.process,
+        "status": "over" if is_over else "running" if main else "unknown",
+        "org_no": main.fields.get("org_no") if main else None,
+        "stages": sorted({v.stage for v in visits if v.finished_at is None and v.stage}),
+        "fields": {k: _value(k, v) for k, v in sorted(from_wire(main.fields).items())} if main else {},
+        "visits": [_visit(v) for v in visits],
+        "rows": {
+            name: {k: _value(k, v) for k, v in sorted(from_wire(row.fields).items())}
+            for name, row in sorted((instance.others or {}).items())
+            if not row.is_deleted
+        },
+        "alerts": _alerts(instance),
+        "next_due_at": _time(instance.scheduled),
+    }
+
+
+def _visit(visit: Visit) -> dict[str, Any]:
+    return {
+        "stage": visit.stage,
+        "visit": visit.visit,
+        "entered_at": _time(visit.entered_at),
+        "finished_at": _time(visit.finished_at),
+        "suspend_from": _time(visit.suspend_from),
+        "suspend_to": _time(visit.suspend_to),
+        "result": visit.result,
+        "dept": visit.dept,
+        "handler": visit.handler,
+    }
+
+
+def _alerts(instance: Instance) -> list[dict[str, Any]]:
+    documents = []
+    for key, raised in sorted((instance.raised or {}).items()):
+        rule, stage, visit, item, severity = key.split("|")
+        documents.append(
+            {
+                "rule": rule,
+                "severity": severity,
+                "stage": stage or None,
+                "visit": int(visit) if visit else None,
+                "item": item or None,
+                "raised_at": _time(raised.at),
+                "due_at": _time(raised.deadline),
+                "open": raised.is_open,
+            }
+        )
+    return documents
+
+
+def _time(ms: int | None) -> str | None:
+    return None if ms is None else iso(ms)
+
+
+def _value(name: str, value: Value) -> object:
+    if isinstance(value, int) and not isinstance(value, bool) and name.endswith(_TIME_ENDS):
+        return iso(value)
+    return value if value is None or isinstance(value, str | int | bool) else str(value)

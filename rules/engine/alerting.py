@@ -1,0 +1,194 @@
+"""Raising, ending and reopening rungs: from a claim about an instance to alert events and notices."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rules.compiler import CompiledProcess, Definitions
+from rules.engine.partition import Partition, Step
+from rules.routing import Routing
+from rules.state import Instance, Place, Raised
+from rules.wording import OBJECT_WORDS, SEVERITY_WORDS, Wording
+from schemas import (
+    AlertEvent,
+    AlertEventKind,
+    AlertObject,
+    Evidence,
+    IndicatorDelta,
+    Notice,
+    Severity,
+    alert_id,
+)
+
+
+class RuleFace(NamedTuple):
+    """The part of a rule that alerts show."""
+
+    code: str
+    version: int
+    title: str
+    tell: tuple[str, ...]
+    text: str
+
+
+class Claim(NamedTuple):
+    """What one rule may say about one thing: a visit of a stage, an instance, an item of equipment."""
+
+    rule: RuleFace
+    stage: str | None = None
+    visit: int | None = None
+    object: AlertObject | None = None
+    dept: str | None = None
+    places: tuple[Place, ...] = ()
+    values: dict[str, object] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
+    """Further parameters of the sentence."""
+    group_text: str | None = None
+    """Template of the message that stands for all notices of this rule and item to one person."""
+
+    def key(self, severity: str) -> str:
+        """Give the key of one rung in the instance's state."""
+        visit = "" if self.visit is None else self.visit
+        item = self.object.item if self.object else ""
+        return f"{self.rule.code}|{self.stage or ''}|{visit}|{item}|{severity}"
+
+
+class Alerting:
+    """Writes alert events, notices and alert indicators of one engine into steps."""
+
+    def __init__(self, definitions: Definitions, routing: Routing) -> None:
+        self._wording = Wording(definitions.templates, definitions.calendar)
+        self._calendar = definitions.calendar
+        self._routing = routing
+        self._processes = definitions.processes
+
+    def raise_rung(  # noqa: PLR0913 - what a rung is
+        self, partition: Partition, instance: Instance, claim: Claim, step: Step, *,
+        severity: Severity, due: int | None = None, deadline: int | None = None,
+    ) -> None:  # fmt: skip
+        """Raise the rung at the partition's clock, or reopen it if it had ended; nothing if it is open."""
+        key = claim.key(severity)
+        if instance.raised is None:
+            instance.raised = {}
+        raised = instance.raised.get(key)
+        if raised is None:
+            raised = instance.raised[key] = Raised(partition.clock, due, deadline)
+            event = self._event(partition, instance, claim, "raised", severity, raised)
+            step.alerts.append(event)
+            self._count(partition, instance, event, step)
+            self._tell(partition, instance, claim, event, step)
+        elif not raised.is_open:
+            raised.is_open, raised.due, raised.deadline = True, due, deadline
+            step.alerts.append(self._event(partition, instance, claim, "reopened", severity, raised))
+
+    def end_rung(  # noqa: PLR0913 - what an end is
+        self, partition: Partition, instance: Instance, claim: Claim, step: Step, *,
+        severity: Severity, ended_at: int | None, due: int | None = None,
+    ) -> None:  # fmt: skip
+        """End an open rung: `cleared` if it ended in time (or was never due), else `closed` with how late.
+
+        `ended_at` None means that its ground fell away. `due` replaces the time it was raised for.
+        """
+        raised = (instance.raised or {}).get(claim.key(severity))
+        if raised is None or not raised.is_open:
+            return
+        raised.is_open = False
+        stands_for = due if due is not None else raised.due
+        late = 0 if ended_at is None or stands_for is None else ended_at - stands_for
+        kind: AlertEventKind = "closed" if late > 0 else "cleared"
+        step.alerts.append(self._event(partition, instance, claim, kind, severity, raised, late=late))
+
+    def _event(  # noqa: PLR0913 - the parts of an event
+        self, partition: Partition, instance: Instance, claim: Claim, kind: AlertEventKind, severity: Severity,
+        raised: Raised, *, late: int = 0,
+    ) -> AlertEvent:  # fmt: skip
+        fields = instance.main.fields if instance.main else {}
+        process = self._process(instance)
+        told = self._routing.tell(claim.rule.tell[:1], fields, partition.clock)
+        person = told[0][0].no if told and told[0][1] != "none" else None
+        item = claim.object.item if claim.object else None
+        values = self._values(process, instance, claim, severity, raised)
+        return AlertEvent(
+            alert_id=alert_id(claim.rule.code, process.id, instance.key, claim.stage, claim.visit, item, severity),
+            event=kind,
+            rule=claim.rule.code,
+            rule_version=claim.rule.version,
+            severity=severity,
+            process=process.id,
+            instance=instance.key,
+            stage=claim.stage,
+            visit=claim.visit,
+            raised_at=raised.at,
+            due_at=raised.deadline,
+            org_no=_text(fields.get("org_no")),
+            dept=claim.dept,
+            person=person,
+            object=claim.object,
+            text=self._wording.say(claim.rule.text, values) + self._suffix(kind, late, raised),
+            evidence=tuple(Evidence(*_place(p)) for p in claim.places if p.topic),
+        )
+
+    def _suffix(self, kind: AlertEventKind, late: int, raised: Raised) -> str:
+        ends = {"cleared": "（已解除）", "closed": f"（已办结，逾{self._wording.lateness(late)}）", "reopened": "（重新打开）"}
+        provisional = ""
+        if raised.deadline is not None and self._calendar.is_provisional_between(raised.at, raised.deadline):
+            provisional = "（日历暂定）"
+        return ends.get(kind, "") + provisional
+
+    def _values(
+        self, process: CompiledProcess, instance: Instance, claim: Claim, severity: Severity, raised: Raised
+    ) -> dict[str, object]:
+        fields = instance.main.fields if instance.main else {}
+        stage = process.stages.get(claim.stage) if claim.stage else None
+        thing = claim.object
+        return {
+            "instance": instance.key,
+            "severity": SEVERITY_WORDS[severity],
+            "title": claim.rule.title,
+            "stage": stage.title if stage else claim.stage,
+            "verdict": "即将到期" if severity == "WARN" else "已超期",
+            "due": self._wording.time(raised.deadline),
+            "org": fields.get("org_no"),
+            "object": f"{OBJECT_WORDS.get(thing.type, thing.type)}{thing.no}" if thing else None,
+            **{k: self._wording.time(v) if k == "since" and isinstance(v, int) else v for k, v in claim.values.items()},
+        }
+
+    def _process(self, instance: Instance) -> CompiledProcess:
+        return self._processes[instance.process] if instance.process else next(iter(self._processes.values()))
+
+    def _count(self, partition: Partition, instance: Instance, event: AlertEvent, step: Step) -> None:
+        process = self._process(instance)
+        for indicator in process.indicators:
+            if indicator.kind == "alerts" and indicator.rule == event.rule:
+                dims = f'{{"process":"{process.id}","severity":"{event.severity}"}}'
+                day = self._calendar.local_date(event.raised_at)
+                step.deltas.append(
+                    IndicatorDelta(indicator.code, event.org_no or "", day, dims, 1, 0, partition.clock)
+                )
+
+    def _tell(self, partition: Partition, instance: Instance, claim: Claim, event: AlertEvent, step: Step) -> None:
+        matters_until = event.due_at if event.due_at is not None else event.raised_at
+        if matters_until < partition.notify_from or (partition.is_history and matters_until < partition.clock):
+            return
+        fields = instance.main.fields if instance.main else {}
+        group = group_text = None
+        if claim.group_text and claim.object:
+            group = f"{event.rule}:{claim.object.item}"
+            thing = f"{OBJECT_WORDS.get(claim.object.type, claim.object.type)}{claim.object.no}"
+            group_text = self._wording.group(claim.group_text, {"object": thing})
+        for recipient, channel in self._routing.tell(claim.rule.tell, fields, partition.clock):
+            step.notices.append(
+                Notice(
+                    alert_id=event.alert_id, rule=event.rule, severity=event.severity, process=event.process,
+                    instance=event.instance, org_no=event.org_no, recipient=recipient, channel=channel,
+                    text=event.text, at=event.raised_at, due_at=event.due_at,
+                    is_late=matters_until < partition.live_from, group=group, group_text=group_text,
+                )  # fmt: skip
+            )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _place(place: Place) -> tuple[str, int, int]:
+    return place.topic, place.partition, place.offset

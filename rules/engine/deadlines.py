@@ -1,0 +1,192 @@
+"""When the rungs of a deadline rule are reached, for one instance or one visit of a stage.
+
+Compiled once from `rules.models.DeadlineRule`; called on the hot path. All times are epoch ms UTC.
+Time rules: contract, section 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from rules.calendar import WorkCalendar
+from rules.durations import Duration, clock_deadline, parse_duration, share
+from rules.engine.conditions import Fields, Test, compile_condition
+from rules.models import DeadlineRule, LimitRow, Rung
+from rules.state import Instance, Row, Visit
+from schemas import Severity
+
+Span = tuple[int, int]
+EARLIEST, LATEST = 0, 7_258_118_400_000
+"""1970 and 2200: a time outside (1900, 9999: what people type for "none") is a finding, not a time."""
+
+
+class Times(NamedTuple):
+    """The rungs of a rule in ascending order of severity, and the deadline that they belong to."""
+
+    deadline: int
+    rungs: tuple[tuple[Severity, int], ...]
+    start: int
+
+
+class Facts(Protocol):
+    """What a rule may ask beyond the instance's own rows."""
+
+    def reference(self, entity: str, key: str) -> Fields | None:
+        """Give a reference row as it was known at the partition's clock."""
+
+
+def usable(ms: object) -> int | None:
+    """Give a time that can be reckoned with, or None."""
+    return ms if isinstance(ms, int) and EARLIEST < ms < LATEST else None
+
+
+class Deadline:
+    """One deadline rule of one process, with its limits looked up."""
+
+    def __init__(self, rule: DeadlineRule, limits: Sequence[LimitRow], calendar: WorkCalendar) -> None:
+        self.code, self.version, self.title = rule.code, rule.version, rule.title
+        self.stage, self.tell, self.text = rule.stage, tuple(rule.tell), rule.text
+        self.until, self.until_stage = tuple(rule.until), rule.until_stage
+        self.restarts_on = rule.restarts_on
+        self._rule = rule
+        self._calendar = calendar
+        self._limits = _limit_rows(rule, limits)
+        self._rungs = tuple((severity, _moment(rung, calendar)) for severity, rung in rule.rungs.items())
+
+    def times(self, instance: Instance, visit: Visit | None, facts: Facts) -> Times | None:
+        """Give when its rungs are reached; None while nothing can fall due (no start, no limit, suspended)."""
+        start = self._start(instance, visit)
+        spans = self._spans(instance, visit)
+        if start is None or spans is None:
+            return None
+        rule = self._rule
+        if rule.due is not None:
+            return self._from_column(instance, start, facts)
+        limit = self.limit(instance, facts)
+        if limit is None:
+            deadline = start if rule.limit is None else None
+        elif limit.unit == "wd":
+            deadline = self._calendar.workday_deadline(start, limit.amount, spans)
+        else:
+            deadline = clock_deadline(start, limit.clock_ms, spans)
+        if deadline is None:
+            return None
+        rungs = tuple((severity, moment(start, limit, deadline, spans)) for severity, moment in self._rungs)
+        return Times(deadline if limit is not None else rungs[-1][1], rungs, start)
+
+    def limit(self, instance: Instance, facts: Facts) -> Duration | None:
+        """Give the limit that applies to the instance, or None."""
+        for test, limit in self._limits:
+            if test is None or test(_conditions(instance, facts)):
+                return limit
+        return None
+
+    def _from_column(self, instance: Instance, start: int, facts: Facts) -> Times | None:
+        deadline = self._due_column(instance, facts)
+        if deadline is None:
+            return None
+        rungs = tuple((severity, moment(start, None, deadline, ())) for severity, moment in self._rungs)
+        return Times(deadline, rungs, start)
+
+    def _due_column(self, instance: Instance, facts: Facts) -> int | None:
+        due = self._rule.due
+        if due is None:
+            return None
+        if due.reference is None:
+            time = usable(instance.main.fields.get(due.field)) if instance.main else None
+        else:
+            keys = (row.fields.get(due.key or "") for row in rows_of(instance, due.through or ""))
+            found = [facts.reference(due.reference, str(key)) for key in keys if key is not None]
+            times = [t for fields in found if fields and (t := usable(fields.get(due.field))) is not None]
+            time = max(times, default=None)
+        if time is not None and due.end_of_day:
+            time = self._calendar.ceil_day(time)
+        return time
+
+    def _start(self, instance: Instance, visit: Visit | None) -> int | None:
+        if self._rule.start == "entered_at":
+            start = usable(visit.entered_at) if visit else None
+            if self.restarts_on and visit and start is not None and visit.restarted_at:
+                start = max(start, visit.restarted_at)
+            return start
+        return usable(instance.main.fields.get(self._rule.start)) if instance.main else None
+
+    def _spans(self, instance: Instance, visit: Visit | None) -> Sequence[Span] | None:
+        """Give the suspensions that are not counted; None while one is open."""
+        kind = self._rule.spans
+        if kind == "stage" and visit is not None:
+            if visit.suspend_from is None and not visit.spans:
+                return ()
+            return suspended(visit)
+        if kind != "all":
+            return ()
+        spans: list[Span] = []
+        for each in instance.visits:
+            of_visit = suspended(each)
+            if of_visit is None:
+                return None
+            spans.extend(of_visit)
+        return spans
+
+
+def suspended(visit: Visit) -> Sequence[Span] | None:
+    """Give the suspensions of a visit, or None while one has no end."""
+    if visit.is_deleted:
+        return ()
+    begin, end = usable(visit.suspend_from), usable(visit.suspend_to)
+    if begin is None:
+        return visit.spans
+    if end is None:
+        return visit.spans if visit.finished_at is not None else None
+    return (*visit.spans, (begin, end))
+
+
+def rows_of(instance: Instance, entity: str) -> list[Row]:
+    """Give the instance's further rows of an entity that were not deleted."""
+    prefix = f"{entity}:"
+    return [r for k, r in (instance.others or {}).items() if k.startswith(prefix) and not r.is_deleted]
+
+
+def _conditions(instance: Instance, facts: Facts) -> Fields:
+    fields = instance.main.fields if instance.main else {}
+    cons_no = fields.get("cons_no")
+    customer = facts.reference("customer", str(cons_no)) if cons_no is not None else None
+    return {**fields, "cons_type": customer.get("cons_type")} if customer else fields
+
+
+def _limit_rows(rule: DeadlineRule, limits: Sequence[LimitRow]) -> list[tuple[Test | None, Duration]]:
+    if rule.limit is None:
+        return []
+    if rule.limit not in ("stage", "total"):
+        return [(None, parse_duration(rule.limit))]
+    is_total = rule.limit == "total"
+    rows = [row for row in limits if row.total == is_total and (is_total or row.stage == rule.stage)]
+    return [(compile_condition(row.when) if row.when else None, parse_duration(row.limit)) for row in rows]
+
+
+Moment = Callable[[int, Duration | None, int, Sequence[Span]], int]
+
+
+def _moment(rung: Rung, calendar: WorkCalendar) -> Moment:
+    """Give the function (start, limit, deadline, spans) → time of one rung."""
+    if rung.at == "deadline":
+        return lambda start, limit, deadline, spans: deadline
+    if rung.share is not None:
+        percent = parse_duration(rung.share)
+        return lambda start, limit, deadline, spans: share(start, deadline, percent)
+    if rung.after is not None:
+        after = parse_duration(rung.after)
+        return lambda start, limit, deadline, spans: clock_deadline(start, after.clock_ms, spans)
+    if rung.beyond is not None:
+        beyond = parse_duration(rung.beyond)
+        return lambda start, limit, deadline, spans: deadline + beyond.clock_ms
+    before = parse_duration(rung.before)
+    if before.unit != "wd":
+        return lambda start, limit, deadline, spans: deadline - before.clock_ms
+
+    def workdays_before(start: int, limit: Duration | None, deadline: int, spans: Sequence[Span]) -> int:
+        days = (limit.amount if limit else 0) - before.amount
+        return calendar.workday_deadline(start, max(days, 0), spans)
+
+    return workdays_before

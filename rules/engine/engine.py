@@ -1,0 +1,325 @@
+"""The engine: takes changes in order of arrival, or the time, and says what is to be done.
+
+Used by the tracking agent, by `replay`, by the definitions' own tests and by the property tests. It mutates
+the partition that it is given and writes everything else into a `Step`; a step is synchronous, so state is
+never seen half done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop
+
+import msgspec
+
+from rules.compiler import CompiledProcess, Definitions
+from rules.engine.alerting import Alerting
+from rules.engine.contributions import Contributions, Part, differences
+from rules.engine.deadlines import usable
+from rules.engine.fusion import fuse_row, fuse_visit, new_row, new_visit
+from rules.engine.judgement import Judgement, over_at
+from rules.engine.membership import ITEM, VOTE, Membership
+from rules.engine.partition import Partition, Step
+from rules.reference import NEVER, Reference, ReferenceEvent
+from rules.routing import Routing
+from rules.state import Instance, PartitionPosition, Row, Visit
+from schemas import Change
+
+MOVED_BY = ("tg_no", "line_no")
+"""Fields of an application that say where it hangs."""
+
+
+class Engine:
+    """All definitions, ready to judge any number of partitions."""
+
+    def __init__(self, definitions: Definitions, reference: Reference, *, mail_domain: str = "stagewatch.local") -> None:
+        self.definitions = definitions
+        self.reference = reference
+        alerting = Alerting(definitions, Routing(reference, mail_domain=mail_domain))
+        self._judgement = Judgement(definitions, alerting)
+        self._membership = Membership(definitions, reference, alerting)
+        self._contributions = {p.id: Contributions(p, definitions.calendar) for p in definitions.processes.values()}
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(Instance).decode
+        self._decode_position = msgspec.msgpack.Decoder(PartitionPosition).decode
+
+    # -- life of a partition
+
+    def new_partition(self, number: int, *, notify_from: int = 0, live_from: int = 0) -> Partition:
+        """Give an empty partition; `finish_recovery` must follow, after `load` of what was kept."""
+        partition = Partition(number, self.reference)
+        partition.notify_from, partition.live_from = notify_from, live_from
+        return partition
+
+    def load(self, partition: Partition, key: str, data: bytes) -> None:
+        """Take in one instance from the changelog."""
+        partition.instances[key] = self._decode(data)
+
+    def drop(self, partition: Partition, key: str) -> None:
+        """Take in the removal of an instance from the changelog."""
+        partition.instances.pop(key, None)
+
+    def load_position(self, partition: Partition, data: bytes) -> None:
+        """Take in the engine's part of the position record."""
+        position = self._decode_position(data)
+        partition.clock, partition.notify_from = position.clock, position.notify_from
+        partition.judged = position.reference
+
+    def finish_recovery(self, partition: Partition) -> None:
+        """Make timers, indexes and the reference cursor from what was loaded. Call once."""
+        partition.cursor = self.reference.cursor(partition.clock, partition.judged)
+        for instance in partition.instances.values():
+            instance.scheduled = None
+            partition.schedule(instance)
+            process = self._process(instance)
+            if process is not None:
+                partition.index(instance, self._membership.index_keys(partition, instance, process))
+
+    def release(self, partition: Partition) -> None:
+        """Let go of a partition that moved to another worker."""
+        if partition.cursor is not None:
+            self.reference.release(partition.cursor)
+            partition.cursor = None
+
+    def dump(self, partition: Partition, key: str) -> bytes | None:
+        """Give an instance as it goes to the changelog; None if there is none."""
+        instance = partition.instances.get(key)
+        return None if instance is None else self._encode(instance)
+
+    def dump_position(self, partition: Partition) -> bytes:
+        """Give the engine's part of the position record."""
+        return self._encode(PartitionPosition(partition.clock, partition.notify_from, partition.judged))
+
+    # -- time and changes
+
+    def apply(self, partition: Partition, changes: Sequence[Change], step: Step) -> None:
+        """Judge changes in the order given; the clock follows their arrival, and what is due before fires before.
+
+        `changes` are sorted by `(at, topic, partition, offset)`; reference events up to each `at` are in
+        `reference` already. A change that arrives before the clock is judged at the clock.
+        """
+        for change in changes:
+            if change.at > partition.clock:
+                if partition.next_due() <= change.at:
+                    self._work_off(partition, change.at, step, timers_until=change.at - 1)
+                partition.clock = change.at
+            partition.is_history = change.op == "r"
+            self._apply(partition, change, step)
+        partition.is_history = False
+
+    def advance(self, partition: Partition, now: int, step: Step) -> None:
+        """Move the clock to `now` and fire everything due by then. Backwards: nothing happens."""
+        if now < partition.clock:
+            now = partition.clock
+        if partition.next_due() <= now:
+            self._work_off(partition, now, step, timers_until=now)
+        partition.clock = now
+
+    def _work_off(self, partition: Partition, until: int, step: Step, *, timers_until: int) -> None:
+        """Fire timers and reference events in order of time; reference first at equal times."""
+        timers, cursor = partition.timers, partition.cursor
+        while True:
+            timer = timers[0][0] if timers else NEVER
+            event = cursor.due if cursor else NEVER
+            if event <= timer and event <= until and cursor is not None:
+                partition.clock = max(partition.clock, event)
+                self._refer(partition, cursor.pop(), step)
+            elif timer <= timers_until:
+                due, key = heappop(timers)
+                partition.clock = max(partition.clock, due)
+                self._fire(partition, key, due, step)
+            else:
+                return
+
+    def _fire(self, partition: Partition, key: str, due: int, step: Step) -> None:
+        instance = partition.instances.get(key)
+        if instance is None or instance.scheduled != due:
+            return
+        instance.scheduled = None
+        for visit in instance.visits:
+            if visit.due is not None and visit.due <= due:
+                self._judgement.judge_visit(partition, instance, visit, step)
+        if instance.due is not None and instance.due <= due:
+            self._judgement.judge_whole(partition, instance, step)
+        partition.schedule(instance)
+        step.changed.add(key)
+
+    # -- one change
+
+    def _apply(self, partition: Partition, change: Change, step: Step) -> None:
+        key = change.instance or partition.holder(change.entity, change.row)
+        if not key:
+            step.dropped += 1
+            return
+        instance = partition.instances.get(key)
+        if instance is None:
+            instance = Instance(key, since=partition.clock, visits=[])
+            partition.instances[key] = instance
+        if change.entity == "visit":
+            is_new = self._apply_visit(partition, instance, change, step)
+        elif change.entity in self.definitions.by_entity:
+            is_new = self._apply_main(partition, instance, change, step)
+        elif change.entity == VOTE:
+            is_new = self._apply_vote(partition, instance, change, step)
+        else:
+            is_new = self._apply_other(partition, instance, change, step)
+        if not is_new:
+            step.dropped += 1
+            return
+        partition.schedule(instance)
+        step.changed.add(key)
+
+    def _apply_visit(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
+        process = self._process(instance)
+        visit = next((v for v in instance.visits if v.row == change.row), None)
+        before: list[Part] = []
+        times: tuple[int | None, int | None] = (None, None)
+        stage = None
+        if visit is None:
+            visit = new_visit(change)
+            instance.visits.append(visit)
+            partition.learn_rows(instance)
+        else:
+            times, stage = (usable(visit.entered_at), usable(visit.finished_at)), visit.stage
+            before = self._visit_parts(partition, process, instance, visit)
+            if not fuse_visit(visit, change):
+                return False
+        if process is None:
+            self._judgement.judge_whole(partition, instance, step)
+            return True
+        if stage not in (None, visit.stage):
+            self._judgement.end_all(partition, instance, process, step)
+        self._judge_visit(partition, instance, visit, process, step)
+        self._judgement.judge_times(partition, instance, visit, times, step)
+        self._judgement.judge_codes(partition, instance, visit, step)
+        self._judgement.judge_order(partition, instance, step)
+        self._judgement.judge_whole(partition, instance, step)
+        after = self._visit_parts(partition, process, instance, visit)
+        if before != after:
+            step.deltas += differences(before, after, partition.clock)
+        return True
+
+    def _apply_main(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
+        process = self._process(instance)
+        before = self._all_parts(partition, process, instance)
+        moved = _whereabouts(instance.main)
+        is_first = instance.main is None
+        if instance.main is None:
+            instance.main = new_row(change)
+        elif not fuse_row(instance.main, change):
+            return False
+        following = self._choose(change.entity, instance.main)
+        if process is not None and following is not process:
+            self._judgement.end_all(partition, instance, process, step)
+        instance.process = following.id if following else None
+        self._judgement.judge_class(partition, instance, step)
+        if is_first and instance.visits:
+            self._judgement.end_orphan(partition, instance, step)
+        if following is not None:
+            self._judge_all(partition, instance, following, step)
+            if is_first or following is not process or moved != _whereabouts(instance.main):
+                self._membership.judge_instance(partition, instance, following, step)
+            self._judge_end(partition, instance, following, step)
+        partition.index(instance, self._membership.index_keys(partition, instance, following))
+        step.deltas += differences(before, self._all_parts(partition, following, instance), partition.clock)
+        return True
+
+    def _judge_end(self, partition: Partition, instance: Instance, process: CompiledProcess, step: Step) -> None:
+        ended_at = over_at(process, instance, partition.clock)
+        if ended_at is not None and instance.raised:
+            self._membership.end_items(partition, instance, process, step, ended_at=ended_at)
+        if process.entity == ITEM:
+            self._membership.judge_released(partition, instance, process, step)
+
+    def _apply_other(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
+        name = f"{change.entity}:{change.row}"
+        others = instance.others = instance.others or {}
+        if name not in others:
+            others[name] = new_row(change)
+            partition.learn_rows(instance)
+        elif not fuse_row(others[name], change):
+            return False
+        process = self._process(instance)
+        if process is None:
+            return True
+        partition.index(instance, self._membership.index_keys(partition, instance, process))
+        reported = usable(change.fields.get("submitted_at")) or partition.clock
+        for visit in instance.visits:
+            rules = process.by_stage.get(visit.stage or "", ())
+            if visit.finished_at is None and change.op != "d" and any(r.restarts_on == change.entity for r in rules):
+                visit.restarted_at = max(reported, visit.restarted_at or 0)
+        self._judge_all(partition, instance, process, step)
+        return True
+
+    def _apply_vote(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
+        if instance.votes:
+            return False
+        instance.votes = (change.row,)
+        process = self._process(instance)
+        if process is not None:
+            self._membership.judge_released(partition, instance, process, step)
+        return True
+
+    # -- a change of reference data
+
+    def _refer(self, partition: Partition, event: ReferenceEvent, step: Step) -> None:
+        if event.entity == ITEM:
+            self._membership.judge_item(partition, event.key, event.kind, step)
+            return
+        prefix = {"customer": "cons", "project_schedule": "prj", "tg": "tg"}[event.entity]
+        for instance in partition.found([f"{prefix}:{event.key}"]):
+            process = self._process(instance)
+            if process is None:
+                continue
+            before = self._all_parts(partition, process, instance)
+            self._judge_all(partition, instance, process, step)
+            if event.entity == "tg":
+                partition.index(instance, self._membership.index_keys(partition, instance, process))
+                self._membership.judge_instance(partition, instance, process, step)
+            step.deltas += differences(before, self._all_parts(partition, process, instance), partition.clock)
+            partition.schedule(instance)
+            step.changed.add(instance.key)
+
+    # -- parts
+
+    def _judge_all(self, partition: Partition, instance: Instance, process: CompiledProcess, step: Step) -> None:
+        for visit in instance.visits:
+            self._judge_visit(partition, instance, visit, process, step)
+            if visit.stage not in process.stages:
+                self._judgement.judge_codes(partition, instance, visit, step)
+        self._judgement.judge_order(partition, instance, step)
+        self._judgement.judge_whole(partition, instance, step)
+
+    def _judge_visit(
+        self, partition: Partition, instance: Instance, visit: Visit, process: CompiledProcess, step: Step
+    ) -> None:
+        self._judgement.judge_visit(partition, instance, visit, step)
+        contributions = self._contributions[process.id]
+        if visit.stage in contributions.measured:
+            self._judgement.measure(visit, instance, partition, contributions.deadline_rules.get(visit.stage))
+
+    def _process(self, instance: Instance) -> CompiledProcess | None:
+        return self.definitions.processes.get(instance.process) if instance.process else None
+
+    def _choose(self, entity: str, main: Row) -> CompiledProcess | None:
+        return next((p for p in self.definitions.by_entity[entity] if p.fits(main.fields)), None)
+
+    def _visit_parts(
+        self, partition: Partition, process: CompiledProcess | None, instance: Instance, visit: Visit
+    ) -> list[Part]:
+        if process is None:
+            return []
+        is_over = over_at(process, instance, partition.clock) is not None
+        return self._contributions[process.id].of_visit(instance, visit, is_over=is_over)
+
+    def _all_parts(self, partition: Partition, process: CompiledProcess | None, instance: Instance) -> list[Part]:
+        if process is None or instance.main is None:
+            return []
+        parts = self._contributions[process.id].of_main(instance)
+        for visit in instance.visits:
+            parts += self._visit_parts(partition, process, instance, visit)
+        return parts
+
+
+def _whereabouts(row: Row | None) -> tuple[object, ...]:
+    return tuple(row.fields.get(name) for name in MOVED_BY) if row else ()

@@ -1,0 +1,132 @@
+"""Fusion: what a change of one row does to the state of its instance, column by column.
+
+Every row keeps the source position of the newest change applied, and for columns that this change lacked
+the older position that they come from. So the order in which changes arrive does not matter, a repeat
+changes nothing, and a missing column is not a null one.
+"""
+
+from rules.state import VISIT_FIELDS, Place, Row, Visit
+from schemas import Change, to_wire
+
+_NEVER: dict[tuple[str, ...], tuple[tuple[str, int], ...]] = {}
+"""Shape of a change → the visit columns it lacks at position -1; shared by all visits of that shape."""
+
+
+def place_of(change: Change) -> Place:
+    """Give where the change was read."""
+    return Place(change.topic, change.partition, change.offset)
+
+
+def new_row(change: Change) -> Row:
+    """Give a row that knows only this change."""
+    return Row(change.position, dict(to_wire(change.fields)), place_of(change), change.op == "d")
+
+
+def fuse_row(row: Row, change: Change) -> bool:
+    """Apply the change to a known row; false if it said nothing new."""
+    if change.position > row.position:
+        _fuse_newer(row, change)
+        return True
+    if change.position == row.position or not row.older:
+        return _fill_unseen(row, change) if change.position < row.position else False
+    return _fuse_older(row, change)
+
+
+def _fuse_newer(row: Row, change: Change) -> None:
+    if change.op == "d":
+        row.is_deleted = True
+    else:
+        row.is_deleted = False
+        lacking = [name for name in row.fields if name not in change.fields]
+        older = row.older or {}
+        row.older = {name: older.get(name, row.position) for name in lacking} or None
+        row.fields.update(to_wire(change.fields))
+    row.position = change.position
+    row.place = place_of(change)
+
+
+def _fill_unseen(row: Row, change: Change) -> bool:
+    unseen = [name for name in change.fields if name not in row.fields]
+    if not unseen or change.op == "d":
+        return False
+    row.older = row.older or {}
+    fields = to_wire(change.fields)
+    for name in unseen:
+        row.fields[name] = fields[name]
+        row.older[name] = change.position
+    return True
+
+
+def _fuse_older(row: Row, change: Change) -> bool:
+    if change.op == "d" or row.older is None:
+        return False
+    is_new = False
+    for name, value in to_wire(change.fields).items():
+        if name not in row.fields or row.older.get(name, row.position) < change.position:
+            row.fields[name] = value
+            row.older[name] = change.position
+            is_new = True
+    return is_new
+
+
+def new_visit(change: Change) -> Visit:
+    """Give a visit that knows only this change."""
+    visit = Visit(change.row, -1, place_of(change))
+    fuse_visit(visit, change)
+    return visit
+
+
+def fuse_visit(visit: Visit, change: Change) -> bool:
+    """Apply the change to a visit; false if it said nothing new."""
+    fields = change.fields
+    if change.position <= visit.position:
+        return bool(visit.older) and change.op != "d" and _fuse_older_visit(visit, change)
+    if change.op == "d":
+        visit.is_deleted = True
+    else:
+        visit.is_deleted = False
+        lacking = _lacking(tuple(fields))
+        if lacking is not visit.older:
+            visit.older = _older(visit, lacking)
+        _remember_span(visit, change)
+        for name in VISIT_FIELDS:
+            if name in fields:
+                setattr(visit, name, fields[name])
+    visit.position = change.position
+    visit.place = place_of(change)
+    return True
+
+
+def _lacking(shape: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    lacking = _NEVER.get(shape)
+    if lacking is None:
+        names = frozenset(shape)
+        lacking = _NEVER[shape] = tuple((name, -1) for name in VISIT_FIELDS if name not in names)
+    return lacking
+
+
+def _older(visit: Visit, lacking: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+    if not lacking or visit.position < 0:
+        return lacking
+    known = dict(visit.older)
+    return tuple((name, known.get(name, visit.position)) for name, _ in lacking)
+
+
+def _fuse_older_visit(visit: Visit, change: Change) -> bool:
+    is_new = False
+    older = dict(visit.older)
+    for name, position in visit.older:
+        if position < change.position and name in change.fields:
+            setattr(visit, name, change.fields[name])
+            older[name] = change.position
+            is_new = True
+    visit.older = tuple(older.items())
+    return is_new
+
+
+def _remember_span(visit: Visit, change: Change) -> None:
+    """Keep a suspension that ended when the row's columns begin to tell of the next one."""
+    begin, end = visit.suspend_from, visit.suspend_to
+    following = change.fields.get("suspend_from")
+    if begin is not None and end is not None and isinstance(following, int) and following >= end and following != begin:
+        visit.spans = (*visit.spans, (begin, end))

@@ -1,0 +1,223 @@
+"""The shape of definition files: processes, rules, limits, indicators, message templates.
+
+Pydantic, `extra="forbid"`: these are our own files and a typing error must be a fault with its place.
+Read by `rules.loader`; the engine never sees these classes but what `rules.compiler` makes of them.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from rules.durations import parse_duration
+from schemas import Severity
+
+Condition = dict[str, Any]
+"""Structured condition: field → value (equal), list (one of), or `{ge|gt|le|lt|ne: value}`; all must hold."""
+
+ProcessId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+RuleCode = Annotated[str, Field(pattern=r"^(R-[TND]\d{2}|A\d{2})$")]
+
+
+def _checked_duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+DurationText = Annotated[str, AfterValidator(_checked_duration)]
+"""`15m`, `24h`, `60d`, `5wd` (workdays), `80%` (share of the limit)."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Stage(_Model):
+    """One stage of a process."""
+
+    code: str
+    title: str
+    acts: list[str] = Field(default=[], description="departments and parties that do it")
+    after: list[str] = Field(default=[], description="stages that must have ended when this one is entered")
+    parallel: bool = Field(default=False, description="runs beside its neighbours")
+    optional: bool = False
+    back_to: list[str] = Field(default=[], description="stages that a rejection leads back to")
+    department: str | None = Field(default=None, description="who answers for it if the row names nobody")
+    starts: str = Field(default="", description="start event, in words")
+    ends: str = Field(default="", description="end event, in words")
+
+
+class Process(_Model):
+    """A business process: which rows make an instance, which stages it has, when it is over."""
+
+    version: Literal["process/v1"]
+    id: ProcessId
+    code: str
+    title: str
+    entity: str = Field(description="entity of the row that is the instance itself")
+    when: Condition = Field(default={}, description="which rows of the entity are of this process")
+    over_when: list[str] = Field(default=[], description="time fields: the instance is over when one is set")
+    over_status: list[str] = Field(default=[], description="values of status_code that end the instance")
+    rejected: list[str] = Field(default=["rejected"], description="result codes that lead back")
+    connect_stage: str | None = Field(default=None, description="from here on grid constraints no longer touch it")
+    stages: list[Stage] = []
+    tests: list[dict[str, Any]] = []
+
+
+class DueAt(_Model):
+    """A deadline that a column states, instead of a limit counted from a start."""
+
+    field: str
+    reference: str | None = Field(default=None, description="reference entity that has the field")
+    through: str | None = Field(default=None, description="entity of the instance's rows that carry `key`")
+    key: str | None = Field(default=None, description="field of those rows that is the reference's key")
+    end_of_day: bool = False
+
+
+class Rung(_Model):
+    """When one step of a rule is reached. Exactly one of the fields."""
+
+    before: DurationText | None = Field(default=None, description="so long before the deadline")
+    share: DurationText | None = Field(default=None, description="at this share of the time to the deadline")
+    at: Literal["deadline"] | None = None
+    after: DurationText | None = Field(default=None, description="so long after the start, by itself")
+    beyond: DurationText | None = Field(default=None, description="so long after the deadline")
+
+
+class _Rule(_Model):
+    code: RuleCode
+    version: int = Field(default=1, ge=1)
+    title: str
+    processes: list[ProcessId]
+    tell: list[str] = Field(default=["manager"], description="roles that get a notice, in order of fallback first")
+    text: str = Field(description="template id of the sentence")
+    enabled: bool = True
+
+
+class DeadlineRule(_Rule):
+    """Due when a time is reached and what is watched has not ended."""
+
+    kind: Literal["deadline"]
+    stage: str | None = Field(default=None, description="the stage that it watches; none: the whole instance")
+    start: str = Field(default="entered_at", description="`entered_at` of the stage, or a time field of the instance")
+    limit: Literal["stage", "total"] | DurationText | None = Field(default=None, description="row of the limit template")
+    due: DueAt | None = None
+    spans: Literal["stage", "all", "none"] = Field(default="stage", description="suspensions that are not counted")
+    until: list[str] = Field(default=[], description="time fields of the instance: ended when one is set")
+    until_stage: str | None = Field(default=None, description="ended when this stage has ended")
+    restarts_on: str | None = Field(default=None, description="entity whose rows restart the time (idle rules)")
+    rungs: dict[Severity, Rung]
+
+
+class OrderRule(_Rule):
+    """A stage entered before one that it comes after had ended."""
+
+    kind: Literal["order"]
+    severity: Severity = "ALARM"
+
+
+class BackdatedRule(_Rule):
+    """A stage that ended before it began, or whose times lie far before the news of them."""
+
+    kind: Literal["backdated"]
+    severity: Severity = "ALARM"
+    max_lag: DurationText = "72h"
+
+
+class MembershipRule(_Rule):
+    """An instance hangs below equipment that is on the negative list."""
+
+    kind: Literal["membership"]
+    object_type: Literal["pub_trans", "dist_line", "any"]
+    on: Literal["instance", "item"] = Field(description="judged when the instance moves, or when the item opens")
+    severity_by_level: dict[str, Severity] = {}
+    severity: Severity = "ALARM"
+
+
+class ReleasedRule(_Rule):
+    """An item was cleared while applications that it had touched still wait."""
+
+    kind: Literal["released"]
+    severity: Severity = "INFO"
+
+
+class OrphanRule(_Rule):
+    """Rows whose instance is unknown after a while."""
+
+    kind: Literal["orphan"]
+    after: DurationText = "30m"
+    severity: Severity = "WARN"
+
+
+class CodeRule(_Rule):
+    """A stage, class or date that the definitions do not know (kept, marked, counted)."""
+
+    kind: Literal["unknown_code"]
+    severity: Severity = "INFO"
+
+
+Rule = Annotated[
+    DeadlineRule | OrderRule | BackdatedRule | MembershipRule | ReleasedRule | OrphanRule | CodeRule,
+    Field(discriminator="kind"),
+]
+
+
+class RuleFile(_Model):
+    """A file of rules."""
+
+    version: Literal["rules/v1"]
+    id: str
+    title: str = ""
+    rules: list[Rule]
+    tests: list[dict[str, Any]] = []
+
+
+class LimitRow(_Model):
+    """The limit of one stage (or of the whole) of one process, for the instances that match `when`."""
+
+    process: ProcessId
+    stage: str | None = None
+    total: bool = False
+    when: Condition = {}
+    limit: DurationText
+
+
+class LimitFile(_Model):
+    """A selectable set of limits. The first row that matches counts."""
+
+    version: Literal["limits/v1"]
+    id: str
+    title: str
+    rows: list[LimitRow]
+    tests: list[dict[str, Any]] = []
+
+
+class Indicator(_Model):
+    """One indicator; sums of numerator and denominator per unit, local date and process."""
+
+    code: Annotated[str, Field(pattern=r"^I\d{3}[A-Z]?$")]
+    title: str
+    kind: Literal["stage_open", "stage_on_time", "stage_mean", "stage_count", "count", "alerts"]
+    processes: list[ProcessId]
+    stage: str | None = None
+    rule: str | None = Field(default=None, description="the rule whose deadline says what is in time")
+    field: str | None = Field(default=None, description="time field of the instance whose date counts")
+    sum: str | None = Field(default=None, description="number field that is summed; none: instances are counted")
+    unit: str = "个"
+
+
+class IndicatorFile(_Model):
+    """A file of indicators."""
+
+    version: Literal["indicators/v1"]
+    id: str
+    indicators: list[Indicator]
+    tests: list[dict[str, Any]] = []
+
+
+class TemplateFile(_Model):
+    """Sentences by id; `{name}` parameters are those of `rules.wording`."""
+
+    version: Literal["templates/v1"]
+    id: str
+    templates: dict[str, str]
+    tests: list[dict[str, Any]] = []

@@ -1,0 +1,213 @@
+"""Reference data with the times at which it arrived: topology, managers, customers, list items.
+
+One per worker, read by all its partitions. A look-up names the time of the asking partition's clock and
+sees what had arrived by then, so that catching up judges what running live would have judged. Changes of
+entities that judgements rest on are also *events* on a timeline, which each partition works off in order.
+Pure: fed by `streams.reference` in the worker and directly in `replay`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import NamedTuple
+
+from schemas import Change, Value
+
+Fields = dict[str, Value]
+JUDGED = frozenset({"negative_item", "customer", "project_schedule", "tg"})
+"""Entities whose changes make instances be judged again; the others only answer look-ups."""
+
+
+class ReferenceEvent(NamedTuple):
+    """Something that judgements rest on changed at `at` (epoch ms)."""
+
+    at: int
+    source: str
+    """`topic:partition` of the record."""
+    offset: int
+    kind: str
+    """`opened` and `closed` for list items, else `changed`."""
+    entity: str
+    key: str
+
+
+class _History:
+    """The versions of one reference row, by arrival; `None` fields: deleted."""
+
+    __slots__ = ("position", "times", "versions")
+
+    def __init__(self) -> None:
+        self.position = -1
+        self.times: list[int] = []
+        self.versions: list[Fields | None] = []
+
+    def at(self, time: int) -> Fields | None:
+        times = self.times
+        if times and times[-1] <= time:
+            return self.versions[-1]
+        index = bisect_right(times, time)
+        return self.versions[index - 1] if index else None
+
+
+class Reference:
+    """All reference rows of one worker."""
+
+    def __init__(self, entities: frozenset[str]) -> None:
+        self.entities = entities
+        self._rows: dict[str, dict[str, _History]] = {entity: {} for entity in entities}
+        self._links: dict[tuple[str, str], set[str]] = {}
+        self._timeline: list[ReferenceEvent] = []
+        self._cursors: list[ReferenceCursor] = []
+        self._is_sorted = True
+
+    def add(self, change: Change) -> None:
+        """Take in one change; in order within its source partition, in any order between them."""
+        history = self._rows[change.entity].setdefault(change.row, _History())
+        if change.position <= history.position:
+            return
+        history.position = change.position
+        before = history.versions[-1] if history.versions else None
+        after = None if change.op == "d" else {**(before or {}), **change.fields}
+        at = max(change.at, history.times[-1]) if history.times else change.at
+        history.times.append(at)
+        history.versions.append(after)
+        self._link(change.entity, change.row, after)
+        if change.entity in JUDGED:
+            self._tell(change, at, before, after)
+
+    def get(self, entity: str, key: str, at: int) -> Fields | None:
+        """Give the row as it was known at `at`, or None."""
+        rows = self._rows.get(entity)
+        history = rows.get(key) if rows else None
+        return history.at(at) if history else None
+
+    def linked(self, entity: str, field: str, value: str, at: int) -> list[tuple[str, Fields]]:
+        """Give the rows of `entity` whose `field` was `value` at `at`, sorted by key."""
+        found = []
+        for key in sorted(self._links.get((f"{entity}.{field}", value), ())):
+            fields = self.get(entity, key, at)
+            if fields is not None and fields.get(field) == value:
+                found.append((key, fields))
+        return found
+
+    def cursor(self, clock: int, judged: dict[str, int]) -> ReferenceCursor:
+        """Give a partition's view of the timeline: past events that it has not judged, and all to come."""
+        self._sort()
+        cursor = ReferenceCursor(self, bisect_right(self._timeline, clock, key=itemgetter(0)), judged)
+        self._cursors.append(cursor)
+        return cursor
+
+    def release(self, cursor: ReferenceCursor) -> None:
+        """Forget a cursor whose partition left."""
+        self._cursors.remove(cursor)
+
+    def timeline(self) -> list[ReferenceEvent]:
+        """Give all events in order of time."""
+        self._sort()
+        return self._timeline
+
+    def _sort(self) -> None:
+        if not self._is_sorted:
+            self._timeline.sort()
+            self._is_sorted = True
+
+    def _link(self, entity: str, key: str, fields: Fields | None) -> None:
+        for field in LINKED.get(entity, ()):
+            value = (fields or {}).get(field)
+            if value is not None:
+                self._links.setdefault((f"{entity}.{field}", str(value)), set()).add(key)
+
+    def _tell(self, change: Change, at: int, before: Fields | None, after: Fields | None) -> None:
+        source = f"{change.topic}:{change.partition}"
+        for time, kind in _happenings(change.entity, at, before, after):
+            self._insert(ReferenceEvent(time, source, change.offset, kind, change.entity, change.row))
+
+    def _insert(self, event: ReferenceEvent) -> None:
+        if not self._cursors:
+            self._is_sorted = self._is_sorted and (not self._timeline or event >= self._timeline[-1])
+            self._timeline.append(event)
+            return
+        self._sort()
+        index = bisect_right(self._timeline, event)
+        insort(self._timeline, event)
+        for cursor in self._cursors:
+            cursor.inserted(index, event)
+
+
+LINKED = {
+    "negative_item": ("tg_no", "trans_no", "line_no"),
+    "tg": ("trans_no", "line_no"),
+    "stakeholder": ("org_no",),
+}
+"""Fields by which rows are looked up besides their key."""
+
+
+def is_open(item: Fields | None, at: int) -> bool:
+    """True if a list item is published and not cleared at `at`."""
+    if item is None:
+        return False
+    published, cleared = item.get("published_at"), item.get("cleared_at")
+    return isinstance(published, int) and published <= at and not (isinstance(cleared, int) and cleared <= at)
+
+
+def _happenings(entity: str, at: int, before: Fields | None, after: Fields | None) -> Iterator[tuple[int, str]]:
+    if entity != "negative_item":
+        yield at, "changed"
+        return
+    was, now = is_open(before, at), is_open(after, at)
+    if was != now:
+        yield at, "opened" if now else "closed"
+    elif now and before != after:
+        yield at, "changed"
+    for field, kind in (("published_at", "opened"), ("cleared_at", "closed")):
+        time = (after or {}).get(field)
+        if isinstance(time, int) and time > at:
+            yield time, kind
+
+
+NEVER = 1 << 62
+"""Later than every time, epoch ms."""
+
+
+class ReferenceCursor:
+    """How far one partition has worked off the timeline."""
+
+    __slots__ = ("_late", "_reference", "due", "index", "judged")
+
+    def __init__(self, reference: Reference, index: int, judged: dict[str, int]) -> None:
+        self._reference = reference
+        self.index = index
+        self.judged = judged
+        events = reference.timeline()
+        self._late = [e for e in events[:index] if e.offset >= judged.get(e.source, 0)]
+        self.due = NEVER
+        """When the next event is due, epoch ms; `NEVER` if there is none."""
+        self._look_ahead()
+
+    def inserted(self, index: int, event: ReferenceEvent) -> None:
+        """The timeline grew at `index`: what lies behind us is judged late."""
+        if index < self.index:
+            self.index += 1
+            self._late.append(event)
+        self._look_ahead()
+
+    def pop(self) -> ReferenceEvent:
+        """Give the next event; it counts as judged from then on. Only if `due` is not `NEVER`."""
+        if self._late:
+            event = self._late.pop(0)
+        else:
+            event = self._reference.timeline()[self.index]
+            self.index += 1
+        if event.offset >= self.judged.get(event.source, 0):
+            self.judged[event.source] = event.offset + 1
+        self._look_ahead()
+        return event
+
+    def _look_ahead(self) -> None:
+        events = self._reference.timeline()
+        if self._late:
+            self.due = self._late[0].at
+        else:
+            self.due = events[self.index].at if self.index < len(events) else NEVER

@@ -1,0 +1,109 @@
+"""What a partition of the engine holds: instances, their rows and visits, and what was raised.
+
+MessagePack arrays on the changelog: the order of the attributes is the format. `gc=False` because none
+of these can be part of a cycle, and a million of them would make every collection slow.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas import WireValue
+
+VISIT_FIELDS = (
+    "stage", "visit", "entered_at", "finished_at", "suspend_from", "suspend_to", "result", "dept", "handler",
+)  # fmt: skip
+"""Fields of a visit row that state keeps; other columns are the store's business."""
+
+
+class Place(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Where a record was read: topic, partition, offset."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Row(msgspec.Struct, array_like=True, gc=False):
+    """One source row of an instance (its own row, a project, a report), fused column by column."""
+
+    position: int
+    """Source position of the newest change applied."""
+    fields: dict[str, WireValue]
+    """Every column seen; None is null. Decimals are kept as on the wire (`schemas.to_wire`)."""
+    place: Place
+    is_deleted: bool = False
+    older: dict[str, int] | None = None
+    """Columns that the newest change lacked, with the position of the change they come from."""
+
+
+class Visit(msgspec.Struct, array_like=True, gc=False):
+    """One visit of a stage: one progress row."""
+
+    row: str
+    position: int
+    place: Place
+    stage: str | None = None
+    visit: int | None = None
+    entered_at: int | None = None
+    finished_at: int | None = None
+    suspend_from: int | None = None
+    suspend_to: int | None = None
+    result: str | None = None
+    dept: str | None = None
+    handler: str | None = None
+    older: tuple[tuple[str, int], ...] = ()
+    """Columns whose own position is older than `position` (-1: never seen)."""
+    spans: tuple[tuple[int, int], ...] = ()
+    """Suspensions that ended before the row's present one began."""
+    is_deleted: bool = False
+    restarted_at: int | None = None
+    """Last works report (idle rules count from here)."""
+    due: int | None = None
+    """When the next rung falls due; derived."""
+    is_on_time: bool | None = None
+    """Whether it ended within its limit; None while open or without a limit."""
+    took: int | None = None
+    """Net workdays from start to end; None while open."""
+
+
+class Raised(msgspec.Struct, array_like=True, gc=False):
+    """A rung that was raised."""
+
+    at: int
+    """When it fired."""
+    due: int | None
+    """The time that the rung stands for."""
+    deadline: int | None
+    is_open: bool = True
+
+
+class Instance(msgspec.Struct, array_like=True, gc=False):
+    """One process instance: everything known about one application, or one negative-list item."""
+
+    key: str
+    process: str | None = None
+    main: Row | None = None
+    """The row that is the instance itself; None: only rows that refer to it are known (orphans)."""
+    visits: list[Visit] = []
+    others: dict[str, Row] | None = None
+    """Further rows, by `entity:row`."""
+    raised: dict[str, Raised] | None = None
+    """What was raised, by `rule|stage|visit|item|severity`."""
+    due: int | None = None
+    """When the next rung of the rules about the whole instance falls due; derived."""
+    since: int = 0
+    """Arrival of the first row, epoch ms (orphans wait from here)."""
+    votes: tuple[str, ...] = ()
+    """Negative-list items only: an application still waited when the item was cleared."""
+    scheduled: int | None = None
+    """The time in the partition's timer heap; derived."""
+
+
+class PartitionPosition(msgspec.Struct, array_like=True):
+    """The engine's part of a partition's position record."""
+
+    clock: int
+    notify_from: int
+    reference: dict[str, int]
+    """Next offset per reference source partition (`topic:partition`) whose events were judged."""

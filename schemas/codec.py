@@ -1,0 +1,227 @@
+"""Our own records to bytes and back: what the `stagewatch.*` topics hold.
+
+Called by `streams`, `sinks` and `replay`. Internal records are MessagePack arrays (the order of a struct's
+attributes is the format); what others read is JSON. Every `decode_*` raises only `BadInput`, because anyone can
+write into a topic; every `encode_*` followed by its `decode_*` gives an equal object.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import NoReturn, TypeVar, cast
+
+import msgspec
+from msgspec.msgpack import Ext
+
+from schemas.alert import AlertEvent, AlertEventKind, AlertObject, Evidence, Severity
+from schemas.change import Change, Mark, Op, Value
+from schemas.deadletter import DeadLetter
+from schemas.errors import BadInput
+from schemas.indicator import IndicatorDelta, IndicatorValue
+from schemas.notice import Notice
+
+MARK_KEY = b"\x00mark"
+"""Kafka key of a `Mark` in `stagewatch.changes`; no instance key begins with a zero byte."""
+
+WireValue = str | int | bool | Ext | None
+"""A `Value` inside MessagePack; for every struct that holds fields and is decoded by msgspec (which cannot tell
+a decimal from text by itself)."""
+
+_DECIMAL = 1  # MessagePack extension type: a decimal as ASCII digits, so that 1.50 stays 1.50
+_DAY_MS = 86_400_000
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose: all of it is UTC, and naive is faster
+_MIN_MS, _MAX_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999, all that ISO 8601 can write
+_T = TypeVar("_T")
+
+_pack = msgspec.msgpack.Encoder().encode
+_to_json = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def iso(ms: int) -> str:
+    """Give epoch milliseconds as `2026-03-09T16:00:00.000Z`; beyond the years 1 to 9999, the nearest of these."""
+    moment = _EPOCH + timedelta(milliseconds=min(max(ms, _MIN_MS), _MAX_MS))
+    return moment.isoformat(timespec="milliseconds") + "Z"
+
+
+def epoch_ms(text: str) -> int:
+    """Give ISO 8601 with a zone (`Z` or an offset) as epoch milliseconds, rounded down.
+
+    Raises `ValueError` for anything else, also for a time without a zone.
+    """
+    moment = datetime.fromisoformat(text)
+    offset = moment.utcoffset()
+    if offset is None:
+        raise ValueError(f"no time zone: {text!r}")
+    span = moment.replace(tzinfo=None) - _EPOCH - offset
+    return span.days * _DAY_MS + span.seconds * 1000 + span.microseconds // 1000
+
+
+class _WireChange(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A Change on the wire: decimals as extensions, for MessagePack has no decimals of its own."""
+
+    entity: str
+    instance: str
+    row: str
+    op: Op
+    position: int
+    at: int
+    topic: str
+    partition: int
+    offset: int
+    fields: dict[str, WireValue]
+
+
+def _guarded(decode: Callable[[bytes], _T]) -> Callable[[bytes], _T]:
+    """Wrap a msgspec decoder so that it raises only `BadInput`."""
+
+    def guarded(data: bytes) -> _T:
+        try:
+            return decode(data)
+        except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
+            _refuse(error)
+
+    return guarded
+
+
+def _refuse(error: Exception) -> NoReturn:
+    if isinstance(error, UnicodeDecodeError):
+        raise BadInput("not-utf8", str(error)) from None
+    raise BadInput("wrong-type", str(error)) from None
+
+
+_decode_wire_change = _guarded(msgspec.msgpack.Decoder(_WireChange).decode)
+
+
+def to_wire(fields: dict[str, Value]) -> dict[str, WireValue]:
+    """Give fields as MessagePack can hold them: decimals as extensions. The same dict if there are none."""
+    if Decimal not in map(type, fields.values()):
+        return cast("dict[str, WireValue]", fields)
+    return {
+        name: Ext(_DECIMAL, str(value).encode()) if isinstance(value, Decimal) else value
+        for name, value in fields.items()
+    }
+
+
+def from_wire(fields: dict[str, WireValue]) -> dict[str, Value]:
+    """Undo `to_wire`. Raises `BadInput` for an extension that is no decimal."""
+    if Ext not in map(type, fields.values()):
+        return cast("dict[str, Value]", fields)
+    return {name: _decimal(value) if isinstance(value, Ext) else value for name, value in fields.items()}
+
+
+def _decimal(ext: Ext) -> Decimal:
+    try:
+        if ext.code == _DECIMAL:
+            return Decimal(bytes(ext.data).decode("ascii"))
+    except (ValueError, InvalidOperation):
+        pass
+    raise BadInput("wrong-type", f"extension {ext.code} is not a decimal")
+
+
+def encode_change(change: Change) -> bytes:
+    """Give the value of a change's record in `stagewatch.changes`."""
+    wire = to_wire(change.fields)
+    if wire is change.fields:
+        return _pack(change)
+    return _pack(msgspec.structs.replace(change, fields=cast("dict[str, Value]", wire)))
+
+
+def decode_change(data: bytes) -> Change:
+    """Give the change that `encode_change` wrote."""
+    wire = _decode_wire_change(data)
+    return Change(
+        wire.entity, wire.instance, wire.row, wire.op, wire.position, wire.at, wire.topic, wire.partition,
+        wire.offset, from_wire(wire.fields),
+    )  # fmt: skip
+
+
+def encode_mark(mark: Mark) -> bytes:
+    """Give the value of a mark's record in `stagewatch.changes`; its key is `MARK_KEY`."""
+    return _pack(mark)
+
+
+decode_mark: Callable[[bytes], Mark] = _guarded(msgspec.msgpack.Decoder(Mark).decode)
+
+
+class _WireAlert(msgspec.Struct, kw_only=True, gc=False):
+    """An alert event as contract section 5 writes it, fields in the order of its table."""
+
+    version: int = 1
+    alert_id: str
+    event: AlertEventKind
+    rule: str
+    rule_version: int
+    severity: Severity
+    process: str
+    instance: str
+    stage: str | None
+    visit: int | None
+    raised_at: str
+    due_at: str | None
+    org_no: str | None
+    dept: str | None
+    person: str | None
+    object: AlertObject | None
+    text: str
+    evidence: tuple[Evidence, ...]
+
+
+def encode_alert(alert: AlertEvent) -> bytes:
+    """Give the JSON of contract section 5: `version` first, times as ISO 8601 UTC with milliseconds."""
+    return _to_json(
+        _WireAlert(
+            alert_id=alert.alert_id, event=alert.event, rule=alert.rule, rule_version=alert.rule_version,
+            severity=alert.severity, process=alert.process, instance=alert.instance, stage=alert.stage,
+            visit=alert.visit, raised_at=iso(alert.raised_at),
+            due_at=None if alert.due_at is None else iso(alert.due_at),
+            org_no=alert.org_no, dept=alert.dept, person=alert.person, object=alert.object, text=alert.text,
+            evidence=alert.evidence,
+        )
+    )  # fmt: skip
+
+
+def _decode_alert(data: bytes) -> AlertEvent:
+    wire = _decode_wire_alert(data)
+    return AlertEvent(
+        alert_id=wire.alert_id, event=wire.event, rule=wire.rule, rule_version=wire.rule_version,
+        severity=wire.severity, process=wire.process, instance=wire.instance, stage=wire.stage, visit=wire.visit,
+        raised_at=epoch_ms(wire.raised_at), due_at=None if wire.due_at is None else epoch_ms(wire.due_at),
+        org_no=wire.org_no, dept=wire.dept, person=wire.person, object=wire.object, text=wire.text,
+        evidence=wire.evidence,
+    )  # fmt: skip
+
+
+_decode_wire_alert = msgspec.json.Decoder(_WireAlert).decode
+decode_alert: Callable[[bytes], AlertEvent] = _guarded(_decode_alert)
+
+
+def encode_notice(notice: Notice) -> bytes:
+    """Give the value of a notice's record in `stagewatch.notices`: JSON, times as epoch ms (it never leaves us)."""
+    return _to_json(notice)
+
+
+decode_notice: Callable[[bytes], Notice] = _guarded(msgspec.json.Decoder(Notice).decode)
+
+
+def encode_delta(delta: IndicatorDelta) -> bytes:
+    """Give the value of a difference's record in `stagewatch.deltas`."""
+    return _pack(delta)
+
+
+decode_delta: Callable[[bytes], IndicatorDelta] = _guarded(msgspec.msgpack.Decoder(IndicatorDelta).decode)
+
+
+def encode_indicator(value: IndicatorValue) -> bytes:
+    """Give the JSON of one value in `stagewatch.indicators`."""
+    return _to_json(value)
+
+
+decode_indicator: Callable[[bytes], IndicatorValue] = _guarded(msgspec.json.Decoder(IndicatorValue).decode)
+
+
+def encode_dead_letter(letter: DeadLetter) -> bytes:
+    """Give the JSON of one record in `stagewatch.deadletters`."""
+    return _to_json(letter)
+
+
+decode_dead_letter: Callable[[bytes], DeadLetter] = _guarded(msgspec.json.Decoder(DeadLetter).decode)

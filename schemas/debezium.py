@@ -1,0 +1,164 @@
+"""Debezium's envelope as JSON: its parts, the embedded schema, and the position of a change in its source.
+
+Sources: Debezium documentation, "Data change events" of each connector; `Envelope.java`,
+`*SourceInfoStructMaker.java`; the temporal and decimal types are those of "Data type mappings".
+Only `schemas.decode` calls this. It is lenient about parts it does not need: they are other people's.
+"""
+
+import base64
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from schemas.change import Op, Value
+
+UNAVAILABLE = "__debezium_unavailable_value"
+"""Stands for a large value that the change did not touch (TOAST, LOB): the column is missing, not null."""
+
+_VARIABLE_SCALE = "io.debezium.data.VariableScaleDecimal"
+_DECIMAL = "org.apache.kafka.connect.data.Decimal"
+_MOST_POSITION = (1 << 63) - 1
+_ROW_BITS, _POS_BITS = 10, 33  # MySQL: rows of one event; binlog files are 1 GB, 8 GB leaves room
+_SEQ_BITS = 16
+
+
+class Source(msgspec.Struct, gc=False):
+    """The parts of `source` that order changes. Types vary between connectors and versions, hence `Any`."""
+
+    lsn: Any = None
+    snapshot: Any = None
+    scn: Any = None
+    commit_scn: Any = None
+    txSeq: Any = None  # noqa: N815 - Debezium's name
+    file: Any = None
+    pos: Any = None
+    row: Any = None
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """One change event; `schema` and `payload` are set instead if the converter embeds the schema.
+
+    The row images stay raw until it is known which of them is needed.
+    """
+
+    op: Any = msgspec.UNSET
+    after: dict[str, Any] | None = None
+    before: msgspec.Raw = msgspec.Raw()
+    source: Source | None = None
+    schema: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+def position_of(source: Source | None, offset: int, op: Op) -> int:
+    """Give where in its source a change stands, as a number that grows with time for the same row.
+
+    PostgreSQL's LSN; Oracle's commit SCN and sequence; MySQL's file, position and row. If the source says
+    nothing: 0 for a snapshot row (so that it never overwrites a change), else the record's offset.
+    """
+    if source is not None:
+        lsn = source.lsn
+        if type(lsn) is int and 0 <= lsn <= _MOST_POSITION:
+            return lsn
+        for number in (_number(lsn), _oracle(source), _mysql(source)):
+            if number is not None and number <= _MOST_POSITION:
+                return number
+    return 0 if op == "r" else offset
+
+
+def _oracle(source: Source) -> int | None:
+    scn = _number(source.commit_scn)
+    if scn is None:
+        scn = _number(source.scn)
+    if scn is None:
+        return None
+    return scn << _SEQ_BITS | min(_number(source.txSeq) or 0, (1 << _SEQ_BITS) - 1)
+
+
+def _mysql(source: Source) -> int | None:
+    if not isinstance(source.file, str) or (position := _number(source.pos)) is None:
+        return None
+    serial = re.search(r"\.([0-9]{1,9})$", source.file)
+    if serial is None:
+        return None
+    row = min(_number(source.row) or 0, (1 << _ROW_BITS) - 1)
+    return (int(serial[1]) << _POS_BITS | min(position, (1 << _POS_BITS) - 1)) << _ROW_BITS | row
+
+
+def _number(value: object) -> int | None:
+    """Give a count that is not negative, written as a number or as text; None for anything else."""
+    if type(value) is int:
+        return value if value >= 0 else None
+    if isinstance(value, str) and len(value) <= 19 and value.isascii() and value.isdigit():  # noqa: PLR2004 - 64 bits
+        return int(value)
+    return None
+
+
+class FieldType(msgspec.Struct, frozen=True):
+    """What an embedded schema says about one column."""
+
+    name: str | None
+    """The semantic type, `io.debezium.time.Timestamp` and so on."""
+    scale: int | None
+
+
+class _Field(msgspec.Struct, gc=False):
+    field: str | None = None
+    name: str | None = None
+    parameters: dict[str, Any] | None = None
+    fields: "list[_Field] | None" = None
+
+
+_decode_schema = msgspec.json.Decoder(_Field).decode
+
+
+def column_types(schema: bytes, *, is_key: bool) -> dict[str, FieldType]:
+    """Give what an embedded schema says about each column, by the column's name in lower case.
+
+    `schema` is the JSON of the part beside `payload`; a key's schema is the row itself, a value's has it
+    under `after` (or `before`). Raises `msgspec.DecodeError` if it is no schema.
+    """
+    top = _decode_schema(schema)
+    rows = [top] if is_key else [part for part in top.fields or () if part.field in ("before", "after")]
+    return {
+        part.field.lower(): FieldType(part.name, _scale(part.parameters))
+        for row in rows
+        for part in row.fields or ()
+        if part.field is not None
+    }
+
+
+def _scale(parameters: dict[str, Any] | None) -> int | None:
+    text = str((parameters or {}).get("scale", ""))
+    return int(text) if re.fullmatch(r"-?[0-9]{1,3}", text, re.ASCII) else None
+
+
+def unwrapped(kind: FieldType, convert: Callable[[object], Value]) -> Callable[[object], Value]:
+    """Put the decoding of Connect's binary decimals before a column's own conversion, if it is one.
+
+    The converter raises `ValueError` for bytes that are no decimal.
+    """
+    if kind.name == _DECIMAL and kind.scale is not None:
+        scale = kind.scale
+        return lambda value: convert(_unscaled(value, scale) if isinstance(value, str) else value)
+    if kind.name == _VARIABLE_SCALE:
+        return lambda value: convert(_variable(value) if isinstance(value, dict) else value)
+    return convert
+
+
+def _unscaled(text: str, scale: int) -> Decimal:
+    """Give base64 of a big-endian two's complement number, with `scale` decimal places."""
+    data = base64.b64decode(text, validate=True)
+    if not 0 < len(data) <= 160:  # noqa: PLR2004 - 10**385; Oracle and PostgreSQL columns hold less
+        raise ValueError("not the bytes of a decimal")
+    number = int.from_bytes(data, "big", signed=True)
+    return Decimal((int(number < 0), tuple(map(int, str(abs(number)))), -scale))
+
+
+def _variable(value: dict[str, Any]) -> Decimal:
+    text, scale = value.get("value"), value.get("scale")
+    if not isinstance(text, str) or type(scale) is not int or not -400 <= scale <= 400:  # noqa: PLR2004
+        raise ValueError("not a decimal with its scale")
+    return _unscaled(text, scale)

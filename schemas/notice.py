@@ -1,0 +1,58 @@
+"""Notices: who should be told what over which channel. Intents, not yet sent.
+
+The tracking agent writes them to `stagewatch.notices` (key: recipient) in the transaction of the
+alert; the notifying agent keeps them in its outbox and sends each once.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Channel = Literal["sms", "mail", "online", "none"]
+"""`none`: nobody could be found for it (unroutable); it is recorded and counted, not sent."""
+
+
+class Recipient(msgspec.Struct, frozen=True, gc=False):
+    """A person as the source tables name them; `mobile` and `mail` may be unknown."""
+
+    no: str
+    name: str | None = None
+    mobile: str | None = None
+    mail: str | None = None
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One message to one person over one channel about one rung of one alert."""
+
+    alert_id: str
+    rule: str
+    severity: str
+    process: str
+    instance: str
+    org_no: str | None
+    recipient: Recipient
+    channel: Channel
+    text: str
+    """What a single message says (SMS wording; the line of a mail digest)."""
+    at: int
+    """When the alert fired, epoch ms."""
+    due_at: int | None
+    is_late: bool = False
+    """Fell due while no worker ran."""
+    group: str | None = None
+    """Notices of one group to one recipient become one message (R-N04: all applications below one item)."""
+    group_text: str | None = None
+    """Wording of the grouped message; `{count}` and `{list}` are filled in."""
+
+    @property
+    def key(self) -> str:
+        """The idempotency key: one send per (alert rung, recipient, channel)."""
+        return f"{self.alert_id}:{self.recipient.no}:{self.channel}"
+
+
+def message_text(notices: "list[Notice]") -> str:
+    """Give the wording of one message for notices of one group (or of a single notice)."""
+    first = notices[0]
+    if first.group_text is None or len(notices) == 1:
+        return first.text
+    return first.group_text.replace("{count}", str(len(notices))).replace("{list}", "、".join(n.instance for n in notices))

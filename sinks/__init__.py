@@ -1,0 +1,53 @@
+"""Where alerts leave: one file per destination behind one pipeline; the outbox and the store.
+
+This is the room's one door. `sinks.store` is its second, for those who only read.
+"""
+
+from sinks.delivery import Delivery
+from sinks.masking import masked, masked_address
+from sinks.outbox import OPEN_STATES, Outbox, OutboxPolicy, State, message_id
+from sinks.pipeline import Changes, Pipeline, Pumped
+from sinks.registry import build_sinks
+from sinks.routing import Mute
+from sinks.senders import Senders
+from sinks.sink import (
+    Delivered,
+    Message,
+    Outcome,
+    OutcomeUnknown,
+    Refused,
+    Result,
+    RetryAfter,
+    Sink,
+    SinkSettingError,
+    Unknown,
+)
+from sinks.wording import compose
+
+__all__ = [
+    "OPEN_STATES",
+    "Changes",
+    "Delivered",
+    "Delivery",
+    "Message",
+    "Mute",
+    "Outbox",
+    "OutboxPolicy",
+    "Outcome",
+    "OutcomeUnknown",
+    "Pipeline",
+    "Pumped",
+    "Refused",
+    "Result",
+    "RetryAfter",
+    "Senders",
+    "Sink",
+    "SinkSettingError",
+    "State",
+    "Unknown",
+    "build_sinks",
+    "compose",
+    "masked",
+    "masked_address",
+    "message_id",
+]

@@ -1,0 +1,1 @@
+"""The front door: command line, settings, demo and replay. The only room that sees every other."""

@@ -1,0 +1,265 @@
+"""`stagewatch replay`: the same engine offline over recorded events, without broker, clock or randomness.
+
+Two runs over the same input write byte-identical files (contract, section 6).
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from connectors import SourceCatalog
+from rules import Definitions, Engine, Reference, Step, describe
+from schemas import (
+    AlertEvent,
+    BadInput,
+    Change,
+    DeadLetter,
+    Decoder,
+    IndicatorDelta,
+    IndicatorValue,
+    Notice,
+    Recorded,
+    encode_alert,
+    encode_dead_letter,
+    encode_indicator,
+    iso,
+    message_text,
+    parse_recorded,
+)
+
+Progress = Callable[[int], None]
+"""Called now and then with the number of bytes read."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a replay found."""
+
+    records: int = 0
+    changes: int = 0
+    dropped: int = 0
+    unmapped: int = 0
+    alerts: list[AlertEvent] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    sums: dict[tuple[str, str, str, str], list[int]] = field(default_factory=dict)
+
+
+class Replay:
+    """One replay: feed it records in order of arrival, then read what it found."""
+
+    def __init__(self, definitions: Definitions, sources: SourceCatalog, *, mail_domain: str) -> None:
+        entities = frozenset(m.entity for m in sources.mappings if m.is_reference)
+        self._reference = Reference(entities)
+        self._definitions = definitions
+        self._sources = sources
+        self._engine = Engine(definitions, self._reference, mail_domain=mail_domain)
+        self._partition = self._engine.new_partition(0)
+        self._engine.finish_recovery(self._partition)
+        self._decoders: dict[str, Decoder | None] = {}
+        self.outcome = Outcome()
+
+    @property
+    def clock(self) -> int:
+        """Epoch ms of the last thing judged."""
+        return self._partition.clock
+
+    def feed(self, records: Iterable[Recorded]) -> None:
+        """Judge records that are sorted by arrival."""
+        for _, together in groupby(records, key=lambda r: r.timestamp):
+            self._feed_together(list(together))
+
+    def advance(self, until: int) -> None:
+        """Let time pass up to and including `until`."""
+        step = Step()
+        self._engine.advance(self._partition, until, step)
+        self._take(step)
+
+    def _feed_together(self, records: list[Recorded]) -> None:
+        """Judge the records of one moment: reference data first, then by place, as a worker does."""
+        records.sort(key=lambda r: (r.topic, r.partition, r.offset))
+        changes = []
+        for record in records:
+            change = self._decode(record)
+            if change is None:
+                continue
+            if change.entity in self._reference.entities:
+                self._reference.add(change)
+            if change.instance or change.entity not in self._reference.entities:
+                changes.append(change)
+        if changes:
+            step = Step()
+            self._engine.apply(self._partition, changes, step)
+            self._take(step)
+
+    def _decode(self, record: Recorded) -> Change | None:
+        self.outcome.records += 1
+        if record.topic not in self._decoders:
+            mapping = self._sources.mapping_for(record.topic)
+            self._decoders[record.topic] = Decoder(mapping) if mapping else None
+        decoder = self._decoders[record.topic]
+        if decoder is None:
+            self.outcome.unmapped += 1
+            return None
+        try:
+            change = decoder.decode(
+                key=record.key, value=record.value, headers=record.headers, timestamp=record.timestamp,
+                topic=record.topic, partition=record.partition, offset=record.offset,
+            )  # fmt: skip
+        except BadInput as error:
+            self.refuse(error, record)
+            return None
+        self.outcome.changes += change is not None
+        return change
+
+    def refuse(self, error: BadInput, record: Recorded) -> None:
+        """Keep a record that cannot be understood as a dead letter."""
+        self.outcome.dead_letters.append(
+            DeadLetter.of(
+                error.reason, error.detail, topic=record.topic, partition=record.partition, offset=record.offset,
+                timestamp=record.timestamp, key=record.key, value=record.value,
+            )  # fmt: skip
+        )
+
+    def _take(self, step: Step) -> None:
+        outcome = self.outcome
+        outcome.alerts += step.alerts
+        outcome.notices += step.notices
+        outcome.dropped += step.dropped
+        for delta in step.deltas:
+            total = outcome.sums.setdefault(_indicator_key(delta), [0, 0, 0])
+            total[0] += delta.numerator
+            total[1] += delta.denominator
+            total[2] = max(total[2], delta.at)
+        if step.votes:
+            following = Step()
+            self._engine.apply(self._partition, step.votes, following)
+            self._take(following)
+
+    # -- what is written
+
+    def instances(self) -> Iterator[dict[str, Any]]:
+        """Give the documents of all instances, sorted by key."""
+        for key in sorted(self._partition.instances):
+            yield describe(self._partition.instances[key], self._definitions, self.clock)
+
+    def indicators(self) -> Iterator[IndicatorValue]:
+        """Give the last value per key, sorted."""
+        for (code, org_no, date, dims), (numerator, denominator, at) in sorted(self.outcome.sums.items()):
+            value = numerator / denominator if denominator else float(numerator)
+            yield IndicatorValue(
+                indicator=code, org_no=org_no, date=date, dims=msgspec.json.decode(dims), numerator=numerator,
+                denominator=denominator, value=value, at=iso(at),
+            )  # fmt: skip
+
+    def notifications(self) -> Iterator[dict[str, Any]]:
+        """Give what would be sent, in order; notices of one group to one person at one time are one message."""
+        messages: dict[tuple[Any, ...], list[Notice]] = {}
+        for number, notice in enumerate(self.outcome.notices):
+            own = (notice.group, notice.at) if notice.group else (number,)
+            messages.setdefault((notice.recipient.no, notice.channel, *own), []).append(notice)
+        for notices in messages.values():
+            first = notices[0]
+            address = first.recipient.mobile if first.channel == "sms" else first.recipient.mail
+            yield {
+                "channel": first.channel,
+                "recipient": first.recipient.no,
+                "address": address if first.channel in ("sms", "mail") else None,
+                "text": message_text(notices),
+                "at": iso(first.at),
+                "rule": first.rule,
+                "severity": first.severity,
+                "alerts": [n.alert_id for n in notices],
+            }
+
+    def summary(self) -> dict[str, Any]:
+        """Give the counts of the run."""
+        raised = [a for a in self.outcome.alerts if a.event == "raised"]
+        by_rule: dict[str, dict[str, int]] = {}
+        for alert in raised:
+            counts = by_rule.setdefault(alert.rule, {})
+            counts[alert.severity] = counts.get(alert.severity, 0) + 1
+        events = [a.event for a in self.outcome.alerts]
+        return {
+            "records": self.outcome.records,
+            "changes": self.outcome.changes,
+            "dropped": self.outcome.dropped,
+            "unmapped": self.outcome.unmapped,
+            "dead_letters": len(self.outcome.dead_letters),
+            "instances": len(self._partition.instances),
+            "alerts_raised": len(raised),
+            "alerts_by_event": {name: events.count(name) for name in sorted(set(events))},
+            "alerts_by_rule": {rule: dict(sorted(by_rule[rule].items())) for rule in sorted(by_rule)},
+            "notifications": sum(1 for _ in self.notifications()),
+            "clock": iso(self.clock),
+            "limits": self._definitions.limits_id,
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write the six files of the contract into `folder`, which is made if it is not there."""
+        folder.mkdir(parents=True, exist_ok=True)
+        outcome = self.outcome
+        _write_lines(folder / "alerts.jsonl", map(encode_alert, outcome.alerts))
+        _write_lines(folder / "instances.jsonl", map(msgspec.json.encode, self.instances()))
+        _write_lines(folder / "indicators.jsonl", map(encode_indicator, self.indicators()))
+        _write_lines(folder / "notifications.jsonl", map(msgspec.json.encode, self.notifications()))
+        _write_lines(folder / "deadletters.jsonl", map(encode_dead_letter, outcome.dead_letters))
+        summary = msgspec.json.format(msgspec.json.encode(self.summary()), indent=2)
+        (folder / "summary.json").write_bytes(summary + b"\n")
+
+
+def _indicator_key(delta: IndicatorDelta) -> tuple[str, str, str, str]:
+    return delta.indicator, delta.org_no, delta.date, delta.dims
+
+
+def _write_lines(path: Path, lines: Iterable[bytes]) -> None:
+    with path.open("wb") as file:
+        file.writelines(line + b"\n" for line in lines)
+
+
+def read_recorded(path: Path, refuse: Callable[[BadInput, Recorded], None], progress: Progress) -> Iterator[Recorded]:
+    """Give the records of a file in order of arrival; a line that is no record goes to `refuse`.
+
+    A file in order is read as a stream. Its records arrive at the running maximum of their source partition's
+    timestamps, as they do in a worker; a file that is not sorted by that is sorted in memory first.
+    """
+    if _is_sorted(path):
+        yield from _records(path, refuse, progress)
+    else:
+        yield from sorted(_records(path, refuse, progress), key=lambda r: r.timestamp)
+
+
+def _is_sorted(path: Path) -> bool:
+    last = 0
+    for record in _records(path, lambda _error, _record: None, lambda _bytes: None):
+        if record.timestamp < last:
+            return False
+        last = record.timestamp
+    return True
+
+
+def _records(path: Path, refuse: Callable[[BadInput, Recorded], None], progress: Progress) -> Iterator[Recorded]:
+    newest: dict[tuple[str, int], int] = {}
+    with path.open("rb") as raw:
+        lines: IO[bytes] = gzip.open(raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
+        for number, line in enumerate(lines, start=1):
+            if number % 1000 == 0:
+                progress(raw.tell())
+            if not line.strip():
+                continue
+            try:
+                record = parse_recorded(line)
+            except BadInput as error:
+                refuse(error, Recorded(path.name, 0, number, 0, None, line, {}))
+                continue
+            tp = (record.topic, record.partition)
+            at = newest[tp] = max(record.timestamp, newest.get(tp, 0))
+            yield record if at == record.timestamp else msgspec.structs.replace(record, timestamp=at)
+        progress(raw.tell())

@@ -1,0 +1,1 @@
+"""The Faust shell: batching transport, partition transactions, state, recovery, clock, agents and metrics."""

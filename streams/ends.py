@@ -1,0 +1,87 @@
+"""Where the source partitions end: asked of the broker a few times a second, once per worker.
+
+Why: only while everything that was written has been read may the wall clock drive the clock of a partition
+(contract, section 7). "Everything" is what the broker says, not what this worker happens to have seen.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.logic import SourcePartition
+
+log = logging.getLogger("stagewatch.ends")
+
+ASK_EVERY_S = 0.25
+"""A timer may lag a second: question, marks and transaction must fit in."""
+KEPT_ANSWERS = 40
+"""Under steady load marks trail the ends: an answer some seconds old is the newest that they have passed."""
+FRESH_S = 5.0
+"""Older answers say nothing: the broker is out of reach, and nothing is judged until it is back."""
+
+
+class Answer:
+    """What the broker said: at `asked_at` (epoch ms) nothing lay beyond `ends`."""
+
+    __slots__ = ("asked_at", "ends", "reference_ends", "serial")
+
+    def __init__(
+        self,
+        serial: int,
+        asked_at: int,
+        ends: Mapping[SourcePartition, int],
+        reference_ends: Mapping[SourcePartition, int],
+    ) -> None:
+        self.serial, self.asked_at, self.ends, self.reference_ends = serial, asked_at, ends, reference_ends
+
+
+class Ends:
+    """The latest answers, newest first; and the service that asks."""
+
+    def __init__(self, *, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self.answers: deque[Answer] = deque(maxlen=KEPT_ANSWERS)
+        self._serial = 0
+
+    @property
+    def latest(self) -> Answer | None:
+        """The newest answer, unless it is too old to mean anything."""
+        if not self.answers or self._now() * 1000 - self.answers[0].asked_at > FRESH_S * 1000:
+            return None
+        return self.answers[0]
+
+    def add(
+        self, asked_at: int, ends: Mapping[SourcePartition, int], reference_ends: Mapping[SourcePartition, int]
+    ) -> None:
+        """Take an answer. The clock of this machine may step back: times never do."""
+        if self.answers:
+            asked_at = max(asked_at, self.answers[0].asked_at)
+        self._serial += 1
+        self.answers.appendleft(Answer(self._serial, asked_at, ends, reference_ends))
+
+    async def ask_for_ever(
+        self,
+        consumer: AIOKafkaConsumer,
+        sources: Iterable[SourcePartition],
+        references: Iterable[SourcePartition],
+        on_answer: Callable[[Answer], None],
+    ) -> None:
+        """Ask until cancelled. `consumer` must read committed: then the end is the last stable offset."""
+        sources, references = list(sources), list(references)
+        tps = list({TopicPartition(*tp) for tp in [*sources, *references]})
+        while True:
+            asked_at = int(self._now() * 1000)
+            try:
+                found = await consumer.end_offsets(tps) if tps else {}
+            except KafkaError as exc:
+                log.warning("cannot ask for the ends of the sources: %r", exc)
+            else:
+                ends = {tp: found[TopicPartition(*tp)] for tp in sources}
+                self.add(asked_at, ends, {tp: found[TopicPartition(*tp)] for tp in references})
+                on_answer(self.answers[0])
+            await asyncio.sleep(ASK_EVERY_S)

@@ -1,0 +1,256 @@
+"""Changes of many source partitions brought into one order of time. Pure: no I/O, no clock.
+
+Why: two topics that feed one instance are read at different speeds, most of all while catching up. The
+tracking agent pushes what it reads and pops what may be judged. It must never give out a change while an
+earlier one may still come from a source partition that has unread records (contract, section 7).
+
+The order is `(at, reference first, topic, partition, offset)`. It depends on the inputs alone, never on
+how their deliveries interleave.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+
+import msgspec
+
+from schemas.change import Change, Mark
+from streams.logic import SourcePartition
+
+_NEVER = -1
+"""`high` of a source partition of which nothing is known yet."""
+_by_time = attrgetter("at")
+
+
+class SourceProgress(msgspec.Struct, array_like=True, gc=False):
+    """What is persisted of one source partition."""
+
+    topic: str
+    partition: int
+    judged: int
+    """Next offset to judge."""
+    read: int
+    """Next offset the re-keying agent reads, as its last mark said."""
+    high: int
+    """Running maximum of the timestamps up to `read`, epoch ms."""
+
+
+class MergePosition(msgspec.Struct, array_like=True, gc=False):
+    """What is persisted of a merge."""
+
+    resume: int
+    """Where to read `stagewatch.changes` on: the first change not judged yet."""
+    read_to: int
+    """How far it had been read: nothing is given out after a restart before it is reached again."""
+    sources: list[SourceProgress]
+
+
+class _Source:
+    """One source partition: its queue of changes not judged, and how far it has come."""
+
+    __slots__ = (
+        "ats", "blocked_since", "changes", "high", "is_passed", "judged", "key", "logs", "read", "received",
+    )  # fmt: skip
+
+    def __init__(self, key: SourcePartition) -> None:
+        self.key = key
+        self.changes: list[Change] = []
+        self.ats: list[int] = []  # of `changes`, never decreasing: what the merge goes by
+        self.logs: list[int] = []  # of `changes`, their offsets in `stagewatch.changes`
+        self.received = 0  # source offset below which everything has come
+        self.judged = 0
+        self.read = 0
+        self.high = _NEVER
+        self.blocked_since: float | None = None
+        self.is_passed = False
+
+    def has_news(self) -> None:
+        self.blocked_since = None
+        self.is_passed = False
+
+    def cut(self, bound: "tuple[int, SourcePartition | None] | None") -> int:
+        """How many changes at the head of the queue sort before `bound`."""
+        if bound is None:
+            return len(self.changes)
+        at, key = bound
+        if key is not None and self.key <= key:
+            return bisect_right(self.ats, at)
+        return bisect_left(self.ats, at)
+
+
+class Merge:
+    """The merge of one partition of `stagewatch.changes`."""
+
+    def __init__(self, *, merge_wait_s: float = 300.0) -> None:
+        self._merge_wait_s = merge_wait_s
+        self._sources: dict[SourcePartition, _Source] = {}
+        self._ready: list[Change] = []  # handed out in portions from the end of `_next`
+        self._next = 0
+        self._ready_log = 0  # offset in the log of the earliest change in `_ready`
+        self._hold_to = 0
+        self.read_to = 0
+        self.passed = 0
+        """Times that a silent source partition was passed."""
+        self.repeats = 0
+        """Changes that came again and were dropped."""
+
+    # -- what comes in
+
+    def push(self, change: Change, log_offset: int) -> bool:
+        """Queue a change; False if it came before (a re-keying agent on a broker without transactions).
+
+        A vote (topic "") is of no source partition. It is queued at its time like all others, under its own
+        place in the log, and nothing waits for votes.
+        """
+        if not change.topic:
+            change = msgspec.structs.replace(change, partition=0, offset=log_offset)
+        source = self._source(change.topic, change.partition)
+        if change.offset < source.received:
+            self.repeats += 1
+            return False
+        source.received = change.offset + 1
+        at = change.at
+        if source.ats and at < source.ats[-1]:
+            at = source.ats[-1]
+            change = msgspec.structs.replace(change, at=at)
+        source.high = max(source.high, at)
+        source.changes.append(change)
+        source.ats.append(at)
+        source.logs.append(log_offset)
+        source.has_news()
+        return True
+
+    def mark(self, mark: Mark) -> None:
+        """Note how far a source partition has been read. An older mark changes nothing."""
+        source = self._source(mark.topic, mark.partition)
+        if mark.next_offset > source.read or mark.at > source.high:
+            source.has_news()
+        source.read = max(source.read, mark.next_offset)
+        source.high = max(source.high, mark.at)
+
+    # -- what goes out
+
+    def pop_ready(
+        self, ends: Mapping[SourcePartition, int], *, now: float, limit: int, reference_bound: int | None = None
+    ) -> Sequence[Change]:
+        """Give the next changes that may be judged, at most `limit`, in order; empty if none may.
+
+        Args:
+            ends: the ends of all source partitions, from the latest question to the broker.
+            now: seconds of a clock that only measures waiting.
+            limit: what one step should take.
+            reference_bound: the earliest time a reference record still unread may have; None: all are read.
+        """
+        if self._next >= len(self._ready):
+            self._refill(ends, now, reference_bound)
+        portion = self._ready[self._next : self._next + limit]
+        self._next += len(portion)
+        for change in portion:
+            self._sources[change.topic, change.partition].judged = change.offset + 1  # type: ignore[index]
+        return portion
+
+    def has_ready(self) -> bool:
+        """The next `pop_ready` gives something whatever the ends are."""
+        return self._next < len(self._ready)
+
+    def has_queued(self) -> bool:
+        """Changes wait to be judged."""
+        return self.has_ready() or any(source.changes for source in self._sources.values())
+
+    def is_at_end(self, ends: Mapping[SourcePartition, int]) -> bool:
+        """Every source partition has been read to its end, and here to the mark that said so."""
+        if self.read_to < self._hold_to:
+            return False
+        sources = self._sources
+        return all(end <= (s.read if (s := sources.get(key)) else 0) for key, end in ends.items())
+
+    def _refill(self, ends: Mapping[SourcePartition, int], now: float, reference_bound: int | None) -> None:
+        self._ready, self._next = [], 0
+        if self.read_to < self._hold_to or not ends:
+            return
+        behind = self._behind(ends)
+        parts: list[list[Change]] = []
+        log = None
+        while not parts:
+            bound = self._bound(behind, reference_bound)
+            for source in self._sources.values():
+                if source.ats and (count := source.cut(bound)):
+                    log = source.logs[0] if log is None else min(log, source.logs[0])
+                    parts.append(source.changes[:count])
+                    del source.changes[:count], source.ats[:count], source.logs[:count]
+            if parts or not self._pass_silent(behind, now):
+                break
+        self._ready_log = log or 0
+        self._ready = _merged(parts)
+
+    def _behind(self, ends: Mapping[SourcePartition, int]) -> list[_Source]:
+        """Source partitions that have records unread; what is not among `ends` is gone, never waited for."""
+        return [source for key, end in ends.items() if (source := self._source(*key)).read < end]
+
+    @staticmethod
+    def _bound(behind: Iterable[_Source], reference_bound: int | None) -> tuple[int, SourcePartition | None] | None:
+        """The earliest place in the order at which something unread may still come."""
+        best: tuple[int, SourcePartition | None] | None = None
+        for source in behind:
+            at = source.high
+            if not source.is_passed and (best is None or (at, source.key) < best):
+                best = (at, source.key)
+        if reference_bound is not None and (best is None or reference_bound <= best[0]):
+            return (reference_bound, None)
+        return best
+
+    def _pass_silent(self, behind: Iterable[_Source], now: float) -> bool:
+        """Count the waiting of those that hold others up; True if one has kept us long enough to be passed."""
+        heads = [(source.ats[0], source.key) for source in self._sources.values() if source.ats]
+        if not heads:
+            return False
+        head, has_passed = min(heads), False
+        for source in behind:
+            if source.is_passed or (source.high, source.key) >= head:
+                continue
+            if source.blocked_since is None:
+                source.blocked_since = now
+            elif now - source.blocked_since >= self._merge_wait_s:
+                source.is_passed = has_passed = True
+                self.passed += 1
+        return has_passed
+
+    def _source(self, topic: str, partition: int) -> _Source:
+        key = SourcePartition(topic, partition)
+        source = self._sources.get(key)
+        if source is None:
+            source = self._sources[key] = _Source(key)
+        return source
+
+    # -- what is kept
+
+    def position(self) -> MergePosition:
+        """What to persist with the state that the judged changes led to."""
+        resume = self._ready_log if self.has_ready() else self.read_to
+        for source in self._sources.values():
+            if source.logs and source.logs[0] < resume:
+                resume = source.logs[0]
+        progress = [SourceProgress(*s.key, s.judged, s.read, s.high) for s in self._sources.values()]
+        return MergePosition(resume, self.read_to, progress)
+
+    def restore(self, position: MergePosition) -> None:
+        """Go on from a position: nothing is given out until the log is read again as far as it was.
+
+        Otherwise the marks, which are as of `read_to`, would vouch for changes that are not back yet.
+        """
+        self._hold_to = position.read_to
+        self.read_to = position.resume
+        for kept in position.sources:
+            source = self._source(kept.topic, kept.partition)
+            source.judged = source.received = kept.judged
+            source.read, source.high = kept.read, kept.high
+
+
+def _merged(parts: list[list[Change]]) -> list[Change]:
+    """Merge runs that are each in order. Stable: equal times come in the order of their source partitions."""
+    if len(parts) == 1:
+        return parts[0]
+    parts.sort(key=lambda part: (part[0].topic, part[0].partition))
+    merged = [change for part in parts for change in part]
+    merged.sort(key=_by_time)
+    return merged

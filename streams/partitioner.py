@@ -1,0 +1,48 @@
+"""Which partition a key belongs to: Kafka's default partitioner, so that anybody can find a record by its key."""
+
+from struct import unpack_from
+
+_M = 0x5BD1E995
+_MASK = 0xFFFFFFFF
+_SEED = 0x9747B28C
+_CACHE_SIZE = 200_000
+"""Keys repeat; the hash in Python costs ten times the look-up. Cleared when full: about 30 MB."""
+
+
+def murmur2(data: bytes) -> int:
+    """Kafka's MurmurHash2 (org.apache.kafka.common.utils.Utils.murmur2), as an unsigned number."""
+    length = len(data)
+    h = _SEED ^ length
+    for k in unpack_from(f"<{length >> 2}I", data):
+        k = (k * _M) & _MASK  # noqa: PLW2901 - as in the original
+        k ^= k >> 24  # noqa: PLW2901
+        h = ((h * _M) & _MASK) ^ ((k * _M) & _MASK)
+    rest = length & 3
+    if rest:
+        h ^= int.from_bytes(data[length - rest :], "little")
+        h = (h * _M) & _MASK
+    h ^= h >> 13
+    h = (h * _M) & _MASK
+    return h ^ (h >> 15)
+
+
+class Partitioner:
+    """Key to partition number of one topic."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._cache: dict[str, tuple[bytes, int]] = {}
+
+    def of(self, key: str) -> tuple[bytes, int]:
+        """Give the key's bytes and its partition."""
+        found = self._cache.get(key)
+        if found is None:
+            if len(self._cache) >= _CACHE_SIZE:
+                self._cache.clear()
+            data = key.encode()
+            found = self._cache[key] = (data, (murmur2(data) & 0x7FFFFFFF) % self.count)
+        return found
+
+    def of_bytes(self, key: bytes) -> int:
+        """Give the partition of a key that will hardly come again."""
+        return (murmur2(key) & 0x7FFFFFFF) % self.count

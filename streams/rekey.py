@@ -1,0 +1,239 @@
+"""The re-keying agent: captured records in, canonical changes out, keyed by the process instance.
+
+Why: a source topic is keyed by its own rows; judging needs all rows of one instance in one place. Without
+state: the committed offset says where to read on, and its metadata keeps the running maximum of the
+timestamps, so that `at` never decreases within a source partition, across a restart too.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from schemas.change import Change, Mark
+from schemas.codec import MARK_KEY, encode_change, encode_dead_letter, encode_mark
+from schemas.deadletter import DeadLetter
+from schemas.decode import Decoder
+from schemas.errors import BadInput
+from streams.ends import Ends
+from streams.logic import Batch, Committed, Lease, Raw, Records, SourcePartition
+from streams.metrics import Metrics
+from streams.partitioner import Partitioner
+
+MAX_LETTER_BYTES = 16 << 20
+"""Raw bytes kept in a dead letter; in base64 that is under the 32 MB that our topics take."""
+
+
+class Skew:
+    """How far the source partitions of this worker are apart in time, so that mergers' buffers stay bounded."""
+
+    def __init__(self, ends: Ends, *, max_skew_s: float) -> None:
+        self._ends = ends
+        self._max_skew_ms = int(max_skew_s * 1000)
+        self._read: dict[SourcePartition, tuple[int, int]] = {}  # next offset, running maximum of timestamps
+        self._limit = 0
+        self._serial = -1
+
+    def note(self, source: SourcePartition, next_offset: int, at: int) -> None:
+        """A source partition has been read up to here."""
+        self._read[source] = (next_offset, at)
+
+    def forget(self, source: SourcePartition) -> None:
+        """A source partition went to another worker."""
+        self._read.pop(source, None)
+
+    def is_ahead(self, source: SourcePartition) -> bool:
+        """True if this one should wait for those that lag; one that was never read is never ahead."""
+        progress = self._read.get(source)
+        if progress is None or progress[1] == 0 or (latest := self._ends.latest) is None:
+            return False
+        behind = [
+            at for tp, (offset, at) in self._read.items() if tp != source and offset < latest.ends.get(tp, 0)
+        ]
+        return bool(behind) and progress[1] > min(behind) + self._max_skew_ms
+
+
+class RekeyAgent:
+    """Makes the logic of each lease; knows what all of them share."""
+
+    name = "rekey"
+    changelog = None
+    interval_s = 0.05
+
+    def __init__(
+        self,
+        decoders: Mapping[str, Decoder],
+        *,
+        changes: str,
+        deadletters: str,
+        partitioner: Partitioner,
+        letter_partitioner: Partitioner,
+        ends: Ends,
+        metrics: Metrics,
+        max_skew_s: float = 6 * 3600.0,
+    ) -> None:  # fmt: skip
+        self.topics = frozenset(decoders)
+        self.decoders = decoders
+        self.partitioner, self.letter_partitioner = partitioner, letter_partitioner
+        self.changes = [SourcePartition(changes, number) for number in range(partitioner.count)]
+        self.deadletters = deadletters
+        self.ends, self.metrics = ends, metrics
+        self.skew = Skew(ends, max_skew_s=max_skew_s)
+
+    def open(self, lease: Lease) -> "Rekeying":
+        """Make the logic of a partition number just taken over."""
+        return Rekeying(self, lease)
+
+    def is_held(self, source: SourcePartition) -> bool:
+        """Hold back what is far ahead in time."""
+        return self.skew.is_ahead(source)
+
+
+class _Progress(msgspec.Struct):
+    next_offset: int
+    high: int
+    """Running maximum of the timestamps, epoch ms."""
+    marked: int = -1
+    """Position that the last mark told; -1: none by this owner yet."""
+
+
+class Rekeying:
+    """One partition number of the captured topics."""
+
+    def __init__(self, agent: RekeyAgent, lease: Lease) -> None:
+        self._agent = agent
+        self.lease = lease
+        self._progress: dict[SourcePartition, _Progress] = {}
+        self._out: list[Records] = [[] for _ in agent.changes]
+        self._letters: list[tuple[int, bytes, bytes]] = []
+        self._moved: set[SourcePartition] = set()
+        self._count = 0
+
+    # -- recovery: the committed offsets are all there is
+
+    def load(self, records: Sequence[Raw]) -> None:
+        """Nothing: there is no changelog."""
+
+    def recover(self, committed: Mapping[SourcePartition, Committed]) -> Mapping[SourcePartition, int]:
+        """Go on at the committed offsets."""
+        for tp, found in committed.items():
+            high = int(found.metadata) if found.metadata.isdecimal() else 0
+            self._progress[tp] = _Progress(found.offset, high)
+            self._agent.skew.note(tp, found.offset, high)
+        return {tp: found.offset for tp, found in committed.items()}
+
+    # -- work
+
+    def apply(self, source: SourcePartition, records: Sequence[Raw], next_offset: int) -> None:
+        """Decode and spread by instance; what cannot be understood becomes a dead letter."""
+        agent, out = self._agent, self._out
+        topic, number = source
+        decode, of = agent.decoders[topic].decode, agent.partitioner.of
+        progress = self._progress.get(source) or self._progress.setdefault(source, _Progress(0, 0))
+        high = progress.high
+        entities: Counter[str] = Counter()
+        for record in records:
+            if record.timestamp > high:
+                high = record.timestamp
+            try:
+                change = decode(
+                    key=record.key, value=record.value, headers=record.headers, timestamp=high,
+                    topic=topic, partition=number, offset=record.offset,
+                )  # fmt: skip
+            except BadInput as bad:
+                self._refuse(source, record, bad)
+                continue
+            if change is None:
+                continue
+            entities[change.entity] += 1
+            if change.instance:
+                key, target = of(change.instance)
+                out[target].append((key, encode_change(change)))
+            else:
+                self._tell_all(change)
+        progress.high, progress.next_offset = high, next_offset
+        self._moved.add(source)
+        self._count += len(records)
+        agent.skew.note(source, next_offset, high)
+        agent.metrics.on_events(topic, len(records), entities)
+
+    def _tell_all(self, change: Change) -> None:
+        """A delete that does not name its instance: whoever holds the row will know."""
+        value = encode_change(change)
+        for records in self._out:
+            records.append((b"", value))
+
+    def _refuse(self, source: SourcePartition, record: Raw, bad: BadInput) -> None:
+        value, detail = record.value, bad.detail
+        if value is not None and len(value) > MAX_LETTER_BYTES:
+            detail = f"{detail} (only the first {MAX_LETTER_BYTES} of {len(value)} bytes are kept)"
+            value = value[:MAX_LETTER_BYTES]
+        letter = DeadLetter.of(
+            bad.reason, detail, topic=source.topic, partition=source.partition, offset=record.offset,
+            timestamp=record.timestamp, key=record.key, value=value,
+        )  # fmt: skip
+        key = source.topic.encode() + b"|" + (record.key or b"")
+        self._letters.append((self._agent.letter_partitioner.of_bytes(key), key, encode_dead_letter(letter)))
+        self._agent.metrics.on_dead_letter(bad.reason)
+
+    def is_due(self, positions: Mapping[SourcePartition, int]) -> bool:
+        """A mark is missing: at the start, and when fetching went past control records at the end."""
+        progress = self._progress
+        return any((p := progress.get(tp)) is None or p.marked < position for tp, position in positions.items())
+
+    def tick(self, positions: Mapping[SourcePartition, int]) -> None:
+        """Tell how far fetching has come."""
+        for source, position in positions.items():
+            progress = self._progress.setdefault(source, _Progress(position, 0))
+            if progress.marked < position:
+                progress.next_offset = max(progress.next_offset, position)
+                self._agent.skew.note(source, progress.next_offset, progress.high)
+                self._moved.add(source)
+
+    def has_more(self) -> bool:
+        """A batch is always taken whole."""
+        return False
+
+    # -- writing
+
+    def is_dirty(self) -> bool:
+        """Some source partition moved."""
+        return bool(self._moved)
+
+    def is_urgent(self) -> bool:
+        """Every tracker waits for the marks."""
+        return bool(self._moved)
+
+    def backlog(self) -> int:
+        """Changes not yet written."""
+        return self._count
+
+    def take(self) -> Batch:
+        """Changes, then the marks that vouch for them, then dead letters; offsets of what was read."""
+        batch = Batch()
+        marks = [(MARK_KEY, encode_mark(self._mark(source))) for source in sorted(self._moved)]
+        for target, records in zip(self._agent.changes, self._out, strict=True):
+            records.extend(marks)
+            batch.writes[target] = records
+        for number, key, value in self._letters:
+            batch.writes.setdefault(SourcePartition(self._agent.deadletters, number), []).append((key, value))
+        for source in self._moved:
+            progress = self._progress[source]
+            batch.offsets[source] = Committed(progress.next_offset, str(progress.high))
+        self._out, self._letters, self._moved, self._count = [[] for _ in self._agent.changes], [], set(), 0
+        return batch
+
+    def _mark(self, source: SourcePartition) -> Mark:
+        progress = self._progress[source]
+        progress.marked = progress.next_offset
+        latest = self._agent.ends.latest
+        is_end = latest is not None and progress.next_offset >= latest.ends.get(source, 0)
+        return Mark(source.topic, source.partition, progress.next_offset, progress.high, is_end)
+
+    def on_committed(self) -> None:
+        """Nothing waits for it."""
+
+    def close(self) -> None:
+        """No longer count as lagging."""
+        for source in self._progress:
+            self._agent.skew.forget(source)

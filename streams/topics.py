@@ -1,0 +1,138 @@
+"""The topics of this product: made if missing, never changed; and the captured topics that are found.
+
+A `cdc.*` topic is never made here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from schemas import Broken
+
+log = logging.getLogger("stagewatch.topics")
+
+_WEEK_MS = 7 * 86_400_000
+_MAX_BYTES = 32 << 20
+"""A dead letter holds a captured record of any size; a state may grow."""
+DEFAULT_PARTITIONS = 8
+_READY_S = 15.0
+
+_FOR_EVER = {"retention.ms": "-1"}
+_A_WEEK = {"retention.ms": str(_WEEK_MS), "message.timestamp.type": "LogAppendTime"}
+_COMPACTED = {"cleanup.policy": "compact"}
+
+
+class TopicNames(msgspec.Struct, frozen=True):
+    """What everything is called. Changelogs carry the application id: each application has state of its own."""
+
+    application_id: str
+    changes: str = "stagewatch.changes"
+    alerts: str = "stagewatch.alerts"
+    indicators: str = "stagewatch.indicators"
+    commands: str = "stagewatch.commands"
+    definitions: str = "stagewatch.definitions"
+    deadletters: str = "stagewatch.deadletters"
+    deltas: str = "stagewatch.deltas"
+    notices: str = "stagewatch.notices"
+
+    def changelog(self, agent: str) -> str:
+        """The changelog of an agent's state."""
+        return f"{self.application_id}-{agent}-changelog"
+
+    def configs(self) -> dict[str, Mapping[str, str]]:
+        """Every topic that the worker makes, with its settings."""
+        compacted = [self.indicators, self.definitions, *map(self.changelog, ("track", "totals", "notify"))]
+        return {
+            **dict.fromkeys((self.changes, self.deltas, self.notices), _A_WEEK),
+            **dict.fromkeys((self.alerts, self.deadletters, self.commands), _FOR_EVER),
+            **dict.fromkeys(compacted, _COMPACTED),
+        }
+
+
+async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    """Give the partition count of every topic that there is."""
+    described = await admin.describe_topics()
+    return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
+
+
+def captured(counts: Mapping[str, int], wanted: Iterable[str]) -> dict[str, int]:
+    """The captured topics that there are, with their counts; `wanted` are those that have a mapping."""
+    return {topic: counts[topic] for topic in sorted(wanted) if topic in counts}
+
+
+async def ensure(
+    admin: AIOKafkaAdminClient, names: TopicNames, sources: Mapping[str, int], *, partitions: int | None
+) -> dict[str, int]:
+    """Make what is missing of our own topics; give the counts of all topics.
+
+    Raises Broken if topics that must fit together do not: an existing count is kept, not changed.
+    """
+    counts = await partition_counts(admin)
+    wanted = partitions or max(sources.values(), default=DEFAULT_PARTITIONS)
+    new = []
+    for name, config in names.configs().items():
+        if name in counts:
+            continue
+        # A changelog belongs to the partitions of what its agent reads.
+        like = {names.changelog("track"): names.changes, names.changelog("totals"): names.deltas,
+                names.changelog("notify"): names.notices}.get(name)  # fmt: skip
+        count = counts.get(like or "", wanted)
+        settings = {**config, "max.message.bytes": str(_MAX_BYTES)}
+        new.append(NewTopic(name, count, -1, topic_configs=settings))
+    await _create(admin, new)
+    counts = await _wait_for(admin, names.configs())
+    for agent, topic in (("track", names.changes), ("totals", names.deltas), ("notify", names.notices)):
+        changelog = names.changelog(agent)
+        if counts[changelog] != counts[topic]:
+            raise Broken(
+                f"{changelog} has {counts[changelog]} partitions, {topic} has {counts[topic]}: they must be equal; "
+                f"state cannot be moved between partitions, start with a new application_id"
+            )
+    return counts
+
+
+async def _create(admin: AIOKafkaAdminClient, new: list[NewTopic]) -> None:
+    if not new:
+        return
+    for factor in (-1, 1):  # -1: the broker's default; brokers that do not know it get 1
+        for topic in new:
+            topic.replication_factor = factor
+        response = await admin.create_topics(new)
+        codes = {error[0]: error[1] for error in response.topic_errors}
+        failed = {t: for_code(c) for t, c in codes.items() if c and for_code(c) is not TopicAlreadyExistsError}
+        if not failed:
+            log.info("created topics %s", ", ".join(topic.name for topic in new))
+            return
+        new = [topic for topic in new if topic.name in failed]
+    raise Broken(f"cannot create topics: {', '.join(f'{t} ({e.__name__})' for t, e in failed.items())}")
+
+
+async def _wait_for(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
+    """Metadata of a new topic takes a moment to arrive."""
+    wanted = set(names)
+    async with asyncio.timeout(_READY_S):
+        while True:
+            counts = await partition_counts(admin)
+            if wanted <= {name for name, count in counts.items() if count}:
+                return counts
+            await asyncio.sleep(0.1)
+
+
+async def connect(settings: Mapping[str, Any], timeout_s: float = 30.0) -> AIOKafkaAdminClient:
+    """Give an admin client; waits a while for a broker that is just starting."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            admin = AIOKafkaAdminClient(**settings)
+            try:
+                await admin.start()
+            except (KafkaError, OSError) as exc:
+                await admin.close()
+                log.info("waiting for the broker: %s", exc)
+                await asyncio.sleep(0.5)
+            else:
+                return admin

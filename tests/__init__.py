@@ -1,0 +1,1 @@
+"""What we promise, by kind of promise."""

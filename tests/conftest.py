@@ -1,0 +1,18 @@
+"""What every kind of test may ask for. Services start only when a test names their fixture."""
+
+import pytest
+
+from tests.helpers.services import connect, kafka, own_kafka, postgres, prometheus, tansu
+
+__all__ = ["connect", "kafka", "own_kafka", "postgres", "prometheus", "tansu"]
+
+SLOW_KINDS_TIMEOUT_S = 300
+"""Simulations and end-to-end tests start services inside their own time, the first Maven download too."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the slow kinds more time, unless a test says its own."""
+    for item in items:
+        is_slow = {"e2e", "simulation"} & set(item.path.parts)
+        if is_slow and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SLOW_KINDS_TIMEOUT_S))

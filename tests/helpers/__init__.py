@@ -1,0 +1,1 @@
+"""What tests share: builders, hostile payloads, and real services started for a test session."""
