@@ -3,26 +3,45 @@
 The room's door: other rooms import from here.
 """
 
-from rules.calendar import WorkCalendar, state_council_calendar
+from rules.calendar_overlay import Zone
 from rules.compiler import Definitions
 from rules.description import describe
+from rules.draw import draw_svg, draw_text, limit_lines
+from rules.durations import Duration, DurationField, parse_duration
 from rules.engine.engine import Engine
 from rules.engine.partition import Partition, Step
-from rules.loader import SHIPPED, DefinitionSet, compiled, load_definitions, read_definitions
+from rules.loader import SHIPPED, Choice, DefinitionSet, compiled, load_definitions, read_definitions
+from rules.models import LimitFile, Process
 from rules.reference import Reference
+from rules.state import Instance
+from rules.testing import TestResult, run_tests
+from rules.workdays import WorkCalendar, state_council_calendar
 
 __all__ = [
     "SHIPPED",
+    "Choice",
     "DefinitionSet",
     "Definitions",
+    "Duration",
+    "DurationField",
     "Engine",
+    "Instance",
+    "LimitFile",
     "Partition",
+    "Process",
     "Reference",
     "Step",
+    "TestResult",
     "WorkCalendar",
+    "Zone",
     "compiled",
     "describe",
+    "draw_svg",
+    "draw_text",
+    "limit_lines",
     "load_definitions",
+    "parse_duration",
     "read_definitions",
+    "run_tests",
     "state_council_calendar",
 ]

@@ -1,6 +1,6 @@
 """Calendar files: what a company adds to the State Council's calendar, as YAML `version: calendar/v1`.
 
-Read by whoever loads the definitions, used by `rules.calendar`. Only text comes in here: which
+Read by whoever loads the definitions, used by `rules.workdays`. Only text comes in here: which
 folders and files there are is the loader's business.
 """
 
@@ -9,16 +9,28 @@ from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rules.durations import Duration, DurationField
 from schemas import Places, load_model
 
 FIRST, LAST = date(2000, 1, 1), date(2099, 12, 31)
-"""Days that a calendar can hold one by one; outside, weeks are all alike (`rules.calendar`)."""
+"""Days that a calendar can hold one by one; outside, weeks are all alike (`rules.workdays`)."""
 
 LONGEST_RANGE = timedelta(days=366)
 """More than a year of holidays in one entry is a slip of the year's digits, not a holiday."""
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:  # unknown; not a name; a folder of the zone database
+        raise ValueError(f"unknown time zone '{name}'; write an IANA name such as Asia/Shanghai") from error
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+"""An IANA time zone that this machine knows, in a pydantic model."""
 
 
 class _Model(BaseModel):
@@ -76,7 +88,7 @@ class Overlay(_Model):
     version: Literal["calendar/v1"] = Field("calendar/v1", description="Format of the file.")
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name that processes refer to.")
     title: str = Field(description="Name for people, in Chinese.")
-    timezone: str = Field("Asia/Shanghai", description="IANA zone in which a day begins and ends.")
+    timezone: Zone = Field("Asia/Shanghai", description="IANA zone in which a day begins and ends.")
     base: Literal["state_council", "every_day"] = Field(
         "state_council",
         description="`state_council`: workdays as published, with make-up days (调休). `every_day`: 24x7 duty, "
@@ -90,15 +102,6 @@ class Overlay(_Model):
         "no longer provisional, before the package that carries the notices has been updated.",
     )
     tests: tuple[CalendarTest, ...] = Field((), description="Examples, run by `stagewatch rules test`.")
-
-    @field_validator("timezone")
-    @classmethod
-    def _check_zone(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (KeyError, ValueError, OSError) as error:  # unknown; not a name; a folder of the zone database
-            raise ValueError(f"unknown time zone '{zone}'; write an IANA name such as Asia/Shanghai") from error
-        return zone
 
     @model_validator(mode="after")
     def _check_days(self) -> Self:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from rules.calendar import WorkCalendar
 from rules.durations import parse_duration
 from rules.engine.conditions import Test, compile_condition
 from rules.engine.deadlines import Deadline
@@ -27,6 +26,7 @@ from rules.models import (
     Rule,
     Stage,
 )
+from rules.workdays import WorkCalendar
 
 R = TypeVar("R")
 
@@ -47,6 +47,10 @@ class CompiledProcess:
     by_stage: dict[str, tuple[Deadline, ...]]
     of_instance: tuple[Deadline, ...]
     by_code: dict[str, Deadline]
+    followers: dict[str, frozenset[str]]
+    """Stages that come after a stage."""
+    watched_by_whole: frozenset[str]
+    """Stages whose end ends a rule about the whole instance."""
     order: OrderRule | None
     backdated: BackdatedRule | None
     max_lag_ms: int
@@ -97,7 +101,11 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
 
 
 def _compile_process(
-    process: Process, rules: list[Rule], limits: list[LimitRow], calendar: WorkCalendar, indicators: tuple[Indicator, ...]
+    process: Process,
+    rules: list[Rule],
+    limits: list[LimitRow],
+    calendar: WorkCalendar,
+    indicators: tuple[Indicator, ...],
 ) -> CompiledProcess:
     deadlines = [Deadline(r, limits, calendar) for r in rules if isinstance(r, DeadlineRule)]
     members = [r for r in rules if isinstance(r, MembershipRule)]
@@ -115,6 +123,8 @@ def _compile_process(
         by_stage={s.code: tuple(d for d in deadlines if d.stage == s.code) for s in process.stages},
         of_instance=tuple(d for d in deadlines if d.stage is None),
         by_code={d.code: d for d in deadlines},
+        followers={s.code: frozenset(f.code for f in process.stages if s.code in f.after) for s in process.stages},
+        watched_by_whole=frozenset(d.until_stage for d in deadlines if d.until_stage),
         order=_only(OrderRule, rules),
         backdated=backdated,
         max_lag_ms=parse_duration(backdated.max_lag).clock_ms if backdated else 0,

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from rules.compiler import Definitions
-from rules.engine.judgement import over_at
 from rules.state import Instance, Visit
 from schemas import Value, from_wire, iso
 
 _TIME_ENDS = ("_at", "_from", "_to", "_start", "_finish")
 
 
-def describe(instance: Instance, definitions: Definitions, clock: int) -> dict[str, Any]:
+def describe(instance: Instance) -> dict[str, Any]:
     """Give the instance's document: keys in a fixed order, times as ISO 8601 UTC, decimals as text.
 
     `status` is `running`, `over`, or `unknown` while the row that is the instance itself has not come.
     """
-    process = definitions.processes.get(instance.process or "")
     main = instance.main
     visits = [v for v in instance.visits if not v.is_deleted]
     visits.sort(key=lambda v: (v.entered_at or 0, v.stage or "", v.visit or 0, v.row))
-    is_over = process is not None and over_at(process, instance, clock) is not None
+    is_over = instance.over_at is not None
     return {
         "instance": instance.key,
         "process": instance.process,
@@ -56,8 +53,9 @@ def _visit(visit: Visit) -> dict[str, Any]:
 
 def _alerts(instance: Instance) -> list[dict[str, Any]]:
     documents = []
-    for key, raised in sorted((instance.raised or {}).items()):
-        rule, stage, visit, item, severity = key.split("|")
+    found = [(rule, key, raised) for rule, keys in (instance.raised or {}).items() for key, raised in keys.items()]
+    for rule, key, raised in sorted(found, key=lambda entry: entry[:2]):
+        stage, visit, item, severity = key.split("|")
         documents.append(
             {
                 "rule": rule,

@@ -1,6 +1,6 @@
 """Lengths of time as definitions write them: `30s`, `15m`, `24h`, `60d`, `5wd`, `50%`.
 
-Used by every definition model. Pure arithmetic: what a workday is, `rules.calendar` knows; of what a
+Used by every definition model. Pure arithmetic: what a workday is, `rules.workdays` knows; of what a
 percentage is taken, the rule that holds it knows.
 """
 
@@ -100,7 +100,7 @@ def clock_deadline(start_ms: int, length_ms: int, spans: Sequence[Span] = ()) ->
     for start, end in merge_spans(spans):
         if end <= start_ms:
             continue
-        if start >= due:
+        if max(start, start_ms) >= due:
             break
         due += end - max(start, start_ms)
     return due

@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pydantic import BaseModel
 
 from rules.engine.conditions import compile_condition
-from rules.models import DeadlineRule, IndicatorFile, LimitFile, LimitRow, MembershipRule, Process, Rule, RuleFile, Stage, TemplateFile
+from rules.models import (
+    DeadlineRule,
+    IndicatorFile,
+    LimitFile,
+    LimitRow,
+    MembershipRule,
+    Process,
+    Rule,
+    RuleFile,
+    Stage,
+    TemplateFile,
+)
 from rules.wording import unknown_parameters
 from schemas import Fault, Places
 
@@ -67,7 +78,9 @@ def _rule_faults(
 ) -> Iterator[Fault]:
     yield from _unknown_processes(rule.processes, path, places, processes)
     if rule.text not in templates:
-        yield places.fault((*path, "text"), f"no message template {rule.text!r}; known are {', '.join(sorted(templates))}")
+        yield places.fault(
+            (*path, "text"), f"no message template {rule.text!r}; known are {', '.join(sorted(templates))}"
+        )
     if isinstance(rule, MembershipRule) and rule.on == "item" and f"{rule.text}_group" not in templates:
         yield places.fault((*path, "text"), f"the grouped message needs a template {rule.text}_group")
     if isinstance(rule, DeadlineRule):

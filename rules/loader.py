@@ -6,18 +6,19 @@ models and by `rules.fitting`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from rules.calendar import state_council_calendar
 from rules.calendar_overlay import Overlay
 from rules.compiler import Definitions, compile_definitions
+from rules.durations import Duration
 from rules.fitting import fitting_faults
-from rules.models import IndicatorFile, LimitFile, Process, RuleFile, TemplateFile
+from rules.models import IndicatorFile, LimitFile, OrphanRule, Process, Rule, RuleFile, TemplateFile
+from rules.workdays import state_council_calendar
 from schemas import DefinitionError, Fault, Places, load_yaml, pydantic_faults
 
 SHIPPED = Path(__file__).parent / "definitions"
@@ -93,36 +94,53 @@ def read_file(path: Path, loaded: DefinitionSet) -> None:
         loaded.faults += pydantic_faults(error, places)
 
 
-def load_definitions(folders: Sequence[Path] = (SHIPPED,), *, limits: str = "default") -> Definitions:
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the settings choose among the definitions."""
+
+    limits: str = "default"
+    calendar: str = "state_council"
+    orphan_after: Duration | None = None
+    """Replaces what the orphan rule says; None: the rule's own."""
+
+
+def load_definitions(folders: Sequence[Path] = (SHIPPED,), choice: Choice = Choice()) -> Definitions:
     """Give the compiled definitions of the folders. Raises DefinitionError with every fault."""
     loaded = read_definitions(folders)
     if loaded.faults:
         raise DefinitionError(loaded.faults)
-    return compiled(loaded, limits=limits)
+    return compiled(loaded, choice)
 
 
-def compiled(loaded: DefinitionSet, *, limits: str = "default") -> Definitions:
-    """Give the compiled definitions of a set without faults. Raises DefinitionError for an unknown `limits`."""
+def compiled(loaded: DefinitionSet, choice: Choice = Choice()) -> Definitions:
+    """Give the compiled definitions of a set without faults. Raises DefinitionError for a choice it does not have."""
     sets = {file.id: file for file in loaded.of(LimitFile)}
-    if limits not in sets:
-        raise DefinitionError([Fault("settings", 1, 1, f"no limit template {limits!r}; known are {sorted(sets)}")])
-    overlays = loaded.of(Overlay)
+    calendars = {overlay.id: overlay for overlay in loaded.of(Overlay)}
+    faults = [
+        Fault("settings", 1, 1, f"no {what} {name!r}; known are {', '.join(sorted(known))}")
+        for what, name, known in (("limits", choice.limits, sets), ("calendar", choice.calendar, calendars))
+        if name not in known
+    ]
+    if faults:
+        raise DefinitionError(faults)
     templates: dict[str, str] = {}
     for file in loaded.of(TemplateFile):
         templates.update(file.templates)
     return compile_definitions(
         loaded.of(Process),
-        [rule for file in loaded.of(RuleFile) for rule in file.rules],
-        sets[limits].rows,
-        limits_id=limits,
-        calendar=state_council_calendar(_default_overlay(overlays)),
+        [_chosen(rule, choice) for file in loaded.of(RuleFile) for rule in file.rules],
+        sets[choice.limits].rows,
+        limits_id=choice.limits,
+        calendar=state_council_calendar(calendars[choice.calendar]),
         templates=templates,
         indicators=[i for file in loaded.of(IndicatorFile) for i in file.indicators],
     )
 
 
-def _default_overlay(overlays: Iterable[Overlay]) -> Overlay | None:
-    return next((o for o in overlays if o.id == "state_council"), None)
+def _chosen(rule: Rule, choice: Choice) -> Rule:
+    if isinstance(rule, OrphanRule) and choice.orphan_after is not None:
+        return rule.model_copy(update={"after": str(choice.orphan_after)})
+    return rule
 
 
 def _yaml_files(folders: Sequence[Path]) -> list[Path]:

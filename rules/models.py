@@ -99,7 +99,9 @@ class DeadlineRule(_Rule):
     kind: Literal["deadline"]
     stage: str | None = Field(default=None, description="the stage that it watches; none: the whole instance")
     start: str = Field(default="entered_at", description="`entered_at` of the stage, or a time field of the instance")
-    limit: Literal["stage", "total"] | DurationText | None = Field(default=None, description="row of the limit template")
+    limit: Literal["stage", "total"] | DurationText | None = Field(
+        default=None, description="row of the limit template"
+    )
     due: DueAt | None = None
     spans: Literal["stage", "all", "none"] = Field(default="stage", description="suspensions that are not counted")
     until: list[str] = Field(default=[], description="time fields of the instance: ended when one is set")

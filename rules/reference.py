@@ -9,13 +9,14 @@ Pure: fed by `streams.reference` in the worker and directly in `replay`.
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from operator import itemgetter
 from typing import NamedTuple
 
-from schemas import Change, Value
+from schemas import Change
 
-Fields = dict[str, Value]
+Fields = Mapping[str, object]
+"""A row's fields as rules read them."""
 JUDGED = frozenset({"negative_item", "customer", "project_schedule", "tg"})
 """Entities whose changes make instances be judged again; the others only answer look-ups."""
 

@@ -90,7 +90,9 @@ class Routing:
             if row.get("role") == role and row.get("person_no") is not None and _is_valid(row, at):
                 no = str(row["person_no"])
                 mail = _text(row.get("mail")) or f"{no}@{self._mail_domain}"
-                person = Recipient(no=no, name=_text(row.get("person_name")), mobile=_text(row.get("mobile")), mail=mail)
+                person = Recipient(
+                    no=no, name=_text(row.get("person_name")), mobile=_text(row.get("mobile")), mail=mail
+                )
                 yield person, "mail" if row.get("mail") or not row.get("mobile") else "sms"
 
 

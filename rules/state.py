@@ -88,14 +88,16 @@ class Instance(msgspec.Struct, array_like=True, gc=False):
     visits: list[Visit] = []
     others: dict[str, Row] | None = None
     """Further rows, by `entity:row`."""
-    raised: dict[str, Raised] | None = None
-    """What was raised, by `rule|stage|visit|item|severity`."""
+    raised: dict[str, dict[str, Raised]] | None = None
+    """What was raised: by rule code, then by `stage|visit|item|severity`."""
+    over_at: int | None = None
+    """When it was over, epoch ms; None while it runs."""
     due: int | None = None
     """When the next rung of the rules about the whole instance falls due; derived."""
     since: int = 0
     """Arrival of the first row, epoch ms (orphans wait from here)."""
-    votes: tuple[str, ...] = ()
-    """Negative-list items only: an application still waited when the item was cleared."""
+    released_at: int | None = None
+    """Negative-list items only: when it was cleared while an application below it still waited."""
     scheduled: int | None = None
     """The time in the partition's timer heap; derived."""
 

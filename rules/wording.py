@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 
-from rules.calendar import WorkCalendar
+from rules.workdays import WorkCalendar
 
 PARAMETERS = frozenset(
     {"instance", "severity", "title", "stage", "verdict", "due", "since", "org", "object", "level", "other", "detail"}

@@ -229,7 +229,8 @@ class _Moment:
         if type(value) is int:
             if self._counts_days:
                 return self._zone.end_of_day(_bounded_day(value))
-            return self._zone.to_utc(_clamp(value * self._multiply // self._divide))
+            wall = value * self._multiply // self._divide
+            return self._zone.to_utc(wall) if _YEAR_ONE_MS <= wall <= MAX_MS else _clamp(wall)
         if isinstance(value, Decimal) and value == value.to_integral_value():
             return self.to_instant(to_int(value))
         raise ValueError(f"{_kind(value)} instead of a time")
@@ -243,6 +244,7 @@ class _Moment:
         if type(value) is str:
             match = _ISO.fullmatch(value)
             if match and (match["time"] is None or match["zone"] is None):
+                _time_of_day(match["time"] or "00:00", None)
                 return self._zone.end_of_day(_day_of(match["day"]))
         moment = self.to_instant(value)
         return moment if is_extreme_year(moment) else self._zone.end_of_day(self._zone.local_day(moment))

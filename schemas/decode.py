@@ -128,21 +128,22 @@ class Decoder:
         if not data.isascii():
             data.decode()  # the parser skips what it does not need without looking at its encoding
 
-    def _check_depth(self, data: bytes) -> None:
-        if data.count(b"{") + data.count(b"[") > self._max_depth and _depth(data) > self._max_depth:
-            raise BadInput("too-deep", f"more than {self._max_depth} levels")
+    @staticmethod
+    def _check_depth(data: bytes, limit: int) -> None:
+        if data.count(b"{") + data.count(b"[") > limit and _is_deeper(data, limit):
+            raise BadInput("too-deep", f"more than {limit} levels")
 
     def _open(self, value: bytes) -> "tuple[_Table, Envelope]":
         """Give the envelope, and the table as the record's embedded schema types it."""
         self._check(value)
-        if value.startswith(self._prefix):
+        if value.startswith(self._prefix) and value.endswith(b"}"):
             body = value[len(self._prefix) : -1]
-            self._check_depth(body)
+            self._check_depth(body, self._max_depth - 1)
             try:
                 return self._prefix_table, _decode_envelope(body)
             except msgspec.DecodeError:
                 pass  # not `{schema, payload}` and nothing else: the long way
-        self._check_depth(value)
+        self._check_depth(value, self._max_depth)
         envelope = _decode_envelope(value)
         if envelope.op is not msgspec.UNSET or not isinstance(envelope.payload, msgspec.Raw):
             return self._plain, envelope
@@ -184,7 +185,7 @@ class Decoder:
         if not key:
             return {}, {}
         self._check(key)
-        self._check_depth(key)
+        self._check_depth(key, self._max_depth)
         columns = _decode_row(key) or {}
         table, payload = self._plain, columns.get("payload")
         if columns.keys() <= {"schema", "payload"} and isinstance(payload, dict):
@@ -285,23 +286,28 @@ class _Table:
         return found
 
     def row_key(self, fields: dict[str, Value], extra: dict[str, Value]) -> str | None:
-        """Give the row's primary key as text; None if a part of it is missing or null."""
+        """Give the row's primary key as text; None if (a part of) it is missing, null or, being all of it, empty."""
         if self._single is not None:
-            value = fields.get(self._single)
-            return value if type(value) is str else _key_text(value)
+            return _key_text(fields.get(self._single)) or None
         parts = [_key_text((fields if is_mapped else extra).get(name)) for name, is_mapped in self._key]
-        if None in parts:
+        known = [part for part in parts if part is not None]
+        if len(known) < len(parts):
             return None
-        if len(parts) == 1:
-            return parts[0]
-        return "|".join(part.replace("\\", "\\\\").replace("|", "\\|") for part in parts if part is not None)
+        if len(known) == 1:
+            return known[0] or None
+        return "|".join(part.replace("\\", "\\\\").replace("|", "\\|") for part in known)
 
     def instance(self, fields: dict[str, Value], extra: dict[str, Value]) -> str | None:
-        """Give the instance key: "" for a pure reference table; None if the row does not tell it."""
+        """Give the instance key: "" for a pure reference table; None if the row does not tell it.
+
+        A key with a zero byte in front is refused: such are our own records (`schemas.MARK_KEY`).
+        """
         if self._instance is None:
             return ""
-        value = fields.get(self._instance_field) if self._instance_field else extra.get(self._instance)
-        return value if type(value) is str else _key_text(value)
+        text = _key_text(fields.get(self._instance_field) if self._instance_field else extra.get(self._instance))
+        if text and text[0] == "\0":
+            raise BadInput("wrong-type", f"{self._instance} begins with a zero byte")
+        return text or None
 
 
 _NOTHING: dict[str, Value] = {}
@@ -309,24 +315,25 @@ _NOTHING: dict[str, Value] = {}
 
 def _key_text(value: Value) -> str | None:
     """Write one part of a key, the same for 7, 7.0 and "7"."""
-    if value is None or isinstance(value, str):
+    if type(value) is str or value is None:
         return value
     if isinstance(value, Decimal) and value == value.to_integral_value():
         return str(int(value))
     return to_text(value)
 
 
-def _depth(data: bytes) -> int:
-    """Give how deep brackets outside strings nest, in time linear in the input, also where it is no JSON."""
-    depth = deepest = 0
+def _is_deeper(data: bytes, limit: int) -> bool:
+    """Tell whether brackets outside strings nest deeper, in time linear in the input, also where it is no JSON."""
+    depth = 0
     for match in _BRACKETS.finditer(data):
         token = match[0]
         if token in (b"{", b"["):
             depth += 1
-            deepest = max(deepest, depth)
+            if depth > limit:
+                return True
         elif token in (b"}", b"]"):
             depth -= 1
-    return deepest
+    return False
 
 
 def _present(fields: dict[str, Value]) -> dict[str, Value]:

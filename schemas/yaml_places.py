@@ -22,6 +22,7 @@ YamlPath = tuple[str | int, ...]
 MAX_DEPTH = 60
 """Levels of nesting. Our files need fewer than ten; PyYAML's composer recurses, so it must end somewhere."""
 
+_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map")}
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -115,7 +116,7 @@ class _Builder:
     def __init__(self, loader: _Loader, places: Places) -> None:
         self._loader = loader
         self._open: list[yaml.Node] = []
-        self._budget = 1_000_000  # aliases may multiply: the "billion laughs" file must end
+        self._budget = 100_000  # aliases may multiply: the "billion laughs" file must end
         self.places = places
         self.faults: list[Fault] = []
 
@@ -123,18 +124,23 @@ class _Builder:
         mark = node.start_mark
         self.faults.append(Fault(self.places.file, mark.line + 1, mark.column + 1, message))
 
+    def _objection(self, node: yaml.Node) -> str | None:
+        if self._budget == 0:
+            return "aliases multiply to more than a hundred thousand values"
+        if any(node is parent for parent in self._open):
+            return "an alias contains itself"
+        if len(self._open) > MAX_DEPTH:
+            return "nested too deep"
+        return None if node.tag in _TAGS else f"tag '{node.tag}' is not allowed"
+
     def build(self, node: yaml.Node, path: YamlPath, key: yaml.Mark | None = None) -> object:
         """Give the node's data; its place goes into `places`."""
         self.places.put(path, node.start_mark, key)
         self._budget -= 1
-        if self._budget == 0:
-            self._fault(node, "aliases multiply to more than a million values")
-        if any(node is parent for parent in self._open):
-            self._fault(node, "an alias contains itself")
-            return None
-        if self._budget <= 0 or len(self._open) > MAX_DEPTH:
-            if len(self._open) > MAX_DEPTH:
-                self._fault(node, "nested too deep")
+        objection = self._objection(node)
+        if objection is not None:
+            self._fault(node, objection)
+        if objection is not None or self._budget < 0:
             return None
         self._open.append(node)
         try:
@@ -149,7 +155,8 @@ class _Builder:
     def _mapping(self, node: yaml.MappingNode, path: YamlPath) -> dict[object, object]:
         result: dict[object, object] = {}
         for key_node, value_node in node.value:
-            key = self._scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
+            is_plain = isinstance(key_node, yaml.ScalarNode) and key_node.tag in _TAGS
+            key = self._scalar(key_node) if is_plain else None
             if not isinstance(key, str | int):
                 self._fault(key_node, "a key must be text or a whole number")
                 continue
@@ -160,10 +167,6 @@ class _Builder:
         return result
 
     def _scalar(self, node: yaml.Node) -> object:
-        known = ("null", "bool", "int", "float", "str")
-        if node.tag not in {f"tag:yaml.org,2002:{name}" for name in known}:
-            self._fault(node, f"tag '{node.tag}' is not allowed")
-            return None
         try:
             return self._loader.construct_object(node)
         except (ValueError, yaml.YAMLError):
@@ -176,8 +179,12 @@ def pydantic_faults(error: ValidationError, places: Places, file: str | None = N
     faults = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         loc = tuple(item["loc"])
+        is_name = loc[-1:] == ("[key]",)  # pydantic's mark for a key of a mapping that does not fit
+        loc = loc[:-1] if is_name else loc
         kind, name = item["type"], loc[-1] if loc else ""
-        if kind == "extra_forbidden":
+        if is_name:
+            message, is_key = f"name '{name}': {item['msg']}", True
+        elif kind == "extra_forbidden":
             message, is_key = f"unknown field '{name}'", True
         elif kind == "missing":
             message, is_key = f"field '{name}' is missing", True

@@ -5,7 +5,8 @@ This is the room's one door. `sinks.store` is its second, for those who only rea
 
 from sinks.delivery import Delivery
 from sinks.masking import masked, masked_address
-from sinks.outbox import OPEN_STATES, Outbox, OutboxPolicy, State, message_id
+from sinks.outbox import Outbox
+from sinks.outbox_rows import OPEN_STATES, OutboxPolicy, State, message_id
 from sinks.pipeline import Changes, Pipeline, Pumped
 from sinks.registry import build_sinks
 from sinks.routing import Mute

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 # Any run of 7 or more digits, also with a country code, spaces or hyphens inside: too wide rather than too
 # narrow. Receipts are not masked; they are ids that a carrier is asked about.
 _NUMBER = re.compile(r"\+?\d(?:[ -]?\d){6,}")
-_MAIL = re.compile(r"[^\s@<>:;,'\"]+@[^\s@<>:;,'\"]+")
+_MAIL = re.compile(r"[^\s@<>:;,/*'\"]+@[^\s@<>:;,/'\"]+")
 _URL_SECRET = re.compile(r"(//)[^/\s@]+@")
 _MAX_LENGTH = 200  # a reason is read in one line; a peer's error page is not
 

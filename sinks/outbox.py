@@ -15,10 +15,8 @@ the same `msg_id` where the peer drops repeats of one (`OutboxPolicy.idempotent`
       └─ retry ◄┴──► failed          never sent: no_channel, unroutable, muted
 """
 
-import hashlib
 import heapq
-from collections.abc import Iterable, Mapping
-from enum import StrEnum
+from collections.abc import Mapping
 from typing import assert_never
 
 import msgspec
@@ -27,85 +25,15 @@ from schemas.notice import Channel, Notice
 from sinks.buckets import BucketId, Buckets
 from sinks.delivery import Delivery
 from sinks.masking import masked
-from sinks.routing import Mute, address_of, is_muted
+from sinks.outbox_rows import OPEN_STATES, OutboxPolicy, Row, State, message_id, notification_of
+from sinks.routing import address_of, is_muted
 from sinks.sink import Delivered, Outcome, Refused, RetryAfter, Unknown
 from sinks.store.rows import NotificationRow
 
 _MS = 1000
-
-
-class State(StrEnum):
-    """Where a notice stands. All but the first three are final."""
-
-    QUEUED = "queued"
-    SENDING = "sending"
-    RETRY = "retry"
-    DELIVERED = "delivered"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-    FAILED = "failed"
-    NO_CHANNEL = "no_channel"
-    UNROUTABLE = "unroutable"
-    MUTED = "muted"
-
-
-OPEN_STATES = frozenset({State.QUEUED, State.SENDING, State.RETRY})
-
-
-class OutboxPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long to wait, how often to try, what to keep quiet."""
-
-    channels: frozenset[Channel] = frozenset()
-    """Channels that have a sink; a notice for another one is recorded as `no_channel`."""
-    idempotent: frozenset[Channel] = frozenset()
-    """Channels whose peer drops a repeat of a `msg_id`: an unknown outcome is sent again. Default none:
-    a gateway that does not would tell people twice."""
-    mail_digest_s: float = 60
-    """A mail waits this long for others to the same person, seconds; 0: no waiting. A minute gathers what
-    one cause raises and delays nobody who reads mail."""
-    mail_digest_max: int = 200
-    """Most notices in one mail; the rest leave in the next. A longer table is not read."""
-    group_wait_s: float = 2
-    """Notices of one group wait this long for the rest of it, seconds: they leave the engine in one step."""
-    first_delay_s: float = 5
-    """Before the second attempt, seconds."""
-    delay_factor: float = 3
-    """Each further delay is this times the last: 8 attempts span half an hour, a gateway's restart."""
-    longest_delay_s: float = 600
-    """No delay is longer, seconds; a peer's own wish may be, up to an hour."""
-    max_attempts: int = 8
-    """Then the notice is `failed`."""
-    keep_s: float = 7 * 86_400
-    """How long a final row is kept to recognise repeats, seconds: as long as `stagewatch.changes` is."""
-    mutes: tuple[Mute, ...] = ()
-    """What is recorded as `muted` and not sent."""
-
-
 _LONGEST_WISH_S = 3600.0  # a peer that asks for more is mistaken; people wait for the message
-
-
-class Row(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One notice and where it stands: a record of the outbox changelog (MessagePack)."""
-
-    notice: Notice
-    state: State
-    added_at: int
-    changed_at: int
-    version: int = 0
-    attempt: int = 0
-    msg_id: str = ""
-    next_at: int = 0
-    receipt: str = ""
-    reason: str = ""
-
-
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Row)
-
-
-def message_id(keys: Iterable[str]) -> str:
-    """The `msg_id` of a message that stands for these notice keys: same keys, same id, in any order."""
-    return hashlib.blake2b("\x1f".join(sorted(keys)).encode(), digest_size=16).hexdigest()
 
 
 class Outbox:
@@ -114,7 +42,7 @@ class Outbox:
     def __init__(self, policy: OutboxPolicy) -> None:
         self.policy = policy
         self._rows: dict[str, Row] = {}
-        self._waiting: dict[Channel, Buckets] = {channel: Buckets() for channel in policy.channels}
+        self._waiting: dict[Channel, Buckets] = {channel: Buckets() for channel in sorted(policy.channels)}
         self._members: dict[str, list[str]] = {}
         self._final: list[tuple[int, str]] = []
         self._dirty: dict[str, None] = {}
@@ -131,7 +59,7 @@ class Outbox:
     def add(self, notice: Notice, now: int) -> State:
         """Take a notice in and say where it stands; one that is already known changes nothing."""
         known = self._rows.get(notice.key)
-        if False:
+        if known is not None:
             return known.state
         state, reason = self._admit(notice, now)
         row = Row(notice=notice, state=state, added_at=now, changed_at=now, reason=reason)
@@ -154,7 +82,7 @@ class Outbox:
         return State.QUEUED, ""
 
     def due(self, now: int, room: Mapping[Channel, int] | None = None) -> list[Delivery]:
-        """Mark what may leave now as `sending` and give it back, earliest first.
+        """Mark what may leave now as `sending` and give it back, by channel, the earliest first.
 
         Write the changes to the changelog before sending any of it. `room` says how many messages each
         channel can take now (absent: none); None: any number.
@@ -321,36 +249,8 @@ class Outbox:
     def notification(self, key: str) -> NotificationRow | None:
         """The row as the store shows it; None if there is none."""
         row = self._rows.get(key)
-        return None if row is None else _notification(row)
+        return None if row is None else notification_of(row)
 
     def notifications(self) -> list[NotificationRow]:
         """Every row as the store shows it."""
-        return [_notification(row) for row in self._rows.values()]
-
-
-def _notification(row: Row) -> NotificationRow:
-    notice = row.notice
-    return NotificationRow(
-        key=notice.key,
-        alert_id=notice.alert_id,
-        rule=notice.rule,
-        severity=notice.severity,
-        process=notice.process,
-        instance=notice.instance,
-        org_no=notice.org_no,
-        recipient_no=notice.recipient.no,
-        recipient_name=notice.recipient.name,
-        channel=notice.channel,
-        text=notice.text,
-        is_late=notice.is_late,
-        at=notice.at,
-        due_at=notice.due_at,
-        state=row.state.value,
-        attempt=row.attempt,
-        msg_id=row.msg_id,
-        receipt=row.receipt,
-        reason=row.reason,
-        added_at=row.added_at,
-        updated_at=row.changed_at,
-        version=row.version,
-    )
+        return [notification_of(row) for row in self._rows.values()]

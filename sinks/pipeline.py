@@ -6,6 +6,7 @@ and are settled by the next `pump`.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
@@ -14,9 +15,13 @@ import msgspec
 from schemas.notice import Notice
 from sinks.delivery import Delivery
 from sinks.outbox import Outbox
+from sinks.outbox_rows import State
 from sinks.senders import Senders
 from sinks.sink import Outcome
 from sinks.store.rows import NotificationRow
+
+_log = logging.getLogger(__name__)
+_NOT_DELIVERED = frozenset({State.REFUSED, State.FAILED, State.UNKNOWN})
 
 Changes = list[tuple[str, bytes | None]]
 """Rows for the outbox changelog: (key, row or None if it is removed)."""
@@ -69,6 +74,8 @@ class Pipeline:
         Every row is recorded again: the last owner may have died before the store heard of it.
         """
         found = self._outbox.recover(now)
+        if found:
+            _log.warning("sends were under way when the last owner ended: notices=%d", found)
         await self.flush()
         self._record(self._outbox.notifications())
         return found
@@ -110,7 +117,17 @@ class Pipeline:
         while self._answers:
             delivery, outcome = self._answers.popleft()
             self._outbox.settle(delivery, outcome, now)
+            self._complain(delivery)
         return settled
+
+    def _complain(self, delivery: Delivery) -> None:
+        """Say in the log, once per message, that somebody was not told for certain."""
+        row = self._outbox.notification(delivery.notices[0].key)
+        if row is not None and row.state in _NOT_DELIVERED:
+            _log.warning(
+                "not delivered: state=%s channel=%s msg_id=%s notices=%d attempts=%d reason=%s",
+                *(row.state, row.channel, row.msg_id, len(delivery.notices), row.attempt, row.reason),
+            )
 
     async def _send(self, delivery: Delivery) -> None:
         outcome = await self._senders.send(delivery)
@@ -124,7 +141,7 @@ class Pipeline:
         """
         if self._sends:
             await asyncio.wait(self._sends, timeout=grace_s)
-        left_open = list(self._sends)
+        left_open = [task for task in self._sends if not task.done()]
         for task in left_open:
             task.cancel()
         await asyncio.gather(*left_open, return_exceptions=True)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -123,9 +124,15 @@ class Replay:
         """Keep a record that cannot be understood as a dead letter."""
         self.outcome.dead_letters.append(
             DeadLetter.of(
-                error.reason, error.detail, topic=record.topic, partition=record.partition, offset=record.offset,
-                timestamp=record.timestamp, key=record.key, value=record.value,
-            )  # fmt: skip
+                error.reason,
+                error.detail,
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                timestamp=record.timestamp,
+                key=record.key,
+                value=record.value,
+            )
         )
 
     def _take(self, step: Step) -> None:
@@ -148,7 +155,7 @@ class Replay:
     def instances(self) -> Iterator[dict[str, Any]]:
         """Give the documents of all instances, sorted by key."""
         for key in sorted(self._partition.instances):
-            yield describe(self._partition.instances[key], self._definitions, self.clock)
+            yield describe(self._partition.instances[key])
 
     def indicators(self) -> Iterator[IndicatorValue]:
         """Give the last value per key, sorted."""
@@ -247,8 +254,7 @@ def _is_sorted(path: Path) -> bool:
 
 def _records(path: Path, refuse: Callable[[BadInput, Recorded], None], progress: Progress) -> Iterator[Recorded]:
     newest: dict[tuple[str, int], int] = {}
-    with path.open("rb") as raw:
-        lines: IO[bytes] = gzip.open(raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
+    with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else nullcontext(raw) as lines:
         for number, line in enumerate(lines, start=1):
             if number % 1000 == 0:
                 progress(raw.tell())

@@ -7,7 +7,6 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -22,7 +21,7 @@ from pydantic import (
 
 import connectors
 import rules
-from rules.durations import DurationField
+from rules import DurationField, Zone
 from schemas import Dialect, TimestampUnit
 
 EMBEDDED = "embedded"
@@ -34,14 +33,6 @@ _TOPIC_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:  # unknown; not a name; a folder of the zone database
-        raise ValueError(f"unknown time zone '{name}'; write an IANA name such as Asia/Shanghai") from error
-    return name
 
 
 def _broker(url: str) -> str:
@@ -77,7 +68,6 @@ def _several(value: object) -> object:
     return [value] if isinstance(value, str | Path) else value
 
 
-Zone = Annotated[str, AfterValidator(_zone)]
 Folder = Annotated[Path, BeforeValidator(_path)]
 Folders = Annotated[tuple[Folder, ...], BeforeValidator(_several), Field(min_length=1)]
 

@@ -185,9 +185,8 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterable[str]:
 
 def _unknown(name: str, kind: str, known: Iterable[str], prefix: str = "") -> str:
     near = [prefix + other for other in get_close_matches(name, known, n=3, cutoff=0.6)]
-    hint = (
-        f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(prefix + key for key in sorted(known))}"
-    )
+    every = "`stagewatch settings` lists all" if prefix else f"known: {', '.join(sorted(known))}"
+    hint = f"did you mean {' or '.join(near)}?" if near else every
     return f"unknown {kind} '{prefix}{name}'; {hint}"
 
 

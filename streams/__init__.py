@@ -1,1 +1,9 @@
-"""The Faust shell: batching transport, partition transactions, state, recovery, clock, agents and metrics."""
+"""The Faust shell: batching transport, partition transactions, state, recovery, clock, agents and metrics.
+
+The room's door: other rooms import from here.
+"""
+
+from streams.config import WorkerConfig
+from streams.worker import run_worker
+
+__all__ = ["WorkerConfig", "run_worker"]

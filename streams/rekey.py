@@ -38,6 +38,11 @@ class Skew:
         """A source partition has been read up to here."""
         self._read[source] = (next_offset, at)
 
+    def read_to(self, source: SourcePartition) -> int | None:
+        """How far a source partition of this worker has been read; None if another has it."""
+        progress = self._read.get(source)
+        return None if progress is None else progress[0]
+
     def forget(self, source: SourcePartition) -> None:
         """A source partition went to another worker."""
         self._read.pop(source, None)
@@ -64,6 +69,7 @@ class RekeyAgent:
         self,
         decoders: Mapping[str, Decoder],
         *,
+        keyed: frozenset[str],
         changes: str,
         deadletters: str,
         partitioner: Partitioner,
@@ -74,6 +80,9 @@ class RekeyAgent:
     ) -> None:  # fmt: skip
         self.topics = frozenset(decoders)
         self.decoders = decoders
+        self.keyed = keyed
+        """Topics whose rows belong to instances. Of the others only dead letters are written: the reader of
+        reference data, of which there is one per worker, has no transaction to write them in once."""
         self.partitioner, self.letter_partitioner = partitioner, letter_partitioner
         self.changes = [SourcePartition(changes, number) for number in range(partitioner.count)]
         self.deadletters = deadletters
@@ -130,7 +139,7 @@ class Rekeying:
         topic, number = source
         decode, of = agent.decoders[topic].decode, agent.partitioner.of
         progress = self._progress.get(source) or self._progress.setdefault(source, _Progress(0, 0))
-        high = progress.high
+        high, is_keyed = progress.high, topic in agent.keyed
         entities: Counter[str] = Counter()
         for record in records:
             if record.timestamp > high:
@@ -146,6 +155,8 @@ class Rekeying:
             if change is None:
                 continue
             entities[change.entity] += 1
+            if not is_keyed:
+                continue
             if change.instance:
                 key, target = of(change.instance)
                 out[target].append((key, encode_change(change)))
@@ -185,7 +196,9 @@ class Rekeying:
         """Tell how far fetching has come."""
         for source, position in positions.items():
             progress = self._progress.setdefault(source, _Progress(position, 0))
-            if progress.marked < position:
+            if progress.marked < position and source.topic not in self._agent.keyed:
+                progress.marked = position  # nobody waits for marks of pure reference topics
+            elif progress.marked < position:
                 progress.next_offset = max(progress.next_offset, position)
                 self._agent.skew.note(source, progress.next_offset, progress.high)
                 self._moved.add(source)
@@ -211,10 +224,15 @@ class Rekeying:
     def take(self) -> Batch:
         """Changes, then the marks that vouch for them, then dead letters; offsets of what was read."""
         batch = Batch()
-        marks = [(MARK_KEY, encode_mark(self._mark(source))) for source in sorted(self._moved)]
+        marks: Records = [
+            (MARK_KEY, encode_mark(self._mark(source)))
+            for source in sorted(self._moved)
+            if source.topic in self._agent.keyed
+        ]
         for target, records in zip(self._agent.changes, self._out, strict=True):
             records.extend(marks)
-            batch.writes[target] = records
+            if records:
+                batch.writes[target] = records
         for number, key, value in self._letters:
             batch.writes.setdefault(SourcePartition(self._agent.deadletters, number), []).append((key, value))
         for source in self._moved:

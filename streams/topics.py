@@ -83,7 +83,7 @@ async def ensure(
                 names.changelog("notify"): names.notices}.get(name)  # fmt: skip
         count = counts.get(like or "", wanted)
         settings = {**config, "max.message.bytes": str(_MAX_BYTES)}
-        new.append(NewTopic(name, count, -1, topic_configs=settings))
+        new.append(NewTopic(name, count, 1, topic_configs=settings))
     await _create(admin, new)
     counts = await _wait_for(admin, names.configs())
     for agent, topic in (("track", names.changes), ("totals", names.deltas), ("notify", names.notices)):

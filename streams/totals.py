@@ -22,9 +22,9 @@ def delta_key(delta: IndicatorDelta) -> str:
 
 
 def indicator_value(key: str, numerator: int, denominator: int, at: int) -> IndicatorValue:
-    """Give the value of a key; a plain count (nothing to divide by) is its numerator, 0 / 0 of a ratio is None."""
+    """Give the value of a key; with nothing to divide by it is the numerator."""
     indicator, org_no, date, dims = key.split("|", 3)
-    value = numerator / denominator if denominator else float(numerator) if numerator else None
+    value = numerator / denominator if denominator else float(numerator)
     return IndicatorValue(
         indicator=indicator, org_no=org_no, date=date, dims=msgspec.json.decode(dims or "{}", type=dict[str, str]),
         numerator=numerator, denominator=denominator, value=value, at=iso(at),
@@ -37,8 +37,6 @@ class Total(msgspec.Struct, array_like=True, gc=False):
     numerator: int = 0
     denominator: int = 0
     at: int = 0
-    is_ratio: bool = False
-    """Some difference had a denominator: 0 / 0 is then no value rather than a count of 0."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -118,7 +116,6 @@ class Totalling:
             total.numerator += delta.numerator
             total.denominator += delta.denominator
             total.at = max(total.at, delta.at)
-            total.is_ratio = total.is_ratio or delta.denominator != 0
             self._changed.add(key)
         self._position = next_offset
         self._moved = True
@@ -153,8 +150,6 @@ class Totalling:
         for key in sorted(self._changed):
             total = self.totals[key]
             value = indicator_value(key, total.numerator, total.denominator, total.at)
-            if value.value is None and not total.is_ratio:
-                value = msgspec.structs.replace(value, value=0.0)
             data, number = self._agent.partitioner.of(key)
             target = SourcePartition(self._agent.indicators, number)
             batch.writes.setdefault(target, []).append((data, encode_indicator(value)))

@@ -289,7 +289,7 @@ class Tracking:
 
 
 def summed(deltas: Sequence[IndicatorDelta]) -> dict[str, IndicatorDelta]:
-    """One difference per indicator key: what a transaction adds to it in all. Nothing for sums of zero."""
+    """One difference per indicator key: what a transaction adds to it in all."""
     found: dict[str, IndicatorDelta] = {}
     for delta in deltas:
         key = delta_key(delta)
@@ -298,4 +298,4 @@ def summed(deltas: Sequence[IndicatorDelta]) -> dict[str, IndicatorDelta]:
             known, numerator=known.numerator + delta.numerator, denominator=known.denominator + delta.denominator,
             at=max(known.at, delta.at),
         )  # fmt: skip
-    return {key: delta for key, delta in found.items() if delta.numerator or delta.denominator}
+    return found

@@ -1,6 +1,9 @@
 """What every kind of test may ask for. Services start only when a test names their fixture."""
 
+import os
+
 import pytest
+from hypothesis import settings
 
 from tests.helpers.services import connect, kafka, own_kafka, postgres, prometheus, tansu
 
@@ -8,6 +11,12 @@ __all__ = ["connect", "kafka", "own_kafka", "postgres", "prometheus", "tansu"]
 
 SLOW_KINDS_TIMEOUT_S = 300
 """Simulations and end-to-end tests start services inside their own time, the first Maven download too."""
+
+
+# At the desk property tests look for new cases at every run; in CI the same ones decide every time.
+settings.register_profile("desk", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

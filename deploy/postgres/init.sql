@@ -1,4 +1,4 @@
--- The sample source: the tables of three source systems that the shipped definitions read, empty.
+-- The sample source: the tables of four source systems that the shipped source files declare, empty.
 -- Loaded by the PostgreSQL image at its first start, and by the end-to-end tests. Times carry their zone;
 -- every table has upd_at, the moment of the row's last change.
 create schema mkt;   -- marketing system
@@ -10,7 +10,8 @@ create table mkt.mkt_app (
     app_no text primary key, cons_no text, cust_name text, cust_mobile text, org_no text, app_type text,
     volt_class text, volt_level_code text, source_count int, apply_cap_kva int, tg_no text, line_no text,
     subs_no text, mgr_no text, accepted_at timestamptz, status_code text, archived_at timestamptz,
-    upd_at timestamptz
+    upd_at timestamptz, orig_cap_kva numeric(12, 2), total_cap_kva numeric(12, 2), industry_code text,
+    channel_code text, addr text, req_energise_at date, parent_app_no text
 );
 create table mkt.mkt_app_progress (
     progress_id bigint primary key, app_no text, stage_code text, visit_no int, dept_code text, handler_no text,
@@ -32,12 +33,12 @@ create table mkt.tg_manager (
     valid_to timestamptz, upd_at timestamptz
 );
 create table mkt.customer_manager (
-    mgr_no text primary key, mgr_name text, org_no text, mobile text, email text, sup_method text,
+    mgr_no text primary key, mgr_name text, org_no text, mobile text, mail text, sup_method text,
     valid_from timestamptz, valid_to timestamptz, upd_at timestamptz
 );
 create table mkt.stakeholder (
-    stakeholder_id bigint primary key, app_no text, prj_no text, role_code text, person_no text, person_name text,
-    dept_code text, org_no text, mobile text, email text, valid_from timestamptz, valid_to timestamptz,
+    stakeholder_id bigint primary key, app_no text, prj_no text, role text, person_no text, person_name text,
+    dept_code text, org_no text, mobile text, mail text, valid_from timestamptz, valid_to timestamptz,
     upd_at timestamptz
 );
 create table lean.lean_neg_trans (
@@ -54,10 +55,6 @@ create table lean.lean_prj_schedule (
     prj_no text primary key, plan_start date, plan_finish date, actual_start date, actual_finish date,
     duration_days int, upd_at timestamptz
 );
-create table lean.lean_prj_owner (
-    prj_no text, role_code text, person_no text, person_name text, dept_code text, mobile text,
-    valid_from timestamptz, valid_to timestamptz, upd_at timestamptz, primary key (prj_no, role_code)
-);
 create table ymd.ymd_org (
     org_no text primary key, org_name text, parent_org_no text, org_level text, valid_from timestamptz,
     valid_to timestamptz, upd_at timestamptz
@@ -69,6 +66,19 @@ create table ymd.ymd_line (
 create table ymd.ymd_tg (
     tg_no text primary key, tg_name text, trans_no text, line_no text, org_no text, rated_kva int,
     is_public boolean, upd_at timestamptz
+);
+create table ymd.ymd_subs (
+    subs_no text primary key, subs_name text, org_no text, volt_level_code text, upd_at timestamptz
+);
+create table ymd.ymd_bus (
+    bus_no text primary key, subs_no text, bus_name text, volt_level_code text, upd_at timestamptz
+);
+create table ymd.ymd_bay (
+    bay_no text primary key, bus_no text, bay_name text, is_spare boolean, line_no text, upd_at timestamptz
+);
+create table ymd.ymd_cons_tg (
+    cons_no text primary key, tg_no text, line_no text, meter_box_no text, valid_from timestamptz,
+    valid_to timestamptz, upd_at timestamptz
 );
 create table ech.ech_works_report (
     report_no text primary key, app_no text, party text, unit_no text, report_type text, content text,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rules.compiler import CompiledProcess, Definitions
+from rules.engine.deadlines import RuleFace
 from rules.engine.partition import Partition, Step
 from rules.routing import Routing
 from rules.state import Instance, Place, Raised
@@ -21,35 +22,27 @@ from schemas import (
 )
 
 
-class RuleFace(NamedTuple):
-    """The part of a rule that alerts show."""
-
-    code: str
-    version: int
-    title: str
-    tell: tuple[str, ...]
-    text: str
-
-
 class Claim(NamedTuple):
     """What one rule may say about one thing: a visit of a stage, an instance, an item of equipment."""
 
     rule: RuleFace
     stage: str | None = None
     visit: int | None = None
-    object: AlertObject | None = None
+    thing: AlertObject | None = None
     dept: str | None = None
     places: tuple[Place, ...] = ()
     values: dict[str, object] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
     """Further parameters of the sentence."""
+    counts_workdays: bool = False
+    """The deadline was reckoned in workdays, so it is provisional in a year without a calendar."""
     group_text: str | None = None
     """Template of the message that stands for all notices of this rule and item to one person."""
 
     def key(self, severity: str) -> str:
-        """Give the key of one rung in the instance's state."""
+        """Give the key of one rung among those of its rule in the instance's state."""
         visit = "" if self.visit is None else self.visit
-        item = self.object.item if self.object else ""
-        return f"{self.rule.code}|{self.stage or ''}|{visit}|{item}|{severity}"
+        item = self.thing.item if self.thing else ""
+        return f"{self.stage or ''}|{visit}|{item}|{severity}"
 
 
 class Alerting:
@@ -63,15 +56,16 @@ class Alerting:
 
     def raise_rung(  # noqa: PLR0913 - what a rung is
         self, partition: Partition, instance: Instance, claim: Claim, step: Step, *,
-        severity: Severity, due: int | None = None, deadline: int | None = None,
+        severity: Severity, due: int | None = None, deadline: int | None = None, at: int | None = None,
     ) -> None:  # fmt: skip
-        """Raise the rung at the partition's clock, or reopen it if it had ended; nothing if it is open."""
+        """Raise the rung at the partition's clock (or `at`), or reopen it if it had ended; nothing if it is open."""
         key = claim.key(severity)
         if instance.raised is None:
             instance.raised = {}
-        raised = instance.raised.get(key)
+        of_rule = instance.raised.setdefault(claim.rule.code, {})
+        raised = of_rule.get(key)
         if raised is None:
-            raised = instance.raised[key] = Raised(partition.clock, due, deadline)
+            raised = of_rule[key] = Raised(partition.clock if at is None else at, due, deadline)
             event = self._event(partition, instance, claim, "raised", severity, raised)
             step.alerts.append(event)
             self._count(partition, instance, event, step)
@@ -88,7 +82,8 @@ class Alerting:
 
         `ended_at` None means that its ground fell away. `due` replaces the time it was raised for.
         """
-        raised = (instance.raised or {}).get(claim.key(severity))
+        of_rule = (instance.raised or {}).get(claim.rule.code)
+        raised = of_rule.get(claim.key(severity)) if of_rule else None
         if raised is None or not raised.is_open:
             return
         raised.is_open = False
@@ -97,7 +92,7 @@ class Alerting:
         kind: AlertEventKind = "closed" if late > 0 else "cleared"
         step.alerts.append(self._event(partition, instance, claim, kind, severity, raised, late=late))
 
-    def _event(  # noqa: PLR0913 - the parts of an event
+    def _event(  # noqa: PLR0913, PLR0917 - the parts of an event
         self, partition: Partition, instance: Instance, claim: Claim, kind: AlertEventKind, severity: Severity,
         raised: Raised, *, late: int = 0,
     ) -> AlertEvent:  # fmt: skip
@@ -105,7 +100,7 @@ class Alerting:
         process = self._process(instance)
         told = self._routing.tell(claim.rule.tell[:1], fields, partition.clock)
         person = told[0][0].no if told and told[0][1] != "none" else None
-        item = claim.object.item if claim.object else None
+        item = claim.thing.item if claim.thing else None
         values = self._values(process, instance, claim, severity, raised)
         return AlertEvent(
             alert_id=alert_id(claim.rule.code, process.id, instance.key, claim.stage, claim.visit, item, severity),
@@ -122,15 +117,19 @@ class Alerting:
             org_no=_text(fields.get("org_no")),
             dept=claim.dept,
             person=person,
-            object=claim.object,
-            text=self._wording.say(claim.rule.text, values) + self._suffix(kind, late, raised),
+            object=claim.thing,
+            text=self._wording.say(claim.rule.text, values) + self._suffix(claim, kind, late, raised),
             evidence=tuple(Evidence(*_place(p)) for p in claim.places if p.topic),
         )
 
-    def _suffix(self, kind: AlertEventKind, late: int, raised: Raised) -> str:
-        ends = {"cleared": "（已解除）", "closed": f"（已办结，逾{self._wording.lateness(late)}）", "reopened": "（重新打开）"}
+    def _suffix(self, claim: Claim, kind: AlertEventKind, late: int, raised: Raised) -> str:
+        ends = {
+            "cleared": "（已解除）",
+            "closed": f"（已办结，逾{self._wording.lateness(late)}）",
+            "reopened": "（重新打开）",
+        }
         provisional = ""
-        if raised.deadline is not None and self._calendar.is_provisional_between(raised.at, raised.deadline):
+        if claim.counts_workdays and raised.deadline is not None and self._calendar.is_provisional_due(raised.deadline):
             provisional = "（日历暂定）"
         return ends.get(kind, "") + provisional
 
@@ -139,7 +138,7 @@ class Alerting:
     ) -> dict[str, object]:
         fields = instance.main.fields if instance.main else {}
         stage = process.stages.get(claim.stage) if claim.stage else None
-        thing = claim.object
+        thing = claim.thing
         return {
             "instance": instance.key,
             "severity": SEVERITY_WORDS[severity],
@@ -161,9 +160,7 @@ class Alerting:
             if indicator.kind == "alerts" and indicator.rule == event.rule:
                 dims = f'{{"process":"{process.id}","severity":"{event.severity}"}}'
                 day = self._calendar.local_date(event.raised_at)
-                step.deltas.append(
-                    IndicatorDelta(indicator.code, event.org_no or "", day, dims, 1, 0, partition.clock)
-                )
+                step.deltas.append(IndicatorDelta(indicator.code, event.org_no or "", day, dims, 1, 0, partition.clock))
 
     def _tell(self, partition: Partition, instance: Instance, claim: Claim, event: AlertEvent, step: Step) -> None:
         matters_until = event.due_at if event.due_at is not None else event.raised_at
@@ -171,18 +168,28 @@ class Alerting:
             return
         fields = instance.main.fields if instance.main else {}
         group = group_text = None
-        if claim.group_text and claim.object:
-            group = f"{event.rule}:{claim.object.item}"
-            thing = f"{OBJECT_WORDS.get(claim.object.type, claim.object.type)}{claim.object.no}"
+        if claim.group_text and claim.thing:
+            group = f"{event.rule}:{claim.thing.item}"
+            thing = f"{OBJECT_WORDS.get(claim.thing.type, claim.thing.type)}{claim.thing.no}"
             group_text = self._wording.group(claim.group_text, {"object": thing})
         for recipient, channel in self._routing.tell(claim.rule.tell, fields, partition.clock):
             step.notices.append(
                 Notice(
-                    alert_id=event.alert_id, rule=event.rule, severity=event.severity, process=event.process,
-                    instance=event.instance, org_no=event.org_no, recipient=recipient, channel=channel,
-                    text=event.text, at=event.raised_at, due_at=event.due_at,
-                    is_late=matters_until < partition.live_from, group=group, group_text=group_text,
-                )  # fmt: skip
+                    alert_id=event.alert_id,
+                    rule=event.rule,
+                    severity=event.severity,
+                    process=event.process,
+                    instance=event.instance,
+                    org_no=event.org_no,
+                    recipient=recipient,
+                    channel=channel,
+                    text=event.text,
+                    at=event.raised_at,
+                    due_at=event.due_at,
+                    is_late=matters_until < partition.live_from,
+                    group=group,
+                    group_text=group_text,
+                )
             )
 
 

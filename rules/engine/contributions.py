@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 
-from rules.calendar import WorkCalendar
 from rules.compiler import CompiledProcess
 from rules.engine.deadlines import usable
 from rules.models import Indicator
 from rules.state import Instance, Visit
+from rules.workdays import WorkCalendar
 from schemas import IndicatorDelta, WireValue, from_wire
 
 Part = tuple[str, str, str, str, int, int]
@@ -34,7 +34,7 @@ class Contributions:
         self.deadline_rules = {i.stage: i.rule for i in process.indicators if i.kind == "stage_on_time"}
         self.measured = frozenset(i.stage for i in process.indicators if i.kind in ("stage_on_time", "stage_mean"))
 
-    def of_visit(self, instance: Instance, visit: Visit, *, is_over: bool) -> list[Part]:
+    def of_visit(self, instance: Instance, visit: Visit) -> list[Part]:
         """Give what one visit contributes."""
         indicators = self._by_stage.get(visit.stage or "", ())
         if not indicators or visit.is_deleted or instance.main is None:
@@ -42,7 +42,8 @@ class Contributions:
         org = str(instance.main.fields.get("org_no") or "")
         finished = usable(visit.finished_at)
         if finished is None:
-            return [(i.code, org, "", self._dims, 1, 0) for i in indicators if i.kind == "stage_open" and not is_over]
+            is_running = instance.over_at is None
+            return [(i.code, org, "", self._dims, 1, 0) for i in indicators if i.kind == "stage_open" and is_running]
         day = self._calendar.local_date(finished)
         parts: list[Part] = []
         for i in indicators:

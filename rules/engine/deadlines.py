@@ -6,19 +6,29 @@ Time rules: contract, section 7.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from rules.calendar import WorkCalendar
 from rules.durations import Duration, clock_deadline, parse_duration, share
 from rules.engine.conditions import Fields, Test, compile_condition
 from rules.models import DeadlineRule, LimitRow, Rung
 from rules.state import Instance, Row, Visit
+from rules.workdays import WorkCalendar
 from schemas import Severity
 
 Span = tuple[int, int]
 EARLIEST, LATEST = 0, 7_258_118_400_000
 """1970 and 2200: a time outside (1900, 9999: what people type for "none") is a finding, not a time."""
+
+
+class RuleFace(NamedTuple):
+    """The part of a rule that alerts show."""
+
+    code: str
+    version: int
+    title: str
+    tell: tuple[str, ...]
+    text: str
 
 
 class Times(NamedTuple):
@@ -45,14 +55,15 @@ class Deadline:
     """One deadline rule of one process, with its limits looked up."""
 
     def __init__(self, rule: DeadlineRule, limits: Sequence[LimitRow], calendar: WorkCalendar) -> None:
-        self.code, self.version, self.title = rule.code, rule.version, rule.title
-        self.stage, self.tell, self.text = rule.stage, tuple(rule.tell), rule.text
+        self.code, self.stage = rule.code, rule.stage
+        self.face = RuleFace(rule.code, rule.version, rule.title, tuple(rule.tell), rule.text)
         self.until, self.until_stage = tuple(rule.until), rule.until_stage
         self.restarts_on = rule.restarts_on
         self._rule = rule
         self._calendar = calendar
         self._limits = _limit_rows(rule, limits)
-        self._rungs = tuple((severity, _moment(rung, calendar)) for severity, rung in rule.rungs.items())
+        self.counts_workdays = any(limit.unit == "wd" for _, limit in self._limits)
+        self._reaches = tuple(_reach(severity, rung) for severity, rung in rule.rungs.items())
 
     def times(self, instance: Instance, visit: Visit | None, facts: Facts) -> Times | None:
         """Give when its rungs are reached; None while nothing can fall due (no start, no limit, suspended)."""
@@ -72,8 +83,23 @@ class Deadline:
             deadline = clock_deadline(start, limit.clock_ms, spans)
         if deadline is None:
             return None
-        rungs = tuple((severity, moment(start, limit, deadline, spans)) for severity, moment in self._rungs)
+        rungs = tuple((r.severity, self._reached(r, limit, start, deadline, spans)) for r in self._reaches)
         return Times(deadline if limit is not None else rungs[-1][1], rungs, start)
+
+    def _reached(self, reach: _Reach, limit: Duration | None, start: int, deadline: int, spans: Sequence[Span]) -> int:
+        amount = reach.amount
+        if amount is None:
+            return deadline
+        if reach.kind == "before":
+            if amount.unit != "wd":
+                return deadline - amount.clock_ms
+            days = (limit.amount if limit else 0) - amount.amount
+            return self._calendar.workday_deadline(start, max(days, 0), spans)
+        if reach.kind == "share":
+            return share(start, deadline, amount)
+        if reach.kind == "after":
+            return clock_deadline(start, amount.clock_ms, spans)
+        return deadline + amount.clock_ms
 
     def limit(self, instance: Instance, facts: Facts) -> Duration | None:
         """Give the limit that applies to the instance, or None."""
@@ -86,7 +112,7 @@ class Deadline:
         deadline = self._due_column(instance, facts)
         if deadline is None:
             return None
-        rungs = tuple((severity, moment(start, None, deadline, ())) for severity, moment in self._rungs)
+        rungs = tuple((r.severity, self._reached(r, None, start, deadline, ())) for r in self._reaches)
         return Times(deadline, rungs, start)
 
     def _due_column(self, instance: Instance, facts: Facts) -> int | None:
@@ -165,28 +191,17 @@ def _limit_rows(rule: DeadlineRule, limits: Sequence[LimitRow]) -> list[tuple[Te
     return [(compile_condition(row.when) if row.when else None, parse_duration(row.limit)) for row in rows]
 
 
-Moment = Callable[[int, Duration | None, int, Sequence[Span]], int]
+class _Reach(NamedTuple):
+    """How one rung's time is found."""
+
+    severity: Severity
+    kind: str
+    amount: Duration | None
 
 
-def _moment(rung: Rung, calendar: WorkCalendar) -> Moment:
-    """Give the function (start, limit, deadline, spans) → time of one rung."""
-    if rung.at == "deadline":
-        return lambda start, limit, deadline, spans: deadline
-    if rung.share is not None:
-        percent = parse_duration(rung.share)
-        return lambda start, limit, deadline, spans: share(start, deadline, percent)
-    if rung.after is not None:
-        after = parse_duration(rung.after)
-        return lambda start, limit, deadline, spans: clock_deadline(start, after.clock_ms, spans)
-    if rung.beyond is not None:
-        beyond = parse_duration(rung.beyond)
-        return lambda start, limit, deadline, spans: deadline + beyond.clock_ms
-    before = parse_duration(rung.before)
-    if before.unit != "wd":
-        return lambda start, limit, deadline, spans: deadline - before.clock_ms
-
-    def workdays_before(start: int, limit: Duration | None, deadline: int, spans: Sequence[Span]) -> int:
-        days = (limit.amount if limit else 0) - before.amount
-        return calendar.workday_deadline(start, max(days, 0), spans)
-
-    return workdays_before
+def _reach(severity: Severity, rung: Rung) -> _Reach:
+    for kind, text in rung:
+        if text is not None:
+            return _Reach(severity, kind, None if kind == "at" else parse_duration(text))
+    msg = f"the rung {severity} says no time"
+    raise ValueError(msg)

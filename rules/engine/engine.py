@@ -32,7 +32,9 @@ MOVED_BY = ("tg_no", "line_no")
 class Engine:
     """All definitions, ready to judge any number of partitions."""
 
-    def __init__(self, definitions: Definitions, reference: Reference, *, mail_domain: str = "stagewatch.local") -> None:
+    def __init__(
+        self, definitions: Definitions, reference: Reference, *, mail_domain: str = "stagewatch.local"
+    ) -> None:
         self.definitions = definitions
         self.reference = reference
         alerting = Alerting(definitions, Routing(reference, mail_domain=mail_domain))
@@ -109,8 +111,7 @@ class Engine:
 
     def advance(self, partition: Partition, now: int, step: Step) -> None:
         """Move the clock to `now` and fire everything due by then. Backwards: nothing happens."""
-        if now < partition.clock:
-            now = partition.clock
+        now = max(now, partition.clock)
         if partition.next_due() <= now:
             self._work_off(partition, now, step, timers_until=now)
         partition.clock = now
@@ -136,11 +137,15 @@ class Engine:
         if instance is None or instance.scheduled != due:
             return
         instance.scheduled = None
-        for visit in instance.visits:
-            if visit.due is not None and visit.due <= due:
-                self._judgement.judge_visit(partition, instance, visit, step)
-        if instance.due is not None and instance.due <= due:
-            self._judgement.judge_whole(partition, instance, step)
+        process = self._process(instance)
+        if process is None:
+            self._judgement.judge_orphan(partition, instance, step)
+        else:
+            for visit in instance.visits:
+                if visit.due is not None and visit.due <= due:
+                    self._judgement.judge_visit(partition, process, instance, visit, step)
+            if instance.due is not None and instance.due <= due:
+                self._judgement.judge_whole(partition, process, instance, step)
         partition.schedule(instance)
         step.changed.add(key)
 
@@ -174,34 +179,35 @@ class Engine:
         visit = next((v for v in instance.visits if v.row == change.row), None)
         before: list[Part] = []
         times: tuple[int | None, int | None] = (None, None)
-        stage = None
         if visit is None:
             visit = new_visit(change)
             instance.visits.append(visit)
             partition.learn_rows(instance)
         else:
-            times, stage = (usable(visit.entered_at), usable(visit.finished_at)), visit.stage
-            before = self._visit_parts(partition, process, instance, visit)
+            times = (usable(visit.entered_at), usable(visit.finished_at))
+            stage = visit.stage
+            if process is not None:
+                before = self._contributions[process.id].of_visit(instance, visit)
+            if process is not None and stage != change.fields.get("stage", stage):
+                self._judgement.end_all(partition, instance, process, step)
             if not fuse_visit(visit, change):
                 return False
         if process is None:
-            self._judgement.judge_whole(partition, instance, step)
+            self._judgement.judge_orphan(partition, instance, step)
             return True
-        if stage not in (None, visit.stage):
-            self._judgement.end_all(partition, instance, process, step)
-        self._judge_visit(partition, instance, visit, process, step)
-        self._judgement.judge_times(partition, instance, visit, times, step)
-        self._judgement.judge_codes(partition, instance, visit, step)
-        self._judgement.judge_order(partition, instance, step)
-        self._judgement.judge_whole(partition, instance, step)
-        after = self._visit_parts(partition, process, instance, visit)
+        self._judge_visit(partition, process, instance, visit, step)
+        self._judgement.judge_times(partition, process, instance, visit, times, step)
+        self._judgement.judge_order(partition, process, instance, visit, step)
+        if visit.suspend_from is not None or visit.stage in process.watched_by_whole or change.op == "d":
+            self._judgement.judge_whole(partition, process, instance, step)
+        after = self._contributions[process.id].of_visit(instance, visit)
         if before != after:
             step.deltas += differences(before, after, partition.clock)
         return True
 
     def _apply_main(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
         process = self._process(instance)
-        before = self._all_parts(partition, process, instance)
+        before = self._all_parts(process, instance)
         moved = _whereabouts(instance.main)
         is_first = instance.main is None
         if instance.main is None:
@@ -209,6 +215,7 @@ class Engine:
         elif not fuse_row(instance.main, change):
             return False
         following = self._choose(change.entity, instance.main)
+        instance.over_at = over_at(following, instance.main, partition.clock) if following else None
         if process is not None and following is not process:
             self._judgement.end_all(partition, instance, process, step)
         instance.process = following.id if following else None
@@ -216,18 +223,17 @@ class Engine:
         if is_first and instance.visits:
             self._judgement.end_orphan(partition, instance, step)
         if following is not None:
-            self._judge_all(partition, instance, following, step)
+            self._judge_all(partition, following, instance, step)
             if is_first or following is not process or moved != _whereabouts(instance.main):
                 self._membership.judge_instance(partition, instance, following, step)
             self._judge_end(partition, instance, following, step)
         partition.index(instance, self._membership.index_keys(partition, instance, following))
-        step.deltas += differences(before, self._all_parts(partition, following, instance), partition.clock)
+        step.deltas += differences(before, self._all_parts(following, instance), partition.clock)
         return True
 
     def _judge_end(self, partition: Partition, instance: Instance, process: CompiledProcess, step: Step) -> None:
-        ended_at = over_at(process, instance, partition.clock)
-        if ended_at is not None and instance.raised:
-            self._membership.end_items(partition, instance, process, step, ended_at=ended_at)
+        if instance.over_at is not None and instance.raised:
+            self._membership.end_items(partition, instance, process, step, ended_at=instance.over_at)
         if process.entity == ITEM:
             self._membership.judge_released(partition, instance, process, step)
 
@@ -248,13 +254,13 @@ class Engine:
             rules = process.by_stage.get(visit.stage or "", ())
             if visit.finished_at is None and change.op != "d" and any(r.restarts_on == change.entity for r in rules):
                 visit.restarted_at = max(reported, visit.restarted_at or 0)
-        self._judge_all(partition, instance, process, step)
+        self._judge_all(partition, process, instance, step)
         return True
 
     def _apply_vote(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
-        if instance.votes:
+        if instance.released_at is not None:
             return False
-        instance.votes = (change.row,)
+        instance.released_at = change.at
         process = self._process(instance)
         if process is not None:
             self._membership.judge_released(partition, instance, process, step)
@@ -271,32 +277,32 @@ class Engine:
             process = self._process(instance)
             if process is None:
                 continue
-            before = self._all_parts(partition, process, instance)
-            self._judge_all(partition, instance, process, step)
+            before = self._all_parts(process, instance)
+            self._judge_all(partition, process, instance, step)
             if event.entity == "tg":
                 partition.index(instance, self._membership.index_keys(partition, instance, process))
                 self._membership.judge_instance(partition, instance, process, step)
-            step.deltas += differences(before, self._all_parts(partition, process, instance), partition.clock)
+            step.deltas += differences(before, self._all_parts(process, instance), partition.clock)
             partition.schedule(instance)
             step.changed.add(instance.key)
 
     # -- parts
 
-    def _judge_all(self, partition: Partition, instance: Instance, process: CompiledProcess, step: Step) -> None:
+    def _judge_all(self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step) -> None:
         for visit in instance.visits:
-            self._judge_visit(partition, instance, visit, process, step)
-            if visit.stage not in process.stages:
-                self._judgement.judge_codes(partition, instance, visit, step)
-        self._judgement.judge_order(partition, instance, step)
-        self._judgement.judge_whole(partition, instance, step)
+            self._judge_visit(partition, process, instance, visit, step)
+            self._judgement.judge_order(partition, process, instance, visit, step)
+        self._judgement.judge_whole(partition, process, instance, step)
 
     def _judge_visit(
-        self, partition: Partition, instance: Instance, visit: Visit, process: CompiledProcess, step: Step
+        self, partition: Partition, process: CompiledProcess, instance: Instance, visit: Visit, step: Step
     ) -> None:
-        self._judgement.judge_visit(partition, instance, visit, step)
+        self._judgement.judge_visit(partition, process, instance, visit, step)
+        self._judgement.judge_codes(partition, process, instance, visit, step)
         contributions = self._contributions[process.id]
         if visit.stage in contributions.measured:
-            self._judgement.measure(visit, instance, partition, contributions.deadline_rules.get(visit.stage))
+            rule = process.by_code.get(contributions.deadline_rules.get(visit.stage) or "")
+            self._judgement.measure(visit, instance, partition, rule)
 
     def _process(self, instance: Instance) -> CompiledProcess | None:
         return self.definitions.processes.get(instance.process) if instance.process else None
@@ -304,20 +310,13 @@ class Engine:
     def _choose(self, entity: str, main: Row) -> CompiledProcess | None:
         return next((p for p in self.definitions.by_entity[entity] if p.fits(main.fields)), None)
 
-    def _visit_parts(
-        self, partition: Partition, process: CompiledProcess | None, instance: Instance, visit: Visit
-    ) -> list[Part]:
-        if process is None:
-            return []
-        is_over = over_at(process, instance, partition.clock) is not None
-        return self._contributions[process.id].of_visit(instance, visit, is_over=is_over)
-
-    def _all_parts(self, partition: Partition, process: CompiledProcess | None, instance: Instance) -> list[Part]:
+    def _all_parts(self, process: CompiledProcess | None, instance: Instance) -> list[Part]:
         if process is None or instance.main is None:
             return []
-        parts = self._contributions[process.id].of_main(instance)
+        contributions = self._contributions[process.id]
+        parts = contributions.of_main(instance)
         for visit in instance.visits:
-            parts += self._visit_parts(partition, process, instance, visit)
+            parts += contributions.of_visit(instance, visit)
         return parts
 
 

@@ -6,16 +6,18 @@ Judged against the list as it was known at the partition's clock (contract, sect
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 from rules.compiler import CompiledProcess, Definitions
-from rules.engine.alerting import Alerting, Claim, RuleFace
+from rules.engine.alerting import Alerting, Claim
+from rules.engine.deadlines import RuleFace
 from rules.engine.equipment import equipment, object_of
-from rules.engine.judgement import face_of, over_at
+from rules.engine.judgement import face_of
 from rules.engine.partition import Partition, Step
 from rules.models import MembershipRule
 from rules.reference import Fields, Reference, is_open
 from rules.state import Instance
-from schemas import AlertObject, Change
+from schemas import AlertObject, Change, Severity
 
 ITEM = "negative_item"
 VOTE = "vote"
@@ -36,7 +38,7 @@ class Membership:
         """Give the keys under which reference changes find the instance; none once it is over."""
         if process is None or instance.main is None or process.entity == ITEM:
             return ()
-        if over_at(process, instance, partition.clock) is not None:
+        if instance.over_at is not None:
             return ()
         fields = instance.main.fields
         keys = [f"{name}:{value}" for name, value in self._equipment(partition, fields)]
@@ -72,7 +74,7 @@ class Membership:
 
     def judge_instance(self, partition: Partition, instance: Instance, process: CompiledProcess, step: Step) -> None:
         """The application arrived, or moved to other equipment: R-N01, R-N02."""
-        if instance.main is None or over_at(process, instance, partition.clock) is not None:
+        if instance.main is None or instance.over_at is not None:
             return
         items = self.open_items(partition, instance.main.fields)
         self.end_items(partition, instance, process, step, keep={thing.item for thing, _ in items})
@@ -90,17 +92,17 @@ class Membership:
         """End open alerts about items (all but `keep`, or only `item`); true if there were any."""
         rules = {rule.code: rule for rule in (*process.on_instance, *process.on_item)}
         had_any = False
-        for key, raised in list((instance.raised or {}).items()):
-            code, _, _, of_item, severity = key.split("|")
-            if code not in rules or not raised.is_open or of_item in keep or (item is not None and of_item != item):
-                continue
-            fields = self._reference.get(ITEM, of_item, partition.clock) or {}
-            thing = equipment(of_item, fields) or AlertObject(rules[code].object_type, "", of_item)
-            claim = self._claim(rules[code], instance, thing, fields)
-            self._alerting.end_rung(
-                partition, instance, claim, step, severity=severity, ended_at=ended_at  # type: ignore[arg-type]
-            )
-            had_any = True
+        for code in [code for code in rules if code in (instance.raised or {})]:
+            for key, raised in list((instance.raised or {})[code].items()):
+                _, _, of_item, severity = key.split("|")
+                if not raised.is_open or of_item in keep or (item is not None and of_item != item):
+                    continue
+                fields = self._reference.get(ITEM, of_item, partition.clock) or {}
+                thing = equipment(of_item, fields) or AlertObject(rules[code].object_type, "", of_item)
+                claim = self._claim(rules[code], instance, thing, fields)
+                rung = cast("Severity", severity)
+                self._alerting.end_rung(partition, instance, claim, step, severity=rung, ended_at=ended_at)
+                had_any = True
         return had_any
 
     # -- the item's side
@@ -128,7 +130,7 @@ class Membership:
         if kind == "closed" and touched:
             step.votes.append(_vote(key, touched[0].key, partition))
 
-    def _raise_opened(  # noqa: PLR0913 - one item over one instance
+    def _raise_opened(  # noqa: PLR0913, PLR0917 - one item over one instance
         self, partition: Partition, instance: Instance, process: CompiledProcess, thing: AlertObject, item: Fields,
         step: Step,
     ) -> None:  # fmt: skip
@@ -145,19 +147,19 @@ class Membership:
         face = RuleFace(rule.code, rule.version, rule.title, tuple(rule.tell), rule.text)
         places = (instance.main.place,) if instance.main else ()
         group = f"{rule.text}_group" if rule.on == "item" else None
-        return Claim(face, object=thing, places=places, values={"level": item.get("limit_level")}, group_text=group)
+        return Claim(face, thing=thing, places=places, values={"level": item.get("limit_level")}, group_text=group)
 
     # -- released
 
     def judge_released(self, partition: Partition, instance: Instance, process: CompiledProcess, step: Step) -> None:
         """The item is cleared and applications that it had touched still wait: R-N08."""
         rule = process.released
-        if rule is None or instance.main is None or not instance.votes:
+        if rule is None or instance.main is None or instance.released_at is None:
             return
         if is_open(instance.main.fields, partition.clock) or instance.main.fields.get("cleared_at") is None:
             return
-        claim = Claim(face_of(rule), object=object_of(instance), places=(instance.main.place,))
-        self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
+        claim = Claim(face_of(rule), thing=object_of(instance), places=(instance.main.place,))
+        self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity, at=instance.released_at)
 
 
 def _vote(item: str, voter: str, partition: Partition) -> Change:

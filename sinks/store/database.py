@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 
 from schemas.errors import StagewatchError, TryLater
+from sinks.masking import masked
 from sinks.store import reads
 from sinks.store.rows import AlertEventRow, AlertRow, IndicatorRow, InstanceRow, NotificationRow, StoreBatch
 from sinks.store.schema import prepare
@@ -40,8 +41,12 @@ class Store:
             TryLater: the database cannot be reached.
         """
         self._engine = _open(_parse(url))
-        with self._begin(is_write=True) as connection:
-            prepare(connection)
+        try:
+            with self._begin(is_write=True) as connection:
+                prepare(connection)
+        except BaseException:
+            self.close()
+            raise
 
     def write(self, batch: StoreBatch) -> None:
         """Write a batch in one transaction; may be repeated, and older rows change nothing.
@@ -99,8 +104,7 @@ class Store:
             with self._engine.execution_options(is_write=is_write).begin() as connection:
                 yield connection
         except (OperationalError, InterfaceError) as error:
-            # The driver's text may name the user; its first line says what is wrong.
-            raise TryLater(f"the store cannot be used: {type(error.orig).__name__}") from error
+            raise TryLater(f"the store cannot be used: {masked(str(error.orig))}") from None
 
     def close(self) -> None:
         """Close every connection; may be called twice."""

@@ -1,6 +1,6 @@
 """Turns rows into upserts that can be repeated and never go backwards.
 
-A row is dropped if both its time and its position say that it is older than what is stored. Either
+A row is dropped if both its time and its position say that it is no newer than what is stored. Either
 alone may mislead: clocks of two workers differ a little, and a recreated topic counts from 0 again.
 """
 
@@ -31,18 +31,20 @@ def write_batch(connection: Connection, batch: StoreBatch) -> None:
 
 
 def _upsert(connection: Connection, table: Table, rows: Iterable[Values], age: tuple[str, str]) -> None:
-    """Insert or replace by primary key, unless the row is older by both columns of `age`: (time, position)."""
+    """Insert or replace by primary key, unless the row is no newer by both columns of `age`: (time, position)."""
     values = [_clean(row) for row in rows]
     if not values:
         return
     statement = _insert(connection, table)
     new = statement.excluded
     time, position = (table.c[name] for name in age)
-    is_older = and_(new[position.name] < position, new[time.name] <= time)
+    is_no_newer = and_(new[position.name] <= position, new[time.name] <= time)
     keys = [column.name for column in table.primary_key]
     # When an alert was first raised stays as it is.
     changed = {name: new[name] for name in table.c.keys() if name not in {*keys, "first_at"}}  # noqa: SIM118 - not a dict
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed, where=not_(is_older)), values)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=keys, set_=changed, where=not_(is_no_newer)), values
+    )
 
 
 def _insert(connection: Connection, table: Table) -> Any:  # noqa: ANN401 - two unrelated classes with one shape

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from bench.java_artifacts import program
+from streams.metrics import Metrics
 from tests.helpers.dashboards import dashboards, panels, queries
 from tests.helpers.requirements import needs
 
@@ -88,6 +89,12 @@ def test_metric_names_have_their_unit() -> None:
     endings = {"counter": "_total", "histogram": "_seconds"}
     assert [name for name, metric in METRICS.items() if not name.endswith(endings.get(metric["type"], ""))] == []
     assert [name for name in METRICS if not name.startswith("stagewatch_")] == []
+
+
+def test_a_worker_exposes_exactly_these_metrics() -> None:
+    families = [family for family in Metrics(version="0").registry.collect() if family.name.startswith("stagewatch_")]
+    exposed = {f"{family.name}_total" if family.type == "counter" else family.name: family.type for family in families}
+    assert exposed == {name: metric["type"] for name, metric in METRICS.items()}
 
 
 def test_every_metric_is_shown_or_watched() -> None:

@@ -16,7 +16,9 @@ from tests.helpers.notices import MAIL, MOBILE, message, notice
 
 Outcome = Result | Literal["unknown"]
 TIMEOUT_S = 0.5
-TEXT = "【业扩管控】𠮷林供电所：申请“A&B<1>”的“供电方案”已超期 3 天…回复 1#4827 签收 ✓"  # beyond the BMP, quotes, mark-up
+TEXT = (
+    "【业扩管控】𠮷林供电所：申请“A&B<1>”的“供电方案”已超期 3 天…回复 1#4827 签收 ✓"  # beyond the BMP, quotes, mark-up
+)
 
 
 class Peer:

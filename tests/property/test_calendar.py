@@ -6,11 +6,12 @@ import chinese_calendar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.calendar import DAY_MS, WorkCalendar, state_council_calendar
+from rules.workdays import DAY_MS, WorkCalendar, state_council_calendar
 
 SHANGHAI = timezone(timedelta(hours=8))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CALENDAR = state_council_calendar()
+ABROAD = [WorkCalendar.build(z, {}) for z in ("Europe/Berlin", "America/New_York", "Asia/Tehran", "UTC")]
 FIRST, LAST = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000) for year in (1998, 2102))
 
 moments = st.integers(FIRST, LAST)
@@ -99,9 +100,8 @@ def test_any_moment_has_an_answer(moment: int, n: int) -> None:
     assert moment <= CALENDAR.ceil_day(moment) < moment + DAY_MS
 
 
-@given(st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Tehran", "UTC"]), moments)
-def test_days_of_zones_with_summer_time_hold_their_moments(zone: str, moment: int) -> None:
-    calendar = WorkCalendar.build(zone, {})
+@given(st.sampled_from(ABROAD), moments)
+def test_days_of_zones_with_summer_time_hold_their_moments(calendar: WorkCalendar, moment: int) -> None:
     end = calendar.end_of_day(moment)
     assert calendar.start_of_day(date.fromisoformat(calendar.local_date(moment))) <= moment < end
     assert calendar.ceil_day(end) == end

@@ -12,11 +12,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from schemas.notice import Notice
+from schemas.notice import Channel, Notice
 from sinks import OPEN_STATES, Delivered, Delivery, Outbox, OutboxPolicy, Outcome, Refused, RetryAfter, State, Unknown
 from tests.helpers.notices import NOW, notice
 
-CHANNELS = ("sms", "mail")
+CHANNELS: tuple[Channel, ...] = ("sms", "mail")
 NEVER_SENT = {State.NO_CHANNEL, State.UNROUTABLE, State.MUTED}
 HOUR = 3_600_000
 answers = st.sampled_from(["delivered", "refused", "busy", "lost before", "lost after", "crash before", "crash after"])
@@ -32,8 +32,8 @@ def pool() -> list[Notice]:
 class Life(RuleBasedStateMachine):
     """One partition's outbox through crashes; `taken` is what its peers really have."""
 
-    @initialize(idempotent=st.sampled_from([frozenset(), frozenset({"sms"}), frozenset({"sms", "mail"})]))
-    def begin(self, idempotent: frozenset[str]) -> None:
+    @initialize(idempotent=st.frozensets(st.sampled_from(CHANNELS)))
+    def begin(self, idempotent: frozenset[Channel]) -> None:
         self.policy = OutboxPolicy(
             channels=frozenset(CHANNELS), idempotent=idempotent, mail_digest_s=30, mail_digest_max=3, max_attempts=4
         )
@@ -66,7 +66,7 @@ class Life(RuleBasedStateMachine):
             self.outbox.add(each, self.now)
 
     @rule(which=st.lists(st.sampled_from(pool()), max_size=6), is_committed=st.booleans())
-    def offer(self, which: list[Notice], is_committed: bool) -> None:
+    def offer(self, *, which: list[Notice], is_committed: bool) -> None:
         for each in which:
             self.outbox.add(each, self.now)
             self.offered.add(each.key)

@@ -7,7 +7,7 @@ import holidays
 import pytest
 
 import rules
-from rules.calendar import WorkCalendar, YearDays, failed_tests, state_council_calendar
+from rules.workdays import WorkCalendar, YearDays, failed_tests, state_council_calendar
 from rules.calendar_overlay import Overlay, parse_overlay
 from schemas.errors import DefinitionError
 
@@ -125,6 +125,8 @@ def test_years_without_a_notice_are_monday_to_friday_and_flagged() -> None:
     assert due == ms("2027-01-02T00:00:00")
     assert calendar.is_provisional_between(start, due)
     assert calendar.is_provisional(date(2027, 1, 1))
+    assert calendar.is_provisional_due(due)
+    assert not calendar.is_provisional_due(ms("2027-01-01T00:00:00"))
     assert not calendar.is_provisional_between(start, calendar.workday_deadline(start, 0))
     unpublished = ms("2027-05-05T09:00:00")
     assert not calendar.is_provisional_between(unpublished, calendar.workday_deadline(unpublished, 0))

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -128,6 +128,7 @@ def test_merged_spans_hold_the_same_moments(spans: list[tuple[int, int]]) -> Non
 
 
 @given(small, st.integers(0, 80), spans_lists)
+@example(start=0, length=0, spans=[(-1, 1)])
 def test_clock_deadline_equals_a_count_moment_by_moment(start: int, length: int, spans: list[tuple[int, int]]) -> None:
     now, left = start, length
     while left > 0:

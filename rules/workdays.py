@@ -135,6 +135,13 @@ class WorkCalendar:
         first_year, last_year = (min(_date(day).year, LAST_YEAR + 1) for day in (first, last))
         return not self._published.issuperset(range(first_year, last_year + 1))
 
+    def is_provisional_due(self, due_ms: int) -> bool:
+        """Say whether a deadline in workdays ends in a year that is not published yet.
+
+        The same as `is_provisional_between` for starts in published years, without the need to know the start.
+        """
+        return self.is_provisional(_date(self._day(due_ms - 1)))
+
     # -- days ------------------------------------------------------------------------------------------------
 
     def is_workday(self, day: date) -> bool:

@@ -1,0 +1,175 @@
+"""The tests inside definition files: examples in business words, run against the engine itself.
+
+Called by `stagewatch rules test` and by CI. A test says what arrives and what must come of it; the engine
+that judges it is the one that runs in the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from rules.calendar_overlay import Overlay
+from rules.compiler import Definitions
+from rules.durations import parse_duration
+from rules.engine.conditions import compile_condition
+from rules.engine.engine import Engine
+from rules.engine.partition import Step
+from rules.loader import DefinitionSet, LoadedFile, compiled, tests_of
+from rules.models import LimitFile, TemplateFile
+from rules.reference import Reference
+from rules.scenario import ENTITIES, KEY_OF_APPLICATION, KEY_OF_ITEM, scenario_changes
+from rules.state import Instance
+from rules.workdays import failed_tests
+from schemas import AlertEvent, iso
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """One test of one file: where it stands and how it came out."""
+
+    __test__ = False  # not for pytest
+
+    file: str
+    line: int
+    name: str
+    faults: tuple[str, ...]
+
+    @property
+    def is_ok(self) -> bool:
+        """True if everything came out as the test says."""
+        return not self.faults
+
+
+def run_tests(loaded: DefinitionSet) -> list[TestResult]:
+    """Run the tests of every file of a set without faults; a file without tests gives one that failed."""
+    definitions = compiled(loaded)
+    results: list[TestResult] = []
+    for file in loaded.files:
+        tests = tests_of(file)
+        if not tests:
+            results.append(TestResult(file.path, 1, "-", ("the file carries no `tests:`",)))
+        if isinstance(file.model, Overlay):
+            failed = dict(failed_tests(file.model))
+            for number, (line, test) in enumerate(tests):
+                faults = (failed[number],) if number in failed else ()
+                results.append(TestResult(file.path, line, str(test["name"]), faults))
+            continue
+        for line, test in tests:
+            results.append(
+                TestResult(file.path, line, str(test.get("name", "-")), tuple(_run(file, test, definitions)))
+            )
+    return results
+
+
+def _run(file: LoadedFile, test: dict[str, Any], definitions: Definitions) -> Iterator[str]:
+    try:
+        if isinstance(file.model, LimitFile):
+            yield from _limit_faults(file.model, test)
+        elif isinstance(file.model, TemplateFile):
+            yield from _template_faults(file.model, test)
+        else:
+            yield from _scenario_faults(test, definitions)
+    except (KeyError, ValueError, TypeError) as error:
+        yield f"the test itself is wrong: {type(error).__name__}: {error}"
+
+
+def _limit_faults(file: LimitFile, test: dict[str, Any]) -> Iterator[str]:
+    given: Mapping[str, Any] = test.get("given", {})
+    for row in file.rows:
+        is_asked = row.total if test.get("total") else row.stage == test["stage"]
+        if row.process == test["process"] and is_asked and compile_condition(row.when)(given):
+            if parse_duration(row.limit) != parse_duration(test["limit"]):
+                yield f"the limit is {row.limit}, expected {test['limit']}"
+            return
+    yield "no row applies"
+
+
+def _template_faults(file: TemplateFile, test: dict[str, Any]) -> Iterator[str]:
+    text = file.templates[test["template"]].format(**test.get("given", {}))
+    if "text" in test and text != test["text"]:
+        yield f"the text is {text!r}"
+    if len(text) > test.get("max_length", len(text)):
+        yield f"{len(text)} characters, at most {test['max_length']}"
+
+
+def _scenario_faults(test: dict[str, Any], definitions: Definitions) -> Iterator[str]:
+    reference = Reference(ENTITIES)
+    engine = Engine(definitions, reference)
+    partition = engine.new_partition(0)
+    engine.finish_recovery(partition)
+    time = _reader(definitions)
+    step = Step()
+    for change in scenario_changes(test, time):
+        if change.entity in reference.entities:
+            reference.add(change)
+        if change.instance:
+            engine.apply(partition, [change], step)
+    engine.advance(partition, time(test["until"]), step)
+    engine.apply(partition, step.votes, step)
+    main = partition.instances.get(KEY_OF_APPLICATION) or partition.instances.get(KEY_OF_ITEM)
+    raised = [a for a in step.alerts if a.event == "raised"]
+    yield from _raised_faults(test, raised, time)
+    yield from _state_faults(test, main)
+    yield from _indicator_faults(test, step)
+
+
+def _reader(definitions: Definitions) -> Callable[[str], int]:
+    """Give the function that reads a test's times; a date alone is the end of that local day."""
+
+    def read(text: str) -> int:
+        if len(text) == len("2026-01-01"):
+            midnight = definitions.calendar.start_of_day(date.fromisoformat(text))
+            return definitions.calendar.end_of_day(midnight)
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            msg = f"{text!r} has no zone"
+            raise ValueError(msg)
+        return round(moment.timestamp() * 1000)
+
+    return read
+
+
+def _raised_faults(test: dict[str, Any], raised: list[AlertEvent], time: Callable[[str], int]) -> Iterator[str]:
+    only = test.get("only")
+    open_alerts = [a for a in raised if only is None or a.rule in only]
+    for wanted in test.get("raised", []):
+        fits = [
+            a
+            for a in open_alerts
+            if a.rule == wanted["rule"]
+            and a.severity == wanted["severity"]
+            and a.raised_at == time(wanted["at"])
+            and wanted.get("stage", a.stage) == a.stage
+        ]
+        if fits:
+            open_alerts.remove(fits[0])
+        else:
+            yield f"{wanted['rule']} {wanted['severity']} was not raised at {wanted['at']}"
+    if "raised" in test:
+        for alert in open_alerts:
+            yield f"{alert.rule} {alert.severity} was raised at {iso(alert.raised_at)} and is not expected"
+
+
+def _state_faults(test: dict[str, Any], main: Instance | None) -> Iterator[str]:
+    process = main.process if main else None
+    if test.get("process", process) != process:
+        yield f"the process is {process}, expected {test['process']}"
+    stages = sorted(v.stage or "" for v in main.visits if v.finished_at is None) if main else []
+    if sorted(test.get("open_stages", stages)) != stages:
+        yield f"open stages are {stages}, expected {test['open_stages']}"
+
+
+def _indicator_faults(test: dict[str, Any], step: Step) -> Iterator[str]:
+    for wanted in test.get("indicators", []):
+        deltas = [
+            d
+            for d in step.deltas
+            if d.indicator == wanted["code"] and d.org_no == wanted["org_no"] and d.date == wanted["date"]
+        ]
+        found = (sum(d.numerator for d in deltas), sum(d.denominator for d in deltas))
+        if found != (wanted["numerator"], wanted["denominator"]):
+            expected = f"{wanted['numerator']} / {wanted['denominator']}"
+            yield f"{wanted['code']} is {found[0]} / {found[1]}, expected {expected}"

@@ -1,0 +1,78 @@
+"""The console script `stagewatch`: finds the command, runs it, and turns what went wrong into an exit code.
+
+0 done, 1 failed, 2 misused (contract, section 3). A traceback is shown only with `-v`.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from stagewatch.cli import VERBOSE, Group
+
+INTERRUPTED = 130
+"""What a shell reports for a program ended by Ctrl-C."""
+
+ROOT = Group(
+    name="stagewatch",
+    help="Watches change events of power-connection processes and alerts when a stage runs late.",
+    members={
+        "worker": "stagewatch.cli_worker:worker",
+        "demo": "stagewatch.cli_demo:demo",
+        "replay": "stagewatch.cli_replay:replay",
+        "check": "stagewatch.cli_check:check",
+        "rules": "stagewatch.cli_rules:rules",
+        "instances": "stagewatch.cli_store:instances",
+        "alerts": "stagewatch.cli_store:alerts",
+        "notifications": "stagewatch.cli_store:notifications",
+        "deadletters": "stagewatch.cli_deadletters:deadletters",
+        "settings": "stagewatch.cli_settings:settings",
+        "bench": "stagewatch.cli_bench:bench",
+    },
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; give the exit code."""
+    context = None
+    try:
+        with ROOT.make_context("stagewatch", list(arguments)) as context:
+            result = ROOT.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        return 1
+    except Exception as error:
+        if context is not None and context.meta.get(VERBOSE):
+            raise
+        _report(error)
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _report(error: Exception) -> None:
+    """Say in a line (a line a fault) what went wrong."""
+    from schemas.errors import StagewatchError
+
+    if isinstance(error, StagewatchError):
+        click.echo(str(error), err=True)
+    elif isinstance(error, OSError) and error.filename is not None:
+        click.echo(f"{error.filename}: {error.strerror}", err=True)
+    else:
+        click.echo(f"{type(error).__name__}: {error} (-v shows where)", err=True)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

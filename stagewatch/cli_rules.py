@@ -1,0 +1,87 @@
+"""`stagewatch rules`: runs the tests inside definitions, draws a process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stagewatch.cli import Failed, Group, command, output_option, settings_from, settings_option, unknown
+
+if TYPE_CHECKING:
+    from stagewatch.settings import Settings
+
+TestRow = tuple[str, int, str, bool, str]
+"""file, line, name, whether it came out as said, and if not, what came out."""
+
+rules = Group(
+    name="rules",
+    help="Test and draw the definitions.",
+    members={"test": "stagewatch.cli_rules:test", "draw": "stagewatch.cli_rules:draw"},
+)
+
+
+@command(name="test", short_help="Run the tests inside all definition files.")
+@settings_option
+@output_option
+def test(*, config: Path | None, form: str) -> int:
+    """Run the `tests:` inside processes, rules, limits, calendars, templates and sources."""
+    from stagewatch.output import Output
+
+    output = Output(is_json=form == "json")
+    rows = list(_results(settings_from(config, output)))
+    failed = [row for row in rows if not row[3]]
+    shown = rows if output.is_json else failed
+    if shown:
+        output.table(["file", "line", "name", "is_ok", "detail"], shown)
+    if failed:
+        output.error(f"{len(failed)} of {len(rows)} tests failed")
+        return 1
+    output.done(f"{len(rows)} tests passed")
+    return 0
+
+
+def _results(settings: Settings) -> Iterator[TestRow]:
+    from connectors import load_sources, run_source_tests
+    from rules import read_definitions, run_tests
+    from schemas import DefinitionError
+
+    loaded = read_definitions(settings.definitions)
+    if loaded.faults:
+        raise DefinitionError(loaded.faults)
+    for result in run_tests(loaded):
+        yield result.file, result.line, result.name, result.is_ok, "; ".join(result.faults)
+    for sample in run_source_tests(load_sources(list(settings.sources))):
+        line, detail = (sample.fault.line, sample.fault.message) if sample.fault else (1, "")
+        yield sample.file, line, sample.name, sample.fault is None, detail
+
+
+@command(name="draw", short_help="Draw a process: a tree here, or an SVG file.")
+@click.argument("process")
+@settings_option
+@click.option("-o", "--out", metavar="FILE.svg", type=click.Path(dir_okay=False, path_type=Path), help="Write an SVG.")
+def draw(*, process: str, config: Path | None, out: Path | None) -> None:
+    """Draw PROCESS with its stages, their order, ways back and limits."""
+    from rules import LimitFile, Process, draw_svg, draw_text, limit_lines, read_definitions
+    from schemas import DefinitionError
+    from stagewatch.output import Output
+
+    output = Output()
+    settings = settings_from(config, output)
+    loaded = read_definitions(settings.definitions)
+    if loaded.faults:
+        raise DefinitionError(loaded.faults)
+    processes = {found.id: found for found in loaded.of(Process)}
+    if process not in processes:
+        raise click.UsageError(unknown("process", process, sorted(processes)))
+    rows = [row for file in loaded.of(LimitFile) if file.id == settings.limits for row in file.rows]
+    limits = limit_lines(rows, process)
+    if out is None:
+        output.show(draw_text(processes[process], limits))
+        return
+    if out.suffix != ".svg":
+        raise Failed(f"{out}: only .svg can be drawn")
+    out.write_text(draw_svg(processes[process], limits), encoding="utf-8")
+    output.done(f"drew {out}")

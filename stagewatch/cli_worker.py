@@ -1,0 +1,57 @@
+"""`stagewatch worker`: one Faust worker."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stagewatch.cli import command, settings_from, settings_option
+
+if TYPE_CHECKING:
+    from stagewatch.settings import Settings
+    from streams import WorkerConfig
+
+
+@command(short_help="Run one worker; start more of the same to scale out.")
+@settings_option
+def worker(*, config: Path | None) -> int:
+    """Run one Faust worker until SIGTERM. Start more of the same to scale out.
+
+    Without a broker in the settings it starts the embedded one, which forgets everything when it ends.
+    """
+    from stagewatch.output import Output
+
+    output = Output()
+    settings = settings_from(config, output)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    if settings.bootstrap is not None:
+        return run(settings, settings.broker)
+    from stagewatch.embedded import EmbeddedBroker
+
+    with EmbeddedBroker(settings.data_dir / "broker.log") as broker:
+        output.say(f"embedded broker: {broker.url} (at least once, memory only; for trying out)")
+        # A worker that begins anew replaces its process: it must find this broker again, not start another.
+        os.environ["STAGEWATCH_BROKER"] = broker.url
+        return run(settings, broker.url)
+
+
+def run(settings: Settings, broker: str) -> int:
+    """Run a worker with these settings on this broker; give its exit code."""
+    from stagewatch.cli_replay import load_everything
+    from streams import run_worker
+
+    definitions, sources = load_everything(settings)
+    return run_worker(worker_config(settings, broker), definitions, sources)
+
+
+def worker_config(settings: Settings, broker: str) -> WorkerConfig:
+    """Give what the shell must be told, from the settings that it knows."""
+    from streams import WorkerConfig
+
+    names = set(WorkerConfig.__struct_fields__) & set(type(settings).model_fields)
+    known = {name: getattr(settings, name) for name in names}
+    return WorkerConfig(
+        **{**known, "broker": broker, "data_dir": str(settings.data_dir), "version": version("stagewatch")}
+    )

@@ -1,0 +1,49 @@
+"""What a worker must be told. The front door makes one from its settings."""
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+DEFAULT_PORT = 9092
+
+
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of one worker, checked and with their defaults filled in."""
+
+    broker: str
+    """`kafka://host:port[,host:port]`."""
+    application_id: str = "stagewatch"
+    """Consumer group, and the beginning of changelog names and transactional ids: one per installation."""
+    data_dir: str = "data"
+    """Where Faust may keep files. Our state is in Kafka."""
+    store: str | None = None
+    """SQLAlchemy URL of the read model; None: none is written."""
+    smtp_url: str | None = None
+    sms_url: str | None = None
+    metrics_port: int | None = 0
+    """0: any free one; None: no metrics are served."""
+    partitions: int | None = None
+    """Of topics that the worker makes; None: as many as the widest captured topic, else 8."""
+    merge_wait_s: float = 300.0
+    """How long a silent source partition with unread records is waited for."""
+    max_skew_s: float = 6 * 3600.0
+    """How far (in data time) one source partition may be read ahead of the slowest."""
+    session_timeout_s: float = 10.0
+    """A dead worker's partitions move after this; with the transaction timeout, within 20 s."""
+    transaction_timeout_s: float = 15.0
+    mail_digest_s: float = 60.0
+    """A mail waits this long for others to the same person."""
+    rediscover_s: float = 10.0
+    """How often new captured topics are looked for; the contract allows 30 s."""
+    stall_s: float = 120.0
+    """Lag that grows without progress for this long ends the process; 0: never."""
+    calendar_end: int | None = None
+    """When the published calendar ends, epoch ms."""
+    version: str = "0"
+
+    @property
+    def servers(self) -> str:
+        """The broker as Kafka clients want it: `host:port,host:port`."""
+        hosts = self.broker.split("://", 1)[-1].split("/", 1)[0]
+        parts = [host.split("://", 1)[-1] for host in hosts.split(",") if host]
+        return ",".join(host if urlsplit(f"//{host}").port else f"{host}:{DEFAULT_PORT}" for host in parts)

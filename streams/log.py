@@ -1,0 +1,43 @@
+"""One structured log: JSON lines on stderr, or short text where a person looks on."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+
+_encode = msgspec.json.Encoder().encode
+_NOISY = ("aiokafka", "kafka", "faust", "mode", "streams.transport")
+"""Libraries whose INFO tells how they work, not how we do."""
+
+
+class JsonLines(logging.Formatter):
+    """One object a line: time, level, logger, message, and the error if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line."""
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["error"] = self.formatException(record.exc_info)
+        return _encode(entry).decode()
+
+
+def set_up(*, level: str = "INFO", is_tty: bool | None = None) -> None:
+    """Send everything to stderr. May be called twice."""
+    handler = logging.StreamHandler(sys.stderr)
+    if sys.stderr.isatty() if is_tty is None else is_tty:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    else:
+        handler.setFormatter(JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Says "Has not committed TP" of topics whose offsets we commit ourselves (faust-streaming#175).
+    logging.getLogger("faust.transport.drivers.aiokafka").setLevel(logging.ERROR)

@@ -1,0 +1,31 @@
+"""Ends a process that no longer does its work: lag grows and nothing is committed.
+
+Consumers die silently in every client library (faust-streaming#175, aiokafka#1154). A supervisor can only start
+again what has ended.
+"""
+
+
+class Watchdog:
+    """Pure: fed with lag and progress, says when it is time to leave."""
+
+    def __init__(self, *, stall_s: float) -> None:
+        self._stall_s = stall_s
+        self._progress = -1
+        self._lag = 0
+        self._since: float | None = None
+
+    def is_stalled(self, *, lag: int, progress: int, now: float) -> bool:
+        """Note where things stand; True if lag has grown or stayed without any progress for too long.
+
+        Args:
+            lag: records not read of partitions that this worker owns.
+            progress: any number that moves with every commit.
+            now: seconds of a clock that only measures.
+        """
+        if progress != self._progress or lag == 0 or lag < self._lag:
+            self._progress, self._lag, self._since = progress, lag, None
+            return False
+        self._lag = lag
+        if self._since is None:
+            self._since = now
+        return self._stall_s > 0 and now - self._since >= self._stall_s

@@ -1,0 +1,346 @@
+"""One worker: a Faust app with four agents on the partition core, and what they share.
+
+Called by the front door (`stagewatch worker`). `run_worker` returns the process's exit code; a failed
+transaction ends the process at once with 70 (see `partitions.py`).
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Protocol
+
+import faust
+from faust.transport.drivers import TRANSPORTS
+
+from rules import Definitions, Engine, Reference
+from schemas import Broken, TableMapping
+from schemas.decode import Decoder
+from sinks import OPEN_STATES, OutboxPolicy, Senders, build_sinks
+from sinks.store import NotificationRow
+from streams import log as logs
+from streams.broker import KafkaBroker
+from streams.config import WorkerConfig
+from streams.ends import Answer, Ends
+from streams.instances import InstanceReader
+from streams.logic import Agent, SourcePartition
+from streams.metrics import Metrics
+from streams.notify import NotifyAgent
+from streams.partitioner import Partitioner
+from streams.partitions import EXIT_BROKEN, Partitions
+from streams.readmodel import StoreWriter
+from streams.reference import ReferenceReader
+from streams.rekey import RekeyAgent
+from streams.topics import TopicNames, ensure, partition_counts
+from streams.totals import TotalsAgent
+from streams.track import TrackAgent, TrackTopics
+from streams.transport import RawBatchSchema
+from streams.watchdog import Watchdog
+
+log = logging.getLogger("stagewatch.worker")
+TRANSPORTS.aliases["stagewatch"] = "streams.transport:Transport"  # also where the package is not installed
+
+STOP_TIMEOUT_S = 9.0
+"""SIGTERM must end the process within 10 s."""
+
+
+class Sources(Protocol):
+    """What is captured, and how to read it; `connectors.SourceCatalog` is one."""
+
+    def mapping_for(self, topic: str) -> TableMapping | None:
+        """Give the mapping of a topic; None if no source declares it."""
+
+
+class Restart(Exception):  # noqa: N818 - not an error
+    """New captured topics or partitions: begin anew with them."""
+
+
+class Worker:
+    """Everything that one process runs."""
+
+    def __init__(self, config: WorkerConfig, definitions: Definitions, sources: Sources) -> None:
+        self.config, self.definitions, self.sources = config, definitions, sources
+        self.names = TopicNames(config.application_id)
+        self.broker = KafkaBroker(config)
+        self.metrics = Metrics(version=config.version)
+        self.ends = Ends()
+        self.counts: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failed: asyncio.Future[None] | None = None
+        self._is_ready = False
+        self._watchdog = Watchdog(stall_s=config.stall_s)
+
+    # -- starting
+
+    async def run(self) -> None:
+        """Work until SIGTERM; raises Broken, or Restart when there is more to read than at the start."""
+        loop = asyncio.get_running_loop()
+        self._failed = loop.create_future()
+        stop = asyncio.ensure_future(_stop_signal(loop))
+        try:
+            await self._start()
+            await asyncio.wait({stop, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            await self._stop()
+        if self._failed.done():
+            self._failed.result()
+
+    async def _start(self) -> None:
+        await self.broker.start()
+        mappings = await self._discover()
+        reference = Reference(frozenset(m.entity for m in mappings.values() if m.is_reference))
+        self.reader = ReferenceReader(reference, {t: Decoder(m) for t, m in mappings.items() if m.is_reference})
+        self._make_agents(mappings, reference)
+        references = self._partitions(t for t, m in mappings.items() if m.is_reference)
+        inputs = self._partitions(t for t, m in mappings.items() if m.instance is not None)
+        await self.reader.start(references, self.broker.settings)
+        self._go(self.reader.run())
+        self._go(self.ends.ask_for_ever(self.broker.consumer, inputs, references, self._on_answer))
+        self._go(self._rediscover(mappings))
+        self._serve_metrics()
+        self.app = self._make_app()
+        self.broker.commit = lambda offsets: self.app.consumer.commit_offsets(offsets)
+        await self.app.start()
+        self._go(self._watch_app())
+        if self.store is not None:
+            self._go(self.store.run(self.broker.settings))
+
+    async def _discover(self) -> dict[str, TableMapping]:
+        """Find the captured topics that have a mapping, and see to our own topics."""
+        counts = await partition_counts(self.broker.admin)
+        mappings = {topic: m for topic in sorted(counts) if (m := self.sources.mapping_for(topic)) is not None}
+        self.counts = await ensure(
+            self.broker.admin, self.names, {t: counts[t] for t in mappings}, partitions=self.config.partitions
+        )
+        log.info("reading %d captured topics: %s", len(mappings), ", ".join(mappings) or "none yet")
+        return mappings
+
+    def _partitions(self, topics: Iterable[str]) -> list[SourcePartition]:
+        return [SourcePartition(topic, n) for topic in topics for n in range(self.counts[topic])]
+
+    def _make_agents(self, mappings: dict[str, TableMapping], reference: Reference) -> None:
+        names, counts, config, is_exact = self.names, self.counts, self.config, self.broker.is_exact
+        self.rekey = RekeyAgent(
+            {topic: Decoder(m) for topic, m in mappings.items()},
+            keyed=frozenset(t for t, m in mappings.items() if m.instance is not None),
+            changes=names.changes, deadletters=names.deadletters, partitioner=Partitioner(counts[names.changes]),
+            letter_partitioner=Partitioner(counts[names.deadletters]), ends=self.ends, metrics=self.metrics,
+            max_skew_s=config.max_skew_s,
+        )  # fmt: skip
+        out = TrackTopics(names.changes, names.alerts, names.deltas, names.notices, names.changelog("track"))
+        self.track = TrackAgent(
+            Engine(self.definitions, reference), out=out, counts=counts, ends=self.ends, reference=self.reader,
+            metrics=self.metrics, is_exact=is_exact, merge_wait_s=config.merge_wait_s,
+        )  # fmt: skip
+        self.totals = TotalsAgent(
+            deltas=names.deltas, indicators=names.indicators, changelog=names.changelog("totals"), counts=counts,
+            metrics=self.metrics, is_exact=is_exact,
+        )  # fmt: skip
+        self.senders = Senders(build_sinks(config.smtp_url, config.sms_url))
+        self.store = self._make_store()
+        policy = OutboxPolicy(channels=self.senders.channels, mail_digest_s=config.mail_digest_s)
+        self.notify = NotifyAgent(
+            self.senders, policy, notices=names.notices, changelog=names.changelog("notify"), metrics=self.metrics,
+            record=self.store.record if self.store is not None else _forget, is_exact=is_exact,
+        )  # fmt: skip
+
+    def _make_store(self) -> StoreWriter | None:
+        if self.config.store is None:
+            return None
+        names = self.names
+        return StoreWriter(
+            self.config.store, owned=self._owned_logs, alerts=names.alerts, changelog=names.changelog("track"),
+            indicators=names.indicators, read_instance=InstanceReader(self.definitions),
+        )  # fmt: skip
+
+    def _owned_logs(self) -> set[tuple[str, int]]:
+        """What this worker's partitions write and the store shows."""
+        logs_of = (self.names.alerts, self.names.changelog("track"), self.names.indicators)
+        return {
+            (topic, number) for topic in logs_of for number in self.track.owned if number < self.counts[topic]
+        }
+
+    def _serve_metrics(self) -> None:
+        live = self.metrics.live
+        live.instances = self._count_instances
+        live.outbox = self._count_outbox
+        if self.config.metrics_port is not None:
+            port = self.metrics.serve(self.config.metrics_port)
+            os.environ["STAGEWATCH_METRICS_PORT"] = str(port)  # kept when the worker begins anew
+            print(f"metrics: http://127.0.0.1:{port}/metrics", file=sys.stderr, flush=True)  # noqa: T201 - contract
+        if self.config.calendar_end is not None:
+            self.metrics.on_calendar_horizon((self.config.calendar_end / 1000 - time.time()) / 86_400)
+
+    # -- the Faust app
+
+    def _make_app(self) -> Any:  # noqa: ANN401 - Faust carries no types
+        config = self.config
+        app = faust.App(
+            config.application_id,
+            broker=f"stagewatch://{config.servers.replace(',', ';stagewatch://')}",
+            datadir=config.data_dir,
+            web_enabled=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            # No Faust tables, and still Faust's own assignor: without tables it is chosen only by
+            # a standby count above 0. The other choice, round robin, does not keep topics co-partitioned.
+            table_standby_replicas=1,
+            consumer_auto_offset_reset="earliest",
+            broker_session_timeout=config.session_timeout_s,
+            broker_heartbeat_interval=min(3.0, config.session_timeout_s / 3),
+            consumer_max_fetch_size=1 << 20,
+            stream_wait_empty=True,
+        )
+        agents: list[Agent] = [a for a in (self.rekey, self.track, self.totals, self.notify) if a.topics]
+        self.partitions = Partitions(app, agents=agents, counts=self.counts, broker=self.broker, observer=self.metrics)
+        self.partitions.on_ready = self._on_ready
+        for agent in agents:
+            self._add_agent(app, agent)
+        return app
+
+    def _add_agent(self, app: Any, agent: Agent) -> None:  # noqa: ANN401 - Faust carries no types
+        # Never full: the transport counts batches itself, and a full queue would block all topics.
+        schema = RawBatchSchema(value_type=bytes, value_serializer="raw")
+        topic = app.topic(*sorted(agent.topics), schema=schema, maxsize=4096)
+        partitions = self.partitions
+
+        async def process(stream: Any) -> None:  # noqa: ANN401 - Faust carries no types
+            stream.enable_acks = False  # acknowledged after the commit
+            async for event in stream.events():
+                try:
+                    await partitions.handle(event)
+                except Exception as exc:  # noqa: BLE001 - a step half done must not survive
+                    await partitions.broken(exc)
+
+        app.agent(topic, name=agent.name)(process)
+
+    def _on_ready(self, count: int) -> None:
+        if not self._is_ready:
+            self._is_ready = True
+            print(f"ready: {count} partitions", file=sys.stderr, flush=True)  # noqa: T201 - contract, section 8
+
+    # -- beside the partitions
+
+    def _go(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_end)
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (exc := task.exception()) is not None and self._failed and not self._failed.done():
+            self._failed.set_exception(exc)
+
+    async def _watch_app(self) -> None:
+        await self.app._crashed.wait()  # noqa: SLF001 - mode offers no public way
+        raise Broken(f"Faust crashed: {self.app.crash_reason!r}")
+
+    async def _rediscover(self, mappings: dict[str, TableMapping]) -> None:
+        """Begin anew when there are new captured topics, or more partitions: one code path, the start.
+
+        Changing the subscription of a running Faust app would change groups of partitions half-way; a clean
+        stop and start is what every rebalance does anyway.
+        """
+        while True:
+            await asyncio.sleep(self.config.rediscover_s)
+            counts = await partition_counts(self.broker.admin)
+            found = {topic: n for topic, n in counts.items() if self.sources.mapping_for(topic) is not None}
+            if any(self.counts.get(topic) != n for topic, n in found.items()) or found.keys() - mappings.keys():
+                log.info("there is more to read than before: beginning anew")
+                raise Restart
+
+    def _on_answer(self, answer: Answer) -> None:
+        """A quarter of a second has passed: lag, the slowest clock, and whether all is well."""
+        lag: dict[str, int] = {}
+        for tp, end in answer.ends.items():
+            read = self.rekey.skew.read_to(tp)
+            if read is not None:
+                lag[tp.topic] = lag.get(tp.topic, 0) + max(end - read, 0)
+        self.metrics.on_lag(lag)
+        clocks = [tracking.partition.clock for tracking in list(self.track.owned.values())]
+        if clocks:
+            self.metrics.on_clock_behind(time.time() - min(clocks) / 1000)
+        if self._watchdog.is_stalled(
+            lag=sum(lag.values()), progress=self.metrics.last_progress, now=time.monotonic()
+        ):
+            raise Broken(f"no progress for {self.config.stall_s} s with {sum(lag.values())} records unread")
+
+    def _count_instances(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for tracking in list(self.track.owned.values()):
+            for instance in list(tracking.partition.instances.values()):
+                found[instance.process or ""] = found.get(instance.process or "", 0) + 1
+        return found
+
+    def _count_outbox(self) -> dict[str, int]:
+        found = dict.fromkeys(map(str, self.senders.channels), 0)
+        for notifying in list(self.notify.owned.values()):
+            for row in notifying.outbox.notifications():
+                if row.state in OPEN_STATES:
+                    found[row.channel] = found.get(row.channel, 0) + 1
+        return found
+
+    # -- stopping
+
+    async def _stop(self) -> None:
+        """Commit what was processed, tell the group, let go of everything."""
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                if hasattr(self, "app"):
+                    self.partitions.is_stopping = True
+                    await asyncio.gather(*(n.finish(2.0) for n in list(self.notify.owned.values())))
+                    await self.app.stop()
+                if hasattr(self, "store") and self.store is not None:
+                    await self.store.flush()
+                for task in list(self._tasks):
+                    task.cancel()
+                if hasattr(self, "reader"):
+                    await self.reader.stop()
+                if hasattr(self, "senders"):
+                    await self.senders.close()
+                await self.broker.stop()
+                self.metrics.close()
+        except TimeoutError:
+            log.error("could not stop in %s s; what was not committed is done again", STOP_TIMEOUT_S)  # noqa: TRY400
+
+
+async def _stop_signal(loop: asyncio.AbstractEventLoop) -> None:
+    """Return at SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    log.info("stopping")
+
+
+def _forget(rows: Iterable[NotificationRow]) -> None:
+    """Without a store nobody asks for notices."""
+
+
+def run_worker(
+    config: WorkerConfig, definitions: Definitions, sources: Sources, *, restart: Callable[[], None] | None = None
+) -> int:
+    """Run one worker until SIGTERM; give the exit code of the process.
+
+    `restart` is called when the worker should begin anew with more captured topics; by default the process
+    replaces itself with the same command line, so that nothing of the old state can stay behind.
+    """
+    logs.set_up()
+    try:
+        asyncio.run(Worker(config, definitions, sources).run())
+    except Restart:
+        (restart or _replace_process)()
+        return 0
+    except Exception as exc:  # noqa: BLE001 - the border of the process
+        log.critical("broken, leaving: %s", exc, exc_info=None if isinstance(exc, Broken) else exc)
+        return EXIT_BROKEN
+    return 0
+
+
+def _replace_process() -> None:
+    logging.shutdown()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line again

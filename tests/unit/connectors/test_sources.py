@@ -1,0 +1,211 @@
+"""Source files: the shipped ones, what overrules them, and every fault with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from connectors import SHIPPED_SOURCES, SourceCatalog, check_source, load_sources, run_source_tests
+from schemas import DefinitionError
+
+MINIMAL = """\
+version: source/v1
+source: x
+tables:
+  x_thing:
+    entity: thing
+    key: [id]
+    columns: {id: text, at: timestamp}
+"""
+
+
+def load(tmp_path: Path, *texts: str, dialects: dict[str, object] | None = None) -> SourceCatalog:
+    for number, text in enumerate(texts):
+        (tmp_path / f"s{number}.yaml").write_text(text)
+    return load_sources([tmp_path], dialects)
+
+
+def faults(tmp_path: Path, *texts: str, dialects: dict[str, object] | None = None) -> list[str]:
+    with pytest.raises(DefinitionError) as caught:
+        load(tmp_path, *texts, dialects=dialects)
+    return [str(fault).replace(f"{tmp_path}/", "") for fault in caught.value.faults]
+
+
+def test_shipped_sources_pass_their_own_tests() -> None:
+    catalog = load_sources([SHIPPED_SOURCES])
+    results = run_source_tests(catalog)
+    assert [result.fault for result in results if result.fault] == []
+    assert {Path(result.file).stem for result in results} == {"mkt", "lean", "ymd", "ech"}
+
+
+@pytest.mark.parametrize(
+    ("topic", "entity", "instance", "is_reference"),
+    [
+        ("cdc.mkt.mkt_app", "application", "app_no", False),
+        ("cdc.mkt.mkt_app_progress", "visit", "app_no", False),
+        ("cdc.mkt.mkt_cust_prj", "customer_project", "app_no", False),
+        ("cdc.mkt.mkt_cons", "customer", None, True),
+        ("cdc.mkt.tg_manager", "tg_manager", None, True),
+        ("cdc.mkt.customer_manager", "customer_manager", None, True),
+        ("cdc.mkt.stakeholder", "stakeholder", None, True),
+        ("cdc.lean.lean_neg_trans", "negative_item", "nl_no", True),
+        ("cdc.lean.lean_neg_line", "negative_item", "nl_no", True),
+        ("cdc.lean.lean_prj_schedule", "project_schedule", None, True),
+        ("cdc.ymd.ymd_org", "org", None, True),
+        ("cdc.ymd.ymd_tg", "tg", None, True),
+        ("cdc.ymd.ymd_line", "line", None, True),
+        ("cdc.ech.ech_works_report", "works_report", "app_no", False),
+    ],
+)
+def test_shipped_table(topic: str, entity: str, instance: str | None, is_reference: bool) -> None:  # noqa: FBT001
+    mapping = load_sources([SHIPPED_SOURCES]).mapping_for(topic)
+    assert mapping is not None
+    assert (mapping.entity, mapping.instance, mapping.is_reference) == (entity, instance, is_reference)
+
+
+def test_topics_are_matched_without_regard_to_case() -> None:
+    catalog = load_sources([SHIPPED_SOURCES])
+    assert catalog.mapping_for("CDC.MKT.MKT_APP") is catalog.mapping_for("cdc.mkt.mkt_app")
+    assert catalog.mapping_for("cdc.mkt.unknown") is None
+
+
+def test_defaults_of_a_minimal_source(tmp_path: Path) -> None:
+    mapping = load(tmp_path, MINIMAL).mapping_for("cdc.x.x_thing")
+    assert mapping is not None
+    assert mapping.is_reference
+    assert (mapping.dialect, mapping.timestamp_unit, mapping.column_timezone) == (
+        "debezium-json", "us", "Asia/Shanghai",
+    )  # fmt: skip
+
+
+def test_source_says_its_own_topic_pattern_and_a_table_its_own_topic(tmp_path: Path) -> None:
+    text = MINIMAL.replace("source: x\n", 'source: X\ntopic: "{source}-{table}"\n')
+    catalog = load(tmp_path, text + "  y:\n    entity: y\n    key: [id]\n    topic: Other\n    columns: {id: text}\n")
+    assert catalog.topics == ("Other", "x-x_thing")
+
+
+def test_names_are_lower_case_whatever_the_file_says(tmp_path: Path) -> None:
+    text = MINIMAL.replace("x_thing", "X_THING").replace("[id]", "[ID]").replace("{id:", "{ID:")
+    mapping = load(tmp_path, text).mapping_for("cdc.x.x_thing")
+    assert mapping is not None
+    assert mapping.key == ("id",)
+    assert list(mapping.columns) == ["id", "at"]
+    assert mapping.columns["id"].name == "id"
+
+
+def test_dialects_setting_overrules_by_the_longest_pattern(tmp_path: Path) -> None:
+    dialects: dict[str, object] = {
+        "cdc.X.x_*": {"column_timezone": "Asia/Tokyo"},
+        "cdc.*": {"dialect": "debezium-json", "column_timezone": "UTC", "op_ts_timezone": "Asia/Shanghai"},
+        "cdc.other.*": {"dialect": "canal-json"},
+    }
+    mapping = load(tmp_path, MINIMAL, dialects=dialects).mapping_for("cdc.x.x_thing")
+    assert mapping is not None
+    assert (mapping.column_timezone, mapping.op_ts_timezone) == ("Asia/Tokyo", "Asia/Shanghai")
+
+
+def test_faults_of_the_dialects_setting_name_the_pattern(tmp_path: Path) -> None:
+    dialects: dict[str, object] = {"cdc.*": {"dialect": "morse", "colour": 1, "column_timezone": "Mars/Base"}, "x": 5}
+    found = faults(tmp_path, MINIMAL, dialects=dialects)
+    assert [fault.split(": ")[1] for fault in found] == [
+        "dialects.cdc.*.dialect", "dialects.cdc.*.column_timezone", "dialects.cdc.*.colour", "dialects.x",
+    ]  # fmt: skip
+
+
+def test_every_fault_of_every_file_is_reported_with_its_place(tmp_path: Path) -> None:
+    first = MINIMAL.replace("timestamp", "moment").replace("entity: thing", "entitty: thing")
+    second = "version: source/v1\nsource: [\n"
+    third = MINIMAL.replace("source/v1", "source/v2").replace("source: x", "source: x\ncolumn_timezone: Asia/Shangai")
+    assert faults(tmp_path, first, second, third) == [
+        "s0.yaml:4:3: field 'entity' is missing",
+        "s0.yaml:5:5: unknown field 'entitty'",
+        "s0.yaml:7:29: type: Input should be 'text', 'int', 'decimal', 'bool', 'timestamp' or 'date'",
+        "s1.yaml:3:1: not YAML: while parsing a flow node, expected the node content, but found '<stream end>'",
+        "s2.yaml:1:10: version: Input should be 'source/v1'",
+        "s2.yaml:3:18: column_timezone: unknown time zone 'Asia/Shangai'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("{id: text,", "{id: text, ID: int,", "s0.yaml:5:5: x_thing: column 'id' is declared twice"),
+        ("at: timestamp", "at: {type: timestamp, field: id}", "s0.yaml:5:5: x_thing: field 'id' is declared twice"),
+        ("key: [id]", "key: [id]\n    constants: {at: 1}", "s0.yaml:5:5: x_thing: field 'at' is declared twice"),
+        ("key: [id]", "key: []", "s0.yaml:6:10: key: List should have at least 1 item after validation, not 0"),
+        ("key: [id]", "key: [id]\n    is_reference: false",
+         "s0.yaml:5:5: x_thing: a table without an instance column can only be reference data"),
+        ("source: x", "source: x\ntopic: 'a.{b}'", "s0.yaml:1:1: topic: only {source} and {table} may stand in braces"),
+        ("source: x", "source: x\ndialect: canal-json",
+         "s0.yaml:3:10: 'cdc.x.x_thing': dialect 'canal-json' cannot be decoded yet; known: debezium-json"),
+        ("x_thing:", "x-thing:", "s0.yaml:4:3: name 'x-thing': String should match pattern"),
+    ],
+)  # fmt: skip
+def test_fault_of_a_table(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    assert faults(tmp_path, MINIMAL.replace(old, new))[0].startswith(fault)
+
+
+def test_a_topic_of_two_tables_is_a_fault(tmp_path: Path) -> None:
+    found = faults(tmp_path, MINIMAL, MINIMAL)
+    assert len(found) == 1
+    assert found[0].startswith("s1.yaml:4:3: topic 'cdc.x.x_thing' is declared twice, here and in ")
+
+
+def test_missing_folder_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match="no such file or folder"):
+        load_sources([tmp_path / "nowhere"])
+
+
+def test_one_file_may_be_named_and_other_files_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x: [")
+    (tmp_path / "x.yaml").write_text(MINIMAL)
+    assert load_sources([tmp_path]).topics == load_sources([tmp_path / "x.yaml"]).topics == ("cdc.x.x_thing",)
+
+
+def test_check_gives_the_faults_of_one_text() -> None:
+    assert check_source(MINIMAL, "m.yaml") == []
+    assert str(check_source("version: 1", "m.yaml")[0]).startswith("m.yaml:1:1: field 'source'")
+    assert "cannot be decoded yet" in str(check_source(MINIMAL + "dialect: ogg-json\n", "m.yaml")[0])
+
+
+@pytest.mark.parametrize(
+    ("expect", "fault"),
+    [
+        ("{row: a}", None),
+        ("{row: b}", "row: expected 'b', not 'a'"),
+        ("{op: d}", "op: expected 'd', not 'c'"),
+        ("{instance: z}", "instance: expected 'z', not ''"),
+        ("{fields: {at: '2026-03-02T01:00:00Z'}}", None),
+        ("{fields: {at: '2026-03-02T09:00:00+08:00'}}", None),
+        ("{fields: {at: '2026-03-02T01:00:01Z'}}",
+         "field 'at': expected '2026-03-02T01:00:01Z', not '2026-03-02T01:00:00.000Z'"),
+        ("{fields: {at: soon}}", "field 'at': expected 'soon', not '2026-03-02T01:00:00.000Z'"),
+        ("{fields: {no: 1}}", "field 'no' is missing"),
+        ("{fields: {id: 1}}", "field 'id': expected '1', not 'a'"),
+        ("{missing: [id]}", "field 'id' should be missing"),
+        ("{missing: [no]}", None),
+        ("{refused: wrong-type}", "not refused as wrong-type"),
+        ("{silent: true}", "the record says something"),
+    ],
+)  # fmt: skip
+def test_sample_records_are_compared(tmp_path: Path, expect: str, fault: str | None) -> None:
+    sample = "tests:\n  - name: s\n    table: x_thing\n    record: {op: c, after: {id: a, at: '2026-03-02 09:00:00'}}\n"
+    catalog = load(tmp_path, f"{MINIMAL}{sample}    expect: {expect}\n")
+    found = run_source_tests(catalog)[0].fault
+    assert (None if found is None else found.message) == (None if fault is None else f"test 's': {fault}")
+    assert found is None or (found.line, found.column) == (9, 5)
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ("table: y\n    record: {}\n    expect: {}", "no table 'y' in this file"),
+        ("table: x_thing\n    record: {op: c}\n    expect: {}", "refused: no-row-image: operation c"),
+        ("table: x_thing\n    record: {op: c}\n    expect: {refused: empty}", "refused: no-row-image: operation c"),
+        ("table: x_thing\n    expect: {}", "the record says nothing"),
+    ],
+)
+def test_sample_record_that_cannot_be_compared(tmp_path: Path, more: str, fault: str) -> None:
+    catalog = load(tmp_path, f"{MINIMAL}tests:\n  - name: s\n    {more}\n")
+    found = run_source_tests(catalog)[0].fault
+    assert found is not None
+    assert found.message == f"test 's': {fault}"

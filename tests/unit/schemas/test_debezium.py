@@ -1,0 +1,123 @@
+"""Positions of changes in their sources, and Connect's binary decimals."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from schemas import Decoder
+from tests.helpers.debezium_schema import LONG, TEXT, VARIABLE_DECIMAL, decimal, wrap, wrap_key
+from tests.helpers.decoding import decoded, refusal, table
+from tests.helpers.hostile_wire import app, envelope
+
+
+def position(source: Any, op: str = "u") -> int:
+    return decoded({**envelope(app(), op=op), "source": source}, offset=7).position
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"lsn": 27133776}, 27133776),
+        ({"lsn": "27133776"}, 27133776),
+        ({"lsn": 0}, 0),
+        ({"lsn": None}, 7),
+        ({}, 7),
+        (None, 7),
+        ({"lsn": 2**63}, 7),
+        ({"lsn": -1}, 7),
+        ({"lsn": 1.5}, 7),
+        ({"lsn": {"x": 1}}, 7),
+        ({"lsn": True}, 7),
+        ({"lsn": "１２"}, 7),
+    ],
+)
+def test_position_is_the_lsn_else_the_offset(source: Any, expected: int) -> None:
+    assert position(source) == expected
+
+
+def test_snapshot_row_without_a_position_never_overwrites() -> None:
+    assert position({"lsn": None}, op="r") == 0
+    assert position(None, op="r") == 0
+    assert position({"lsn": 5}, op="r") == 5
+
+
+def test_oracle_changes_are_ordered_by_commit_then_sequence() -> None:
+    sources = [
+        {"scn": "88213345120", "commit_scn": "88213345188", "txSeq": 3},
+        {"scn": "88213345121", "commit_scn": "88213345188", "txSeq": 4},
+        {"scn": "88213345100", "commit_scn": "100000000000", "txSeq": 1},
+    ]
+    positions = [position(source) for source in sources]
+    assert positions == sorted(set(positions))
+    assert positions[-1] < 2**63
+
+
+def test_oracle_snapshot_has_only_its_scn() -> None:
+    assert position({"scn": "88213345120", "commit_scn": None}, op="r") > 0
+
+
+def test_mysql_changes_are_ordered_by_file_position_and_row() -> None:
+    sources = [
+        {"file": "mysql-bin.000003", "pos": 154, "row": 0},
+        {"file": "mysql-bin.000003", "pos": 154, "row": 1},
+        {"file": "mysql-bin.000003", "pos": 4_000_000_000, "row": 0},
+        {"file": "mysql-bin.000010", "pos": 4, "row": 0},
+        {"file": "mysql-bin.099999", "pos": 4, "row": 0},
+    ]
+    positions = [position(source) for source in sources]
+    assert positions == sorted(set(positions))
+    assert positions[-1] < 2**63
+
+
+@pytest.mark.parametrize("file", ["mysql-bin", "", None, 3, "mysql-bin.٣"])
+def test_odd_binlog_names_fall_back_to_the_offset(file: object) -> None:
+    assert position({"file": file, "pos": 1}) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "scale", "expected"),
+    [("MDk=", 2, "123.45"), ("AA==", 0, "0"), ("/w==", 2, "-0.01"), ("gA==", 0, "-128"), ("AIA=", 1, "12.8"),
+     ("AQ==", -2, "1E+2"), ("ALUK", 4, "4.6346")],
+)  # fmt: skip
+def test_binary_decimal_has_the_scale_of_its_schema(text: str, scale: int, expected: str) -> None:
+    decoder = Decoder(table({"id": "text", "amt": "decimal"}))
+    change = decoded(wrap(envelope({"id": "1", "amt": text}), {"id": TEXT, "amt": decimal(scale)}), decoder=decoder)
+    assert str(change.fields["amt"]) == expected
+
+
+def test_variable_scale_decimal() -> None:
+    decoder = Decoder(table({"id": "text", "amt": "decimal"}))
+    value = envelope({"id": "1", "amt": {"scale": 2, "value": "MDk="}})
+    assert decoded(wrap(value, {"amt": VARIABLE_DECIMAL}), decoder=decoder).fields["amt"] == Decimal("123.45")
+
+
+def test_numeric_key_written_as_binary_decimal_is_the_same_row() -> None:
+    decoder = Decoder(table({"amt": "decimal"}))
+    columns = {"id": decimal(0), "amt": decimal(2)}
+    rows = {
+        decoded(wrap(envelope({"id": "MDk="}), columns), decoder=decoder).row,
+        decoded(wrap(envelope({}), columns), wrap_key({"id": "MDk="}, columns), decoder=decoder).row,
+        decoded(envelope({"id": 12345}), decoder=decoder).row,
+        decoded(wrap(envelope({"id": 12345}), {"id": LONG}), decoder=decoder).row,
+    }
+    assert rows == {"12345"}
+
+
+@pytest.mark.parametrize("value", ["", "###", "浙", "A" * 1000, {"scale": 1}])
+def test_bytes_that_are_no_decimal(value: object) -> None:
+    decoder = Decoder(table({"id": "text", "amt": "decimal"}))
+    assert refusal(wrap(envelope({"id": "1", "amt": value}), {"amt": decimal(2)}), decoder=decoder) == "wrong-type"
+
+
+@pytest.mark.parametrize("value", [{"scale": 10**9, "value": "MDk="}, {"scale": "2", "value": "MDk="}, {"scale": 2}])
+def test_objects_that_are_no_decimal(value: object) -> None:
+    decoder = Decoder(table({"id": "text", "amt": "decimal"}))
+    assert (
+        refusal(wrap(envelope({"id": "1", "amt": value}), {"amt": VARIABLE_DECIMAL}), decoder=decoder) == "wrong-type"
+    )
+
+
+def test_binary_decimal_without_a_schema_cannot_be_guessed() -> None:
+    decoder = Decoder(table({"id": "text", "amt": "decimal"}))
+    assert refusal(envelope({"id": "1", "amt": "MDk="}), decoder=decoder) == "wrong-type"
