@@ -175,10 +175,10 @@ def to_int(value: object) -> int:
 
 def to_decimal(value: object) -> Decimal:
     """Give an exact decimal, with the places that the source wrote. Not a number and infinity do not fit."""
+    if type(value) is int:
+        return Decimal(value) if -_INT64 <= value < _INT64 else _bounded(Decimal(value))
     if isinstance(value, Decimal):
         return _bounded(value)
-    if type(value) is int:
-        return _bounded(Decimal(value))
     if isinstance(value, str) and _DECIMAL.fullmatch(value):
         return _bounded(Decimal(value))
     raise ValueError(f"{_kind(value)} instead of a number")
@@ -196,9 +196,9 @@ def to_bool(value: object) -> bool:
 
 
 def _bounded(value: Decimal) -> Decimal:
-    if not value.is_finite() or (value and abs(value.adjusted()) > _MAX_EXPONENT):
+    if not value.is_finite() or abs(value.adjusted()) > _MAX_EXPONENT:
         raise ValueError("not a finite number of sensible size")
-    return value if abs(int(value.as_tuple().exponent)) <= 4 * _MAX_EXPONENT else value.normalize()
+    return value
 
 
 def _kind(value: object) -> str:

@@ -7,7 +7,7 @@ from sinks.delivery import Delivery
 from sinks.masking import masked, masked_address
 from sinks.outbox import Outbox
 from sinks.outbox_rows import OPEN_STATES, OutboxPolicy, State, message_id
-from sinks.pipeline import Changes, Pipeline, Pumped
+from sinks.pipeline import Changes, Commit, Pipeline
 from sinks.registry import build_sinks
 from sinks.routing import Mute
 from sinks.senders import Senders
@@ -28,6 +28,7 @@ from sinks.wording import compose
 __all__ = [
     "OPEN_STATES",
     "Changes",
+    "Commit",
     "Delivered",
     "Delivery",
     "Message",
@@ -37,7 +38,6 @@ __all__ = [
     "Outcome",
     "OutcomeUnknown",
     "Pipeline",
-    "Pumped",
     "Refused",
     "Result",
     "RetryAfter",

@@ -4,7 +4,6 @@ Everything a peer says passes through `masked`: gateways like to repeat the numb
 """
 
 import re
-from urllib.parse import urlsplit
 
 # Any run of 7 or more digits, also with a country code, spaces or hyphens inside: too wide rather than too
 # narrow. Receipts are not masked; they are ids that a carrier is asked about.
@@ -33,12 +32,3 @@ def masked_address(address: str) -> str:
     if at:
         return f"{local[:1]}***@{domain}"
     return _mask_number(address)
-
-
-def peer_of(url: str) -> str:
-    """`host:port` of a URL: all of it that may be shown."""
-    try:
-        parts = urlsplit(url)
-        return parts.hostname + (f":{parts.port}" if parts.port else "") if parts.hostname else "?"
-    except ValueError:
-        return "?"

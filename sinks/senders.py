@@ -6,7 +6,6 @@ there is room for it: one that waited after it was marked `sending` would become
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
@@ -30,7 +29,7 @@ class Senders:
         self._sinks = dict(sinks)
         self._concurrency = concurrency
         self._zone = ZoneInfo(zone)
-        self._busy: Counter[Channel] = Counter()
+        self._busy: dict[Channel, set[str]] = {channel: set() for channel in sinks}
 
     @property
     def channels(self) -> frozenset[Channel]:
@@ -39,15 +38,15 @@ class Senders:
 
     def room(self) -> dict[Channel, int]:
         """How many messages each channel can take now."""
-        return {channel: self._concurrency - self._busy[channel] for channel in self._sinks}
+        return {channel: self._concurrency - len(self._busy[channel]) for channel in self._sinks}
 
     def reserve(self, delivery: Delivery) -> None:
         """Take up room for a delivery, before anything is awaited; `send` or `release` gives it back."""
-        self._busy[delivery.channel] += 1
+        self._busy[delivery.channel].add(delivery.msg_id)
 
     def release(self, delivery: Delivery) -> None:
-        """Give the room of a delivery back that will not be sent."""
-        self._busy[delivery.channel] -= 1
+        """Give the room of a delivery back, because it was sent or will not be; may be called twice."""
+        self._busy[delivery.channel].discard(delivery.msg_id)
 
     async def send(self, delivery: Delivery) -> Outcome:
         """Send a reserved delivery and say what became of it. Raises nothing but cancellation."""

@@ -54,9 +54,10 @@ def replay(*, events: Path, config: Path | None, until: str | None, folder: Path
 def load_everything(settings: Settings) -> tuple[Any, Any]:
     """Give the definitions and the sources that the settings name."""
     from connectors import load_sources
-    from rules import load_definitions
+    from rules import Choice, load_definitions
 
-    definitions = load_definitions(settings.definitions, limits=settings.limits)
+    choice = Choice(limits=settings.limits, calendar=settings.calendar, orphan_after=settings.orphan_after)
+    definitions = load_definitions(settings.definitions, choice)
     return definitions, load_sources(list(settings.sources), settings.dialect_overrides)
 
 

@@ -164,7 +164,8 @@ class Alerting:
 
     def _tell(self, partition: Partition, instance: Instance, claim: Claim, event: AlertEvent, step: Step) -> None:
         matters_until = event.due_at if event.due_at is not None else event.raised_at
-        if matters_until < partition.notify_from or (partition.is_history and matters_until < partition.clock):
+        is_before_first_run = max(matters_until, event.raised_at) < partition.notify_from
+        if is_before_first_run or (partition.is_history and matters_until < partition.clock):
             return
         fields = instance.main.fields if instance.main else {}
         group = group_text = None

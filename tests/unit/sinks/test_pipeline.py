@@ -66,7 +66,7 @@ class Partition:
         self.outbox = Outbox(OutboxPolicy(channels=senders.channels, mail_digest_s=0, **rules))
         for key, data in self.changelog.items():
             self.outbox.load(key, data)
-        self.pipeline = Pipeline(self.outbox, senders, commit=self.commit, record=self.record)
+        self.pipeline = Pipeline(self.outbox, senders, record=self.record)
 
     async def commit(self, changes: Changes) -> None:
         await asyncio.sleep(0)
@@ -82,11 +82,14 @@ class Partition:
     def record(self, rows: Sequence[NotificationRow]) -> None:
         self.records.extend(rows)
 
+    async def pump(self, now: int = NOW) -> None:
+        await self.pipeline.pump(now, self.commit)
+
     async def pump_until_quiet(self, now: int = NOW) -> None:
-        await self.pipeline.pump(now)
+        await self.pump(now)
         while self.pipeline.in_flight:
             await self.pipeline.answered.wait()
-            await self.pipeline.pump(now)
+            await self.pump(now)
 
     def recorded(self, alert: str = "a1") -> list[str]:
         return [row.state for row in self.records if row.alert_id == alert]
@@ -143,9 +146,11 @@ def test_nothing_is_sent_when_the_commit_fails_and_its_room_is_free_again() -> N
         partition.fails = True
         partition.pipeline.offer([notice()], NOW)
         with pytest.raises(ConnectionError):
-            await partition.pipeline.pump(NOW)
+            await partition.pump()
         assert sink.sent == []
         assert partition.records == []
+        partition.pipeline.close()
+        partition.pipeline.close()
         assert senders.room() == {"sms": 16}
 
     run(scenario())
@@ -162,9 +167,9 @@ def test_no_more_than_the_allowed_number_is_sent_at_once_over_all_partitions() -
         partitions = [Partition(senders), Partition(senders)]
         for number, partition in enumerate(partitions):
             partition.pipeline.offer([notice(f"p{number}-{alert}") for alert in range(20)], NOW)
-        while any(partition.pipeline.in_flight or partition.pipeline.next_due() for partition in partitions):
+        while any(partition.pipeline.in_flight or partition.outbox.next_due() for partition in partitions):
             for partition in partitions:
-                await partition.pipeline.pump(NOW)
+                await partition.pump()
             await asyncio.sleep(0)
         assert len(sink.sent) == 40
         assert sink.most_at_once == 3
@@ -178,12 +183,12 @@ def test_a_hanging_channel_holds_neither_the_intake_nor_another_channel() -> Non
         partition = Partition(Senders({"sms": ScriptedSink(hang), "mail": mail}, concurrency=2))
         partition.pipeline.offer([notice(f"s{number}") for number in range(9)], NOW)
         partition.pipeline.offer([notice("m", channel="mail")], NOW)
-        await partition.pipeline.pump(NOW)
+        await partition.pump()
         await partition.pipeline.answered.wait()
-        await partition.pipeline.pump(NOW)
+        await partition.pump()
         assert partition.recorded("m") == ["sending", "delivered"]
         assert partition.pipeline.in_flight == 2
-        assert await partition.pipeline.close(lambda: NOW, grace_s=0) == 2
+        assert partition.pipeline.close() == 2
 
     run(scenario())
 
@@ -237,7 +242,7 @@ def test_each_answer_leads_to_its_state() -> None:
         await partition.pump_until_quiet()
         for alert in alerts:
             assert partition.recorded(alert)[-1] == alert
-        assert partition.pipeline.next_due() == NOW + 9 * SECOND
+        assert partition.outbox.next_due() == NOW + 9 * SECOND
 
     run(scenario())
 
@@ -246,9 +251,41 @@ def test_a_stop_waits_for_what_is_under_way_and_commits_it() -> None:
     async def scenario() -> None:
         partition = Partition(Senders({"sms": ScriptedSink(deliver)}))
         partition.pipeline.offer([notice()], NOW)
-        await partition.pipeline.pump(NOW)
-        assert await partition.pipeline.close(lambda: NOW, grace_s=5) == 0
+        await partition.pump()
+        await partition.pipeline.finish(5)
+        await partition.pump()
+        assert partition.pipeline.close() == 0
         assert b"delivered" in partition.changelog[notice().key]
+
+    run(scenario())
+
+
+def test_a_send_that_is_cut_off_gives_its_room_back_even_if_it_never_began() -> None:
+    async def scenario() -> None:
+        senders = Senders({"sms": ScriptedSink(hang)})
+        partition = Partition(senders)
+        partition.pipeline.offer([notice("begun")], NOW)
+        await partition.pump()
+        await asyncio.sleep(0)
+        partition.pipeline.offer([notice("not begun")], NOW)
+        await partition.pump()
+        assert senders.room() == {"sms": 14}
+        assert partition.pipeline.close() == 2
+        await partition.pipeline.finish(5)
+        assert senders.room() == {"sms": 16}
+
+    run(scenario())
+
+
+def test_a_turn_is_due_when_something_may_leave_and_there_is_room() -> None:
+    async def scenario() -> None:
+        partition = Partition(Senders({"sms": ScriptedSink(hang)}, concurrency=1))
+        assert not partition.pipeline.is_due(NOW)
+        partition.pipeline.offer([notice("a1"), notice("a2")], NOW)
+        assert partition.pipeline.is_due(NOW)
+        await partition.pump()
+        assert not partition.pipeline.is_due(NOW)
+        partition.pipeline.close()
 
     run(scenario())
 
@@ -257,15 +294,15 @@ def test_what_a_dead_owner_left_open_is_recorded_as_unknown_by_the_next() -> Non
     async def scenario() -> None:
         first = Partition(Senders({"sms": ScriptedSink(hang)}))
         first.pipeline.offer([notice()], NOW)
-        await first.pipeline.pump(NOW)
+        await first.pump()
         sink = ScriptedSink(deliver)
         heir = Partition(Senders({"sms": sink}), first.changelog)
-        assert await heir.pipeline.recover(NOW + SECOND) == 1
+        assert heir.pipeline.recover(NOW + SECOND) == 1
         await heir.pump_until_quiet(NOW + 3600 * SECOND)
         assert sink.sent == []
         assert set(heir.recorded()) == {"unknown"}
         assert b"unknown" in heir.changelog[notice().key]
-        await first.pipeline.close(lambda: NOW, grace_s=0)
+        first.pipeline.close()
 
     run(scenario())
 
@@ -276,7 +313,7 @@ def test_every_row_is_recorded_again_by_the_next_owner() -> None:
         first.pipeline.offer([notice()], NOW)
         await first.pump_until_quiet()
         heir = Partition(Senders({}), first.changelog)
-        assert await heir.pipeline.recover(NOW) == 0
+        assert heir.pipeline.recover(NOW) == 0
         assert heir.recorded() == ["delivered"]
         assert heir.commits == 0
 

@@ -4,7 +4,6 @@ import pytest
 
 from schemas.notice import Recipient
 from sinks import compose, masked, masked_address
-from sinks.masking import peer_of
 from sinks.routing import address_of
 from sinks.wording import local_time, mail_html, mail_subject, mail_text, short_text
 from tests.helpers.notices import MOBILE, NOW, SHANGHAI, delivery, message, notice
@@ -111,8 +110,6 @@ def test_reasons_are_masked_and_short() -> None:
     assert reason.startswith("blocked 138****01 for ***@*** at http://***@h/ xxx")
     assert len(reason) == 200
     assert masked_address("wang@x.cn") == "w***@x.cn"
-    assert peer_of("smtp://u:p@h:25?from=x") == "h:25"
-    assert peer_of("http://[") == "?"
 
 
 def test_composing_twice_gives_the_same() -> None:
