@@ -55,4 +55,6 @@ def message_text(notices: "list[Notice]") -> str:
     first = notices[0]
     if first.group_text is None or len(notices) == 1:
         return first.text
-    return first.group_text.replace("{count}", str(len(notices))).replace("{list}", "、".join(n.instance for n in notices))
+    return first.group_text.replace("{count}", str(len(notices))).replace(
+        "{list}", "、".join(n.instance for n in notices)
+    )

@@ -7,7 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stagewatch.cli import command, settings_from, settings_option
+import click
+
+from stagewatch.cli import command, settings_from, settings_option, unknown
 
 if TYPE_CHECKING:
     from stagewatch.settings import Settings
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 @command(short_help="Run one worker; start more of the same to scale out.")
 @settings_option
-def worker(*, config: Path | None) -> int:
+@click.option("--agents", metavar="NAME[,NAME]",
+              help="Run only these: rekey, track, totals, notify, store. All workers of an application_id alike.")  # fmt: skip
+def worker(*, config: Path | None, agents: str | None) -> int:
     """Run one Faust worker until SIGTERM. Start more of the same to scale out.
 
     Without a broker in the settings it starts the embedded one, which forgets everything when it ends.
@@ -27,31 +31,35 @@ def worker(*, config: Path | None) -> int:
     settings = settings_from(config, output)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     if settings.bootstrap is not None:
-        return run(settings, settings.broker)
+        return run(settings, settings.broker, agents)
     from stagewatch.embedded import EmbeddedBroker
 
     with EmbeddedBroker(settings.data_dir / "broker.log") as broker:
         output.say(f"embedded broker: {broker.url} (at least once, memory only; for trying out)")
         # A worker that begins anew replaces its process: it must find this broker again, not start another.
         os.environ["STAGEWATCH_BROKER"] = broker.url
-        return run(settings, broker.url)
+        return run(settings, broker.url, agents)
 
 
-def run(settings: Settings, broker: str) -> int:
-    """Run a worker with these settings on this broker; give its exit code."""
+def run(settings: Settings, broker: str, agents: str | None = None) -> int:
+    """Run a worker with these settings on this broker; give its exit code. `agents`: the names of those to run, with commas."""
     from stagewatch.cli_replay import load_everything
     from streams import run_worker
 
+    config = worker_config(settings, broker, agents)
     definitions, sources = load_everything(settings)
-    return run_worker(worker_config(settings, broker), definitions, sources)
+    return run_worker(config, definitions, sources)
 
 
-def worker_config(settings: Settings, broker: str) -> WorkerConfig:
-    """Give what the shell must be told, from the settings that it knows."""
-    from streams import WorkerConfig
+def worker_config(settings: Settings, broker: str, agents: str | None = None) -> WorkerConfig:
+    """Give what the shell must be told, from the settings that it knows. Raises BadParameter."""
+    from streams import PARTS, WorkerConfig
 
+    parts = frozenset(agents.split(",") if agents else PARTS)
+    for name in sorted(parts.difference(PARTS)):
+        raise click.BadParameter(unknown("agent", name, PARTS), param_hint="--agents")
     names = set(WorkerConfig.__struct_fields__) & set(type(settings).model_fields)
     known = {name: getattr(settings, name) for name in names}
     return WorkerConfig(
-        **{**known, "broker": broker, "data_dir": str(settings.data_dir), "version": version("stagewatch")}
+        **{**known, "broker": broker, "parts": parts, "data_dir": str(settings.data_dir), "version": version("stagewatch")}
     )

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 DEFAULT_PORT = 9092
+PARTS = ("rekey", "track", "totals", "notify", "store")
+"""What a worker is made of: the four agents, and the writer of the read model."""
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +24,9 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     sms_url: str | None = None
     metrics_port: int | None = 0
     """0: any free one; None: no metrics are served."""
+    parts: frozenset[str] = frozenset(PARTS)
+    """What of it runs here. A group's members must run the same: workers of other parts take another
+    application_id, and one that writes state (all but `rekey`) keeps the id that its state is under."""
     partitions: int | None = None
     """Of topics that the worker makes; None: as many as the widest captured topic, else 8."""
     merge_wait_s: float = 300.0
@@ -33,7 +38,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     transaction_timeout_s: float = 15.0
     mail_digest_s: float = 60.0
     """A mail waits this long for others to the same person."""
-    rediscover_s: float = 10.0
+    rediscover_s: float = 5.0
     """How often new captured topics are looked for; the contract allows 30 s."""
     stall_s: float = 120.0
     """Lag that grows without progress for this long ends the process; 0: never."""

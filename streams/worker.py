@@ -149,7 +149,7 @@ class Worker:
         )  # fmt: skip
 
     def _make_store(self) -> StoreWriter | None:
-        if self.config.store is None:
+        if self.config.store is None or "store" not in self.config.parts:
             return None
         names = self.names
         return StoreWriter(
@@ -195,7 +195,8 @@ class Worker:
             consumer_max_fetch_size=1 << 20,
             stream_wait_empty=True,
         )
-        agents: list[Agent] = [a for a in (self.rekey, self.track, self.totals, self.notify) if a.topics]
+        every: tuple[Agent, ...] = (self.rekey, self.track, self.totals, self.notify)
+        agents = [agent for agent in every if agent.topics and agent.name in config.parts]
         self.partitions = Partitions(app, agents=agents, counts=self.counts, broker=self.broker, observer=self.metrics)
         self.partitions.on_ready = self._on_ready
         for agent in agents:

@@ -260,7 +260,7 @@ class Engine:
     def _apply_vote(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
         if instance.released_at is not None:
             return False
-        instance.released_at = change.at
+        instance.released_at = change.position  # the clock of the partition that voted; `at` is the log's
         process = self._process(instance)
         if process is not None:
             self._membership.judge_released(partition, instance, process, step)

@@ -4,6 +4,8 @@ Written by the `StoreWriter` in `streams` from one thread of its own, read by th
 desk. No decision rests on it: it may be deleted, and is filled again from Kafka.
 """
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from sinks.store.schema import prepare
 from sinks.store.writes import write_batch
 
 _BUSY_S = 10  # how long SQLite waits for another writer: many times what one batch takes
+_WAL_PAUSE_S = 0.02  # a switch takes a millisecond or two
 _LIMIT = 100  # of a list, unless told
 _T = TypeVar("_T")
 
@@ -143,8 +146,25 @@ def _open(url: URL) -> Engine:
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:  # noqa: ANN401 - the driver's own
     connection.isolation_level = None  # we say BEGIN ourselves; the driver would not before a DDL statement
-    connection.execute("PRAGMA journal_mode=WAL")  # readers do not wait for the writer
+    _switch_to_wal(connection)  # readers do not wait for the writer
     connection.execute("PRAGMA synchronous=NORMAL")  # a power cut may lose the last batch, and Kafka has it
+
+
+def _switch_to_wal(connection: Any) -> None:  # noqa: ANN401 - the driver's own
+    """Switch a new file to WAL; of several programs that open it at once all but one are told to wait.
+
+    SQLite answers "locked" to this one statement at once, without its busy time-out (sqlite.org/wal.html).
+    """
+    for _ in range(round(_BUSY_S / _WAL_PAUSE_S)):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(_WAL_PAUSE_S)
+        else:
+            return
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:

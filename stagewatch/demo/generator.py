@@ -24,6 +24,8 @@ IDLE = (("DESIGN", 45), ("DESIGN", 60), ("TEST", 10), ("TEST", 15))
 """Stages and days after which silence is an alert."""
 TIMERS_PER_SECOND = 1.2
 LIVE_PER_SECOND = 4.0
+FIRST_S = 2.0
+"""What happens first needs rows that are told a second before."""
 LAST_S = 4.0
 """The live phase is quiet for its last seconds, so that all is told before the end."""
 MARGIN_MS = 20 * SECOND_MS
@@ -123,11 +125,11 @@ class _LivePhase:
 
     def play(self) -> None:
         """Write what happens live."""
-        count = int((self._seconds - LAST_S) * LIVE_PER_SECOND)
+        count = int((self._seconds - FIRST_S - LAST_S) * LIVE_PER_SECOND)
         acts = self._acts()
         for number in range(count):
-            at = self._begins_at + int((number + self._office.rng.random()) / LIVE_PER_SECOND * SECOND_MS)
-            next(acts)(at)
+            wait_s = FIRST_S + (number + self._office.rng.random()) / LIVE_PER_SECOND
+            next(acts)(self._begins_at + int(wait_s * SECOND_MS))
 
     def _acts(self) -> Iterator[Callable[[int], None]]:
         """Give acts without end: the ordinary ones, with the rarer ones between."""
