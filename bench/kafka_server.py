@@ -101,7 +101,8 @@ class KafkaServer:
         }
 
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # A first byte of zero: an id that begins with "-" would be taken for an option.
+        cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         done = subprocess.run(
             [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings)],
             capture_output=True,

@@ -42,6 +42,8 @@ class CompiledProcess:
     over_when: tuple[str, ...]
     over_status: frozenset[str]
     rejected: frozenset[str]
+    codes: dict[str, frozenset[str | int]]
+    """Known values of fields of the instance's own row."""
     connect_stage: str | None
     stages: dict[str, Stage]
     by_stage: dict[str, tuple[Deadline, ...]]
@@ -118,6 +120,7 @@ def _compile_process(
         over_when=tuple(process.over_when),
         over_status=frozenset(process.over_status),
         rejected=frozenset(process.rejected),
+        codes={name: frozenset(values) for name, values in process.codes.items()},
         connect_stage=process.connect_stage,
         stages={stage.code: stage for stage in process.stages},
         by_stage={s.code: tuple(d for d in deadlines if d.stage == s.code) for s in process.stages},

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rules.state import Instance, Visit
+from rules.state import Instance, Visit, is_time, rung_parts
 from schemas import Value, from_wire, iso
-
-_TIME_ENDS = ("_at", "_from", "_to", "_start", "_finish")
 
 
 def describe(instance: Instance) -> dict[str, Any]:
@@ -55,14 +53,14 @@ def _alerts(instance: Instance) -> list[dict[str, Any]]:
     documents = []
     found = [(rule, key, raised) for rule, keys in (instance.raised or {}).items() for key, raised in keys.items()]
     for rule, key, raised in sorted(found, key=lambda entry: entry[:2]):
-        stage, visit, item, severity = key.split("|")
+        stage, visit, item, severity = rung_parts(key)
         documents.append(
             {
-                "rule": rule,
+                "rule": rule.partition("@")[0],
                 "severity": severity,
-                "stage": stage or None,
-                "visit": int(visit) if visit else None,
-                "item": item or None,
+                "stage": stage,
+                "visit": visit,
+                "item": item,
                 "raised_at": _time(raised.at),
                 "due_at": _time(raised.deadline),
                 "open": raised.is_open,
@@ -76,6 +74,6 @@ def _time(ms: int | None) -> str | None:
 
 
 def _value(name: str, value: Value) -> object:
-    if isinstance(value, int) and not isinstance(value, bool) and name.endswith(_TIME_ENDS):
+    if isinstance(value, int) and is_time(name, value):
         return iso(value)
     return value if value is None or isinstance(value, str | int | bool) else str(value)

@@ -58,6 +58,9 @@ class Process(_Model):
     over_when: list[str] = Field(default=[], description="time fields: the instance is over when one is set")
     over_status: list[str] = Field(default=[], description="values of status_code that end the instance")
     rejected: list[str] = Field(default=["rejected"], description="result codes that lead back")
+    codes: dict[str, list[str | int]] = Field(
+        default={}, description="fields of the instance's row with the values that are known; others are a finding"
+    )
     connect_stage: str | None = Field(default=None, description="from here on grid constraints no longer touch it")
     stages: list[Stage] = []
     tests: list[dict[str, Any]] = []

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from operator import itemgetter
 from typing import NamedTuple
 
+from rules.engine.deadlines import usable
 from schemas import Change
 
 Fields = Mapping[str, object]
@@ -32,6 +33,8 @@ class ReferenceEvent(NamedTuple):
     """`opened` and `closed` for list items, else `changed`."""
     entity: str
     key: str
+    is_history: bool = False
+    """It was so before the record arrived: the record came from a snapshot."""
 
 
 class _History:
@@ -84,6 +87,13 @@ class Reference:
         history = rows.get(key) if rows else None
         return history.at(at) if history else None
 
+    def last_known(self, entity: str, key: str, at: int) -> Fields | None:
+        """Give the row as it was known at `at`, or before it was deleted."""
+        history = self._rows.get(entity, {}).get(key)
+        index = bisect_right(history.times, at) if history else 0
+        versions = history.versions[:index] if history else []
+        return next((fields for fields in reversed(versions) if fields is not None), None)
+
     def linked(self, entity: str, field: str, value: str, at: int) -> list[tuple[str, Fields]]:
         """Give the rows of `entity` whose `field` was `value` at `at`, sorted by key."""
         found = []
@@ -123,7 +133,8 @@ class Reference:
     def _tell(self, change: Change, at: int, before: Fields | None, after: Fields | None) -> None:
         source = f"{change.topic}:{change.partition}"
         for time, kind in _happenings(change.entity, at, before, after):
-            self._insert(ReferenceEvent(time, source, change.offset, kind, change.entity, change.row))
+            is_history = change.op == "r" and time == at
+            self._insert(ReferenceEvent(time, source, change.offset, kind, change.entity, change.row, is_history))
 
     def _insert(self, event: ReferenceEvent) -> None:
         if not self._cursors:
@@ -149,8 +160,8 @@ def is_open(item: Fields | None, at: int) -> bool:
     """True if a list item is published and not cleared at `at`."""
     if item is None:
         return False
-    published, cleared = item.get("published_at"), item.get("cleared_at")
-    return isinstance(published, int) and published <= at and not (isinstance(cleared, int) and cleared <= at)
+    published, cleared = usable(item.get("published_at")), usable(item.get("cleared_at"))
+    return published is not None and published <= at and not (cleared is not None and cleared <= at)
 
 
 def _happenings(entity: str, at: int, before: Fields | None, after: Fields | None) -> Iterator[tuple[int, str]]:
@@ -163,8 +174,8 @@ def _happenings(entity: str, at: int, before: Fields | None, after: Fields | Non
     elif now and before != after:
         yield at, "changed"
     for field, kind in (("published_at", "opened"), ("cleared_at", "closed")):
-        time = (after or {}).get(field)
-        if isinstance(time, int) and time > at:
+        time = usable((after or {}).get(field))
+        if time is not None and time > at:
             yield time, kind
 
 

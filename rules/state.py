@@ -58,7 +58,7 @@ class Visit(msgspec.Struct, array_like=True, gc=False):
     """Suspensions that ended before the row's present one began."""
     is_deleted: bool = False
     restarted_at: int | None = None
-    """Last works report (idle rules count from here)."""
+    """Arrival of the last works report that does not say when it was submitted (idle rules)."""
     due: int | None = None
     """When the next rung falls due; derived."""
     is_on_time: bool | None = None
@@ -78,6 +78,36 @@ class Raised(msgspec.Struct, array_like=True, gc=False):
     is_open: bool = True
 
 
+TIME_ENDS = ("_at", "_from", "_to", "_start", "_finish")
+"""How the names of fields end that hold times."""
+
+
+def is_time(name: str, value: WireValue) -> bool:
+    """Tell whether a field holds a time, epoch ms."""
+    return isinstance(value, int) and not isinstance(value, bool) and name.endswith(TIME_ENDS)
+
+
+def rung_key(stage: str | None, visit: int | None, item: str | None, severity: str) -> str:
+    """Give the key of one rung among those of its rule: `stage|visit|item|severity`."""
+    return f"{_quoted(stage)}|{'' if visit is None else visit}|{_quoted(item)}|{severity}"
+
+
+def rung_parts(key: str) -> tuple[str | None, int | None, str | None, str]:
+    """Undo `rung_key`."""
+    stage, visit, item, severity = key.split("|")
+    return _unquoted(stage), int(visit) if visit else None, _unquoted(item), severity
+
+
+def _quoted(text: str | None) -> str:
+    if not text:
+        return ""
+    return text.replace("%", "%25").replace("|", "%7C") if "|" in text or "%" in text else text
+
+
+def _unquoted(text: str) -> str | None:
+    return text.replace("%7C", "|").replace("%25", "%") or None
+
+
 class Instance(msgspec.Struct, array_like=True, gc=False):
     """One process instance: everything known about one application, or one negative-list item."""
 
@@ -89,7 +119,7 @@ class Instance(msgspec.Struct, array_like=True, gc=False):
     others: dict[str, Row] | None = None
     """Further rows, by `entity:row`."""
     raised: dict[str, dict[str, Raised]] | None = None
-    """What was raised: by rule code, then by `stage|visit|item|severity`."""
+    """What was raised: by rule code (`code@process` for a process that it left), then by `rung_key`."""
     over_at: int | None = None
     """When it was over, epoch ms; None while it runs."""
     due: int | None = None

@@ -50,7 +50,7 @@ class AlertEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     evidence: tuple[Evidence, ...]
 
 
-def alert_id(  # noqa: PLR0913 - the id is a function of exactly these (contract, section 5)
+def alert_id(  # noqa: PLR0913, PLR0917 - the id is a function of exactly these (contract, section 5)
     rule: str, process: str, instance: str, stage: str | None, visit: int | None, item: str | None, rung: str
 ) -> str:
     """Give the deterministic id of one rung: 32 hexadecimal digits, same inputs, same id, everywhere."""

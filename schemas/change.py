@@ -39,11 +39,19 @@ class Change(msgspec.Struct, array_like=True, frozen=True, gc=False):
     partition: int
     offset: int
     fields: dict[str, Value]
+    left: str = ""
+    """The instance that the row belonged to before, where the record tells that it moved to another."""
+
+    def leaving(self) -> "Change":
+        """Give the same change as the instance that the row left sees it: the row is gone."""
+        return msgspec.structs.replace(self, instance=self.left, op="d", fields={}, left="")
 
 
 class Mark(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """How far a re-keying agent has read one source partition; written into every partition of
-    `stagewatch.changes` in the transaction that holds what it read."""
+    """How far a re-keying agent has read one source partition.
+
+    Written into every partition of `stagewatch.changes` in the transaction that holds what was read.
+    """
 
     topic: str
     partition: int

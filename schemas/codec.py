@@ -69,6 +69,7 @@ class _WireChange(msgspec.Struct, array_like=True, frozen=True, gc=False):
     partition: int
     offset: int
     fields: dict[str, WireValue]
+    left: str = ""
 
 
 def _guarded(decode: Callable[[bytes], _T]) -> Callable[[bytes], _T]:
@@ -131,7 +132,7 @@ def decode_change(data: bytes) -> Change:
     wire = _decode_wire_change(data)
     return Change(
         wire.entity, wire.instance, wire.row, wire.op, wire.position, wire.at, wire.topic, wire.partition,
-        wire.offset, from_wire(wire.fields),
+        wire.offset, from_wire(wire.fields), wire.left,
     )  # fmt: skip
 
 

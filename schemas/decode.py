@@ -99,9 +99,10 @@ class Decoder:
             row_key, instance = table.row_key(fields, extra), table.instance(fields, extra)
             if row_key is None or instance is None:
                 row_key, instance = self._from_key(key, op, fields, extra)
+            left = self._left(table, envelope.before, instance) if op == "u" and envelope.before else ""
             return Change(
                 self.mapping.entity, instance, row_key, op, position_of(envelope.source, offset, op), timestamp,
-                topic, partition, offset, fields,
+                topic, partition, offset, fields, left,
             )  # fmt: skip
         except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
             _refuse(error, value)
@@ -166,6 +167,15 @@ class Decoder:
         table = _Table(self.mapping, self._zone, column_types(schema, is_key=is_key))
         self._wrapped[schema, is_key] = table
         return table
+
+    def _left(self, table: "_Table", before: msgspec.Raw, instance: str) -> str:
+        """Give the instance that the row belonged to before, if the image before tells that it was another."""
+        image = bytes(before)
+        if not instance or image == b"null" or b'"%b"' % instance.encode() in image:  # the usual case, not parsed
+            return ""
+        row = _decode_row(image) or {}
+        known = table.instance(*table.read(row, has_gaps=True))
+        return known if known is not None and known != instance else ""
 
     def _from_key(
         self, key: bytes | None, op: Op, fields: dict[str, Value], extra: dict[str, Value]

@@ -3,6 +3,8 @@
 0 done, 1 failed, 2 misused (contract, section 3). A traceback is shown only with `-v`.
 """
 
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
 import os
 import sys
 from collections.abc import Sequence

@@ -4,6 +4,8 @@ Every command lives in a module `cli_*` of its own, which imports at its top not
 `stagewatch --help` answers at once; rooms are imported inside the commands.
 """
 
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
 from __future__ import annotations
 
 import importlib

@@ -1,6 +1,10 @@
 """`stagewatch bench`: the benchmarks of the bench room."""
 
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
 from __future__ import annotations
+
+from importlib import import_module
 
 import click
 
@@ -13,10 +17,10 @@ from stagewatch.cli import command, output_option, unknown
 @output_option
 def bench(*, name: str | None, broker: str | None, form: str) -> int:
     """Run the benchmark NAME; without one, list them."""
-    import bench as room
     from stagewatch.output import Output
 
     output = Output(is_json=form == "json")
+    room = import_module("bench")
     known: dict[str, str] = getattr(room, "BENCHMARKS", {})
     if name is None:
         output.table(["name", "measures"], known.items(), empty="no benchmarks")

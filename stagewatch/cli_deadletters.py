@@ -1,5 +1,7 @@
 """`stagewatch deadletters`: what was refused, and why."""
 
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
 from __future__ import annotations
 
 import base64
@@ -54,7 +56,7 @@ def list_letters(*, reason: str | None, topic: str | None, config: Path | None, 
     from stagewatch.output import Output
 
     output = Output(is_json=form == "json")
-    rows = [
+    rows: list[list[Value]] = [
         [number, iso(letter.timestamp), letter.reason, letter.topic, letter.partition, letter.offset, letter.error]
         for number, letter in _letters(config, output)
         if reason in {None, letter.reason} and topic in {None, letter.topic}
@@ -86,7 +88,7 @@ def show_letter(*, number: str, config: Path | None, form: str) -> None:
 
 
 def _text(data_b64: str | None) -> str | None:
-    """Give raw bytes as a person can read them; what is no text shows as `\\xNN`."""
+    """Give raw bytes as a person can read them; bytes that are no text show as hexadecimal escapes."""
     if data_b64 is None:
         return None
     data = base64.b64decode(data_b64)

@@ -1,5 +1,7 @@
 """`stagewatch replay`: the engine offline over recorded events."""
 
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
 from __future__ import annotations
 
 import time

@@ -1,5 +1,7 @@
 """`stagewatch rules`: runs the tests inside definitions, draws a process."""
 
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """`stagewatch settings`: all settings with value, source and meaning."""
 
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
 from __future__ import annotations
 
 from pathlib import Path

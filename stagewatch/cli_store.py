@@ -1,5 +1,7 @@
 """`stagewatch instances`, `alerts`, `notifications`: look into the read model."""
 
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
 from __future__ import annotations
 
 import json

@@ -1,5 +1,7 @@
 """`stagewatch worker`: one Faust worker."""
 
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
 from __future__ import annotations
 
 import os
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
 
 @command(short_help="Run one worker; start more of the same to scale out.")
 @settings_option
-@click.option("--agents", metavar="NAME[,NAME]",
-              help="Run only these: rekey, track, totals, notify, store. All workers of an application_id alike.")  # fmt: skip
+@click.option(
+    "--agents",
+    metavar="NAME[,NAME]",
+    help="Run only these: rekey, track, totals, notify, store. All workers of an application_id alike.",
+)
 def worker(*, config: Path | None, agents: str | None) -> int:
     """Run one Faust worker until SIGTERM. Start more of the same to scale out.
 
@@ -42,7 +47,10 @@ def worker(*, config: Path | None, agents: str | None) -> int:
 
 
 def run(settings: Settings, broker: str, agents: str | None = None) -> int:
-    """Run a worker with these settings on this broker; give its exit code. `agents`: the names of those to run, with commas."""
+    """Run a worker with these settings on this broker; give its exit code.
+
+    `agents`: the names of those to run, with commas between; None: all.
+    """
     from stagewatch.cli_replay import load_everything
     from streams import run_worker
 
@@ -53,13 +61,20 @@ def run(settings: Settings, broker: str, agents: str | None = None) -> int:
 
 def worker_config(settings: Settings, broker: str, agents: str | None = None) -> WorkerConfig:
     """Give what the shell must be told, from the settings that it knows. Raises BadParameter."""
-    from streams import PARTS, WorkerConfig
+    from streams import WorkerConfig
 
-    parts = frozenset(agents.split(",") if agents else PARTS)
-    for name in sorted(parts.difference(PARTS)):
-        raise click.BadParameter(unknown("agent", name, PARTS), param_hint="--agents")
+    every = WorkerConfig(broker=broker).parts
+    parts = frozenset(agents.split(",")) if agents else every
+    for name in sorted(parts - every):
+        raise click.BadParameter(unknown("agent", name, sorted(every)), param_hint="--agents")
     names = set(WorkerConfig.__struct_fields__) & set(type(settings).model_fields)
     known = {name: getattr(settings, name) for name in names}
     return WorkerConfig(
-        **{**known, "broker": broker, "parts": parts, "data_dir": str(settings.data_dir), "version": version("stagewatch")}
+        **{
+            **known,
+            "broker": broker,
+            "parts": parts,
+            "data_dir": str(settings.data_dir),
+            "version": version("stagewatch"),
+        }
     )

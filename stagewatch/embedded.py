@@ -4,6 +4,8 @@ It speaks no transactions, so a worker on it is at least once, and all it holds 
 `stagewatch demo`, and by `stagewatch worker` when no broker is set.
 """
 
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
 import contextlib
 import ctypes
 import signal
@@ -60,7 +62,11 @@ class EmbeddedBroker:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_end_with_parent  # noqa: PLW1509
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509
             )
         deadline = time.monotonic() + START_S
         while not _is_listening(self.port):

@@ -1,5 +1,7 @@
 """A progress bar on stderr where a terminal shows it, silence elsewhere."""
 
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

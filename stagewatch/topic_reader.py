@@ -4,11 +4,13 @@ For commands that look into the running system and for the demo, which counts wh
 part of a worker.
 """
 
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from schemas import TryLater
 
@@ -45,7 +47,7 @@ class TopicTail:
         self._consumer: Any = None  # kafka-python carries no types
         self._partitions: list[Any] = []
 
-    def __enter__(self) -> TopicTail:
+    def __enter__(self) -> Self:
         """Connect. Raises TryLater."""
         from kafka import KafkaConsumer
         from kafka.errors import KafkaError

@@ -3,7 +3,7 @@
 The room's door: other rooms import from here.
 """
 
-from streams.config import WorkerConfig
+from streams.config import PARTS, WorkerConfig
 from streams.worker import run_worker
 
-__all__ = ["WorkerConfig", "run_worker"]
+__all__ = ["PARTS", "WorkerConfig", "run_worker"]

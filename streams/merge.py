@@ -231,7 +231,8 @@ class Merge:
             if source.logs and source.logs[0] < resume:
                 resume = source.logs[0]
         progress = [SourceProgress(*s.key, s.judged, s.read, s.high) for s in self._sources.values()]
-        return MergePosition(resume, self.read_to, progress)
+        # Stopped again on the way back: the marks are still as of where it was before.
+        return MergePosition(resume, max(self.read_to, self._hold_to), progress)
 
     def restore(self, position: MergePosition) -> None:
         """Go on from a position: nothing is given out until the log is read again as far as it was.

@@ -159,6 +159,8 @@ class Rekeying:
                 continue
             if change.instance:
                 key, target = of(change.instance)
+                if change.left:
+                    change = self._tell_left(change, target)  # noqa: PLW2901 - the part for the new instance
                 out[target].append((key, encode_change(change)))
             else:
                 self._tell_all(change)
@@ -167,6 +169,14 @@ class Rekeying:
         self._count += len(records)
         agent.skew.note(source, next_offset, high)
         agent.metrics.on_events(topic, len(records), entities)
+
+    def _tell_left(self, change: Change, target: int) -> Change:
+        """Tell the instance that the row left, if another partition holds it; give what is left to tell."""
+        key, left_target = self._agent.partitioner.of(change.left)
+        if left_target == target:  # one change for both: a partition takes each source record once
+            return change
+        self._out[left_target].append((key, encode_change(change.leaving())))
+        return msgspec.structs.replace(change, left="")
 
     def _tell_all(self, change: Change) -> None:
         """A delete that does not name its instance: whoever holds the row will know."""

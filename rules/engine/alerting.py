@@ -8,7 +8,7 @@ from rules.compiler import CompiledProcess, Definitions
 from rules.engine.deadlines import RuleFace
 from rules.engine.partition import Partition, Step
 from rules.routing import Routing
-from rules.state import Instance, Place, Raised
+from rules.state import Instance, Place, Raised, rung_key
 from rules.wording import OBJECT_WORDS, SEVERITY_WORDS, Wording
 from schemas import (
     AlertEvent,
@@ -40,9 +40,7 @@ class Claim(NamedTuple):
 
     def key(self, severity: str) -> str:
         """Give the key of one rung among those of its rule in the instance's state."""
-        visit = "" if self.visit is None else self.visit
-        item = self.thing.item if self.thing else ""
-        return f"{self.stage or ''}|{visit}|{item}|{severity}"
+        return rung_key(self.stage, self.visit, self.thing.item if self.thing else None, severity)
 
 
 class Alerting:
@@ -69,7 +67,7 @@ class Alerting:
             event = self._event(partition, instance, claim, "raised", severity, raised)
             step.alerts.append(event)
             self._count(partition, instance, event, step)
-            self._tell(partition, instance, claim, event, step)
+            self._tell(partition, instance, claim, event, raised, step)
         elif not raised.is_open:
             raised.is_open, raised.due, raised.deadline = True, due, deadline
             step.alerts.append(self._event(partition, instance, claim, "reopened", severity, raised))
@@ -162,10 +160,13 @@ class Alerting:
                 day = self._calendar.local_date(event.raised_at)
                 step.deltas.append(IndicatorDelta(indicator.code, event.org_no or "", day, dims, 1, 0, partition.clock))
 
-    def _tell(self, partition: Partition, instance: Instance, claim: Claim, event: AlertEvent, step: Step) -> None:
+    def _tell(  # noqa: PLR0913, PLR0917 - an event and what it stands on
+        self, partition: Partition, instance: Instance, claim: Claim, event: AlertEvent, raised: Raised, step: Step
+    ) -> None:
         matters_until = event.due_at if event.due_at is not None else event.raised_at
         is_before_first_run = max(matters_until, event.raised_at) < partition.notify_from
-        if is_before_first_run or (partition.is_history and matters_until < partition.clock):
+        is_old_news = partition.is_history and (event.due_at is None or matters_until < partition.clock)
+        if is_before_first_run or is_old_news:
             return
         fields = instance.main.fields if instance.main else {}
         group = group_text = None
@@ -187,7 +188,7 @@ class Alerting:
                     text=event.text,
                     at=event.raised_at,
                     due_at=event.due_at,
-                    is_late=matters_until < partition.live_from,
+                    is_late=(event.raised_at if raised.due is None else raised.due) < partition.live_from,
                     group=group,
                     group_text=group_text,
                 )

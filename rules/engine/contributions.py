@@ -37,7 +37,7 @@ class Contributions:
     def of_visit(self, instance: Instance, visit: Visit) -> list[Part]:
         """Give what one visit contributes."""
         indicators = self._by_stage.get(visit.stage or "", ())
-        if not indicators or visit.is_deleted or instance.main is None:
+        if not indicators or visit.is_deleted or instance.main is None or instance.main.is_deleted:
             return []
         org = str(instance.main.fields.get("org_no") or "")
         finished = usable(visit.finished_at)

@@ -7,6 +7,7 @@ Time rules: contract, section 7.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 from rules.durations import Duration, clock_deadline, parse_duration, share
@@ -14,7 +15,7 @@ from rules.engine.conditions import Fields, Test, compile_condition
 from rules.models import DeadlineRule, LimitRow, Rung
 from rules.state import Instance, Row, Visit
 from rules.workdays import WorkCalendar
-from schemas import Severity
+from schemas import SEVERITIES, Severity
 
 Span = tuple[int, int]
 EARLIEST, LATEST = 0, 7_258_118_400_000
@@ -32,7 +33,7 @@ class RuleFace(NamedTuple):
 
 
 class Times(NamedTuple):
-    """The rungs of a rule in ascending order of severity, and the deadline that they belong to."""
+    """The rungs of a rule in order of time, and the deadline that they belong to."""
 
     deadline: int
     rungs: tuple[tuple[Severity, int], ...]
@@ -63,7 +64,7 @@ class Deadline:
         self._calendar = calendar
         self._limits = _limit_rows(rule, limits)
         self.counts_workdays = any(limit.unit == "wd" for _, limit in self._limits)
-        self._reaches = tuple(_reach(severity, rung) for severity, rung in rule.rungs.items())
+        self._reaches = tuple(_reach(severity, rule.rungs[severity]) for severity in SEVERITIES if severity in rule.rungs)
 
     def times(self, instance: Instance, visit: Visit | None, facts: Facts) -> Times | None:
         """Give when its rungs are reached; None while nothing can fall due (no start, no limit, suspended)."""
@@ -84,7 +85,7 @@ class Deadline:
         if deadline is None:
             return None
         rungs = tuple((r.severity, self._reached(r, limit, start, deadline, spans)) for r in self._reaches)
-        return Times(deadline if limit is not None else rungs[-1][1], rungs, start)
+        return Times(deadline if limit is not None else rungs[-1][1], _in_order(rungs), start)
 
     def _reached(self, reach: _Reach, limit: Duration | None, start: int, deadline: int, spans: Sequence[Span]) -> int:
         amount = reach.amount
@@ -113,7 +114,7 @@ class Deadline:
         if deadline is None:
             return None
         rungs = tuple((r.severity, self._reached(r, None, start, deadline, ())) for r in self._reaches)
-        return Times(deadline, rungs, start)
+        return Times(deadline, _in_order(rungs), start)
 
     def _due_column(self, instance: Instance, facts: Facts) -> int | None:
         due = self._rule.due
@@ -133,10 +134,23 @@ class Deadline:
     def _start(self, instance: Instance, visit: Visit | None) -> int | None:
         if self._rule.start == "entered_at":
             start = usable(visit.entered_at) if visit else None
-            if self.restarts_on and visit and start is not None and visit.restarted_at:
-                start = max(start, visit.restarted_at)
+            if self.restarts_on and visit and start is not None:
+                start = max(start, visit.restarted_at or 0, self._last_report(instance, usable(visit.finished_at)))
             return start
         return usable(instance.main.fields.get(self._rule.start)) if instance.main else None
+
+    def _last_report(self, instance: Instance, finished_at: int | None) -> int:
+        """Give when the last report was submitted, up to the end of the stage; 0 if none was."""
+        reports = rows_of(instance, self.restarts_on or "") if instance.others else []
+        times = [t for row in reports if (t := usable(row.fields.get("submitted_at"))) is not None]
+        return max((t for t in times if finished_at is None or t <= finished_at), default=0)
+
+    def suspended_from(self, instance: Instance, visit: Visit | None) -> int | None:
+        """Give since when a suspension without an end keeps the rule from falling due; None if none does."""
+        if self._rule.spans == "none":
+            return None
+        visits = instance.visits if self._rule.spans == "all" else [visit] if visit else []
+        return min((usable(v.suspend_from) or 0 for v in visits if suspended(v) is None), default=None)
 
     def _spans(self, instance: Instance, visit: Visit | None) -> Sequence[Span] | None:
         """Give the suspensions that are not counted; None while one is open."""
@@ -156,6 +170,13 @@ class Deadline:
         return spans
 
 
+def _in_order(rungs: tuple[tuple[Severity, int], ...]) -> tuple[tuple[Severity, int], ...]:
+    """Give rungs by time; as good as always they are (a warning comes before its alarm)."""
+    if len(rungs) == 2 and rungs[0][1] <= rungs[1][1]:  # noqa: PLR2004 - a pair (hot path)
+        return rungs
+    return tuple(sorted(rungs, key=itemgetter(1)))
+
+
 def suspended(visit: Visit) -> Sequence[Span] | None:
     """Give the suspensions of a visit, or None while one has no end."""
     if visit.is_deleted:
@@ -164,7 +185,7 @@ def suspended(visit: Visit) -> Sequence[Span] | None:
     if begin is None:
         return visit.spans
     if end is None:
-        return visit.spans if visit.finished_at is not None else None
+        return visit.spans if usable(visit.finished_at) is not None else None
     return (*visit.spans, (begin, end))
 
 

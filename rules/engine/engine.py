@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heappop
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,6 +28,20 @@ from schemas import Change
 
 MOVED_BY = ("tg_no", "line_no")
 """Fields of an application that say where it hangs."""
+
+
+class _Told(NamedTuple):
+    """What a visit's row told before a change of it."""
+
+    name: tuple[str | None, int | None] | None
+    """Stage and visit number; None: the row was not known."""
+    times: tuple[int | None, int | None]
+    """Entered and finished."""
+    matters_to_whole: bool
+    """A rule about the whole instance may look at it."""
+
+
+NOTHING_TOLD = _Told(None, (None, None), matters_to_whole=False)
 
 
 class Engine:
@@ -103,6 +118,7 @@ class Engine:
         for change in changes:
             if change.at > partition.clock:
                 if partition.next_due() <= change.at:
+                    partition.is_history = False
                     self._work_off(partition, change.at, step, timers_until=change.at - 1)
                 partition.clock = change.at
             partition.is_history = change.op == "r"
@@ -152,6 +168,8 @@ class Engine:
     # -- one change
 
     def _apply(self, partition: Partition, change: Change, step: Step) -> None:
+        if change.left:
+            self._apply(partition, change.leaving(), step)
         key = change.instance or partition.holder(change.entity, change.row)
         if not key:
             step.dropped += 1
@@ -178,27 +196,26 @@ class Engine:
         process = self._process(instance)
         visit = next((v for v in instance.visits if v.row == change.row), None)
         before: list[Part] = []
-        times: tuple[int | None, int | None] = (None, None)
+        was = NOTHING_TOLD
         if visit is None:
             visit = new_visit(change)
             instance.visits.append(visit)
             partition.learn_rows(instance)
         else:
-            times = (usable(visit.entered_at), usable(visit.finished_at))
-            stage = visit.stage
+            was = _told(visit)
             if process is not None:
                 before = self._contributions[process.id].of_visit(instance, visit)
-            if process is not None and stage != change.fields.get("stage", stage):
-                self._judgement.end_all(partition, instance, process, step)
             if not fuse_visit(visit, change):
                 return False
         if process is None:
             self._judgement.judge_orphan(partition, instance, step)
             return True
+        if was.name is not None and (change.op == "d" or was.name != (visit.stage, visit.visit)):
+            self._judgement.end_visit(partition, process, instance, was.name, step)
         self._judge_visit(partition, process, instance, visit, step)
-        self._judgement.judge_times(partition, process, instance, visit, times, step)
+        self._judgement.judge_times(partition, process, instance, visit, was.times, step)
         self._judgement.judge_order(partition, process, instance, visit, step)
-        if visit.suspend_from is not None or visit.stage in process.watched_by_whole or change.op == "d":
+        if was.matters_to_whole or visit.suspend_from is not None or visit.stage in process.watched_by_whole:
             self._judgement.judge_whole(partition, process, instance, step)
         after = self._contributions[process.id].of_visit(instance, visit)
         if before != after:
@@ -215,13 +232,12 @@ class Engine:
         elif not fuse_row(instance.main, change):
             return False
         following = self._choose(change.entity, instance.main)
-        instance.over_at = over_at(following, instance.main, partition.clock) if following else None
-        if process is not None and following is not process:
-            self._judgement.end_all(partition, instance, process, step)
-        instance.process = following.id if following else None
-        self._judgement.judge_class(partition, instance, step)
         if is_first and instance.visits:
             self._judgement.end_orphan(partition, instance, step)
+        if following is not process:
+            self._leave(partition, instance, following, step)
+        instance.over_at = over_at(following, instance, partition.clock) if following else None
+        self._judgement.judge_class(partition, instance, step)
         if following is not None:
             self._judge_all(partition, following, instance, step)
             if is_first or following is not process or moved != _whereabouts(instance.main):
@@ -230,6 +246,28 @@ class Engine:
         partition.index(instance, self._membership.index_keys(partition, instance, following))
         step.deltas += differences(before, self._all_parts(following, instance), partition.clock)
         return True
+
+    def _leave(self, partition: Partition, instance: Instance, following: CompiledProcess | None, step: Step) -> None:
+        """Take the instance from its process (or none) to the following one; what is open about it ends before.
+
+        Alert ids name the process, so what was raised under the old one is put aside, and is there again if the
+        instance comes back.
+        """
+        process = self._process(instance)
+        if process is not None:
+            self._membership.end_items(partition, instance, process, step)
+        self._judgement.end_all(partition, instance, process, step)
+        instance.due = None
+        for visit in instance.visits:
+            visit.due = None
+        first = next(iter(self.definitions.processes))
+        old, new = instance.process or first, following.id if following else first
+        instance.process = following.id if following else None
+        if instance.raised and old != new:
+            instance.raised = {
+                code.removesuffix(f"@{new}") if "@" in code else f"{code}@{old}": rungs
+                for code, rungs in instance.raised.items()
+            }
 
     def _judge_end(self, partition: Partition, instance: Instance, process: CompiledProcess, step: Step) -> None:
         if instance.over_at is not None and instance.raised:
@@ -240,7 +278,8 @@ class Engine:
     def _apply_other(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
         name = f"{change.entity}:{change.row}"
         others = instance.others = instance.others or {}
-        if name not in others:
+        is_first = name not in others
+        if is_first:
             others[name] = new_row(change)
             partition.learn_rows(instance)
         elif not fuse_row(others[name], change):
@@ -248,13 +287,15 @@ class Engine:
         process = self._process(instance)
         if process is None:
             return True
+        before = self._all_parts(process, instance)
         partition.index(instance, self._membership.index_keys(partition, instance, process))
-        reported = usable(change.fields.get("submitted_at")) or partition.clock
-        for visit in instance.visits:
-            rules = process.by_stage.get(visit.stage or "", ())
-            if visit.finished_at is None and change.op != "d" and any(r.restarts_on == change.entity for r in rules):
-                visit.restarted_at = max(reported, visit.restarted_at or 0)
+        if is_first and change.op != "d" and usable(change.fields.get("submitted_at")) is None:
+            for visit in instance.visits:
+                rules = process.by_stage.get(visit.stage or "", ())
+                if visit.finished_at is None and any(r.restarts_on == change.entity for r in rules):
+                    visit.restarted_at = partition.clock
         self._judge_all(partition, process, instance, step)
+        step.deltas += differences(before, self._all_parts(process, instance), partition.clock)
         return True
 
     def _apply_vote(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
@@ -270,7 +311,9 @@ class Engine:
 
     def _refer(self, partition: Partition, event: ReferenceEvent, step: Step) -> None:
         if event.entity == ITEM:
+            partition.is_history = event.is_history
             self._membership.judge_item(partition, event.key, event.kind, step)
+            partition.is_history = False
             return
         prefix = {"customer": "cons", "project_schedule": "prj", "tg": "tg"}[event.entity]
         for instance in partition.found([f"{prefix}:{event.key}"]):
@@ -291,7 +334,10 @@ class Engine:
     def _judge_all(self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step) -> None:
         for visit in instance.visits:
             self._judge_visit(partition, process, instance, visit, step)
+            now = usable(visit.entered_at), usable(visit.finished_at)
+            self._judgement.judge_times(partition, process, instance, visit, now, step)
             self._judgement.judge_order(partition, process, instance, visit, step)
+        self._judgement.judge_row(partition, process, instance, step)
         self._judgement.judge_whole(partition, process, instance, step)
 
     def _judge_visit(
@@ -322,3 +368,10 @@ class Engine:
 
 def _whereabouts(row: Row | None) -> tuple[object, ...]:
     return tuple(row.fields.get(name) for name in MOVED_BY) if row else ()
+
+
+def _told(visit: Visit) -> _Told:
+    if visit.is_deleted:
+        return _Told(None, (None, None), matters_to_whole=True)
+    times = usable(visit.entered_at), usable(visit.finished_at)
+    return _Told((visit.stage, visit.visit), times, visit.suspend_from is not None)

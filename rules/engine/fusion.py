@@ -20,8 +20,12 @@ def place_of(change: Change) -> Place:
 
 
 def new_row(change: Change) -> Row:
-    """Give a row that knows only this change."""
-    return Row(change.position, dict(to_wire(change.fields)), place_of(change), change.op == "d")
+    """Give a row that knows only this change.
+
+    A delete says nothing about columns: its image may hold a null for every one but the key.
+    """
+    is_deleted = change.op == "d"
+    return Row(change.position, {} if is_deleted else dict(to_wire(change.fields)), place_of(change), is_deleted)
 
 
 def fuse_row(row: Row, change: Change) -> bool:
@@ -35,14 +39,12 @@ def fuse_row(row: Row, change: Change) -> bool:
 
 
 def _fuse_newer(row: Row, change: Change) -> None:
-    if change.op == "d":
-        row.is_deleted = True
-    else:
-        row.is_deleted = False
-        lacking = [name for name in row.fields if name not in change.fields]
-        older = row.older or {}
-        row.older = {name: older.get(name, row.position) for name in lacking} or None
-        row.fields.update(to_wire(change.fields))
+    row.is_deleted = change.op == "d"
+    fields = {} if row.is_deleted else change.fields
+    lacking = [name for name in row.fields if name not in fields]
+    older = row.older or {}
+    row.older = {name: older.get(name, row.position) for name in lacking} or None
+    row.fields.update(to_wire(fields))
     row.position = change.position
     row.place = place_of(change)
 
@@ -85,6 +87,7 @@ def fuse_visit(visit: Visit, change: Change) -> bool:
         return bool(visit.older) and change.op != "d" and _fuse_older_visit(visit, change)
     if change.op == "d":
         visit.is_deleted = True
+        visit.older = _older(visit, _lacking(()))
     else:
         visit.is_deleted = False
         lacking = _lacking(tuple(fields))

@@ -6,6 +6,8 @@ time says nothing.
 
 from __future__ import annotations
 
+from typing import cast
+
 from rules.compiler import CompiledProcess, Definitions
 from rules.durations import parse_duration
 from rules.engine.alerting import Alerting, Claim
@@ -13,11 +15,15 @@ from rules.engine.deadlines import Deadline, RuleFace, Times, suspended, usable
 from rules.engine.equipment import object_of
 from rules.engine.partition import Partition, Step
 from rules.models import BackdatedRule, CodeRule, OrderRule, OrphanRule, ReleasedRule
-from rules.state import Instance, Row, Visit
+from rules.state import Instance, Visit, is_time, rung_parts
 from rules.workdays import WorkCalendar
-from schemas import SEVERITIES
+from schemas import SEVERITIES, Severity
 
 Single = OrderRule | BackdatedRule | CodeRule | OrphanRule | ReleasedRule
+Told = tuple[str | None, int | None]
+"""Stage and visit number as a row tells them."""
+MOST_SHOWN = 20
+"""Characters of an unknown code that a sentence quotes; such codes are anything at all."""
 
 
 class Judgement:
@@ -37,22 +43,27 @@ class Judgement:
     ) -> None:
         """Bring the rungs about one visit up to the clock and set when the next is due."""
         visit.due = None
+        if visit.is_deleted:
+            return
         raised = instance.raised
         finished_at = usable(visit.finished_at)
         ended_at = instance.over_at if finished_at is None else finished_at
-        has_ended = ended_at is not None or visit.is_deleted
         for rule in process.by_stage.get(visit.stage or "", ()):
-            if has_ended:
-                if raised is not None and rule.code in raised:
+            is_raised = raised is not None and rule.code in raised
+            if ended_at is not None:
+                if is_raised and not _has_open_twin(instance, visit):
                     times = rule.times(instance, visit, partition)
                     claim = _visit_claim(rule, process, visit, times)
                     self._end_rungs(partition, instance, claim, times, step, ended_at)
                 continue
             times = rule.times(instance, visit, partition)
             if times is None:
+                if is_raised:
+                    claim = _visit_claim(rule, process, visit, None)
+                    self._withdraw(partition, instance, claim, rule.suspended_from(instance, visit), step)
                 continue
             due = times.rungs[0][1]
-            if due <= partition.clock or (raised is not None and rule.code in raised):
+            if due <= partition.clock or is_raised:
                 claim = _visit_claim(rule, process, visit, times)
                 upcoming = self._settle(partition, instance, claim, times, step)
                 if upcoming is None:
@@ -65,22 +76,27 @@ class Judgement:
         """Bring the rungs about the instance as a whole up to the clock and set when the next is due."""
         instance.due = None
         for rule in process.of_instance:
-            ended_at, has_ended = _end_of_whole(rule, instance)
+            ended_at, has_ended = _end_of_whole(rule, instance, partition.clock)
+            is_raised = instance.raised is not None and rule.code in instance.raised
             if has_ended:
-                if instance.raised and rule.code in instance.raised:
+                if is_raised:
                     times = rule.times(instance, None, partition)
                     claim = self.whole_claim(rule, process, instance)
                     self._end_rungs(partition, instance, claim, times, step, ended_at)
                 continue
             times = rule.times(instance, None, partition)
             if times is None:
+                if is_raised:
+                    claim = self.whole_claim(rule, process, instance)
+                    self._withdraw(partition, instance, claim, rule.suspended_from(instance, None), step)
                 continue
-            due: int | None = times.rungs[0][1]
-            if times.rungs[0][1] <= partition.clock or (instance.raised and rule.code in instance.raised):
+            due: int | None = max(times.rungs[0][1], times.start)
+            if times.start <= partition.clock and (times.rungs[0][1] <= partition.clock or is_raised):
                 claim = self.whole_claim(rule, process, instance)
                 due = self._settle(partition, instance, claim, times, step)
-            if due is not None and (instance.due is None or due < instance.due):
-                instance.due = due
+            for time in (due, ended_at):
+                if time is not None and (instance.due is None or time < instance.due):
+                    instance.due = time
 
     def whole_claim(self, rule: Deadline, process: CompiledProcess, instance: Instance) -> Claim:
         """Give the claim of a rule about the whole instance."""
@@ -102,6 +118,16 @@ class Judgement:
             if next_due is None or due < next_due:
                 next_due = due
         return next_due
+
+    def _withdraw(
+        self, partition: Partition, instance: Instance, claim: Claim, since: int | None, step: Step
+    ) -> None:
+        """Take back what was raised for a deadline that is gone; what was reached before a suspension (`since`) stands."""
+        of_rule = (instance.raised or {}).get(claim.rule.code, {})
+        for severity in SEVERITIES:
+            raised = of_rule.get(claim.key(severity))
+            if raised is not None and (since is None or raised.due is None or raised.due > since):
+                self._alerting.end_rung(partition, instance, claim, step, severity=severity, ended_at=None)
 
     def _end_rungs(  # noqa: PLR0913, PLR0917 - one rule, one thing, its times and its end
         self, partition: Partition, instance: Instance, claim: Claim, times: Times | None, step: Step,
@@ -154,11 +180,13 @@ class Judgement:
         """Find a visit that ended before it began, or whose newly told times lie far back (R-T19)."""
         rule = process.backdated
         now = (usable(visit.entered_at), usable(visit.finished_at))
-        if rule is None or now == before:
+        if rule is None or visit.is_deleted:
             return
         detail = None
         if now[0] is not None and now[1] is not None and now[1] < now[0]:
             detail = "结束早于开始"
+        elif now == before:
+            return
         elif not partition.is_history:
             earliest = partition.clock - process.max_lag_ms
             if any(t is not None and t != old and t < earliest for t, old in zip(now, before, strict=True)):
@@ -177,6 +205,8 @@ class Judgement:
         if rule is None:
             return
         detail = None
+        if visit.stage is None and ("stage", -1) in visit.older:
+            return  # not told yet: missing, not null
         if visit.stage not in process.stages:
             detail = f"环节{visit.stage}"
         elif any(
@@ -184,11 +214,29 @@ class Judgement:
             for time in (visit.entered_at, visit.finished_at, visit.suspend_from, visit.suspend_to)
         ):
             detail = f"环节{visit.stage}的时间"
-        if detail is not None and not visit.is_deleted:
+        if visit.is_deleted:
+            return
+        if detail is not None:
             claim = _finding(rule, visit, detail=detail)
             self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
         elif instance.raised and rule.code in instance.raised:
             self._end(partition, instance, _finding(rule, visit), rule, step)
+
+    def judge_row(self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step) -> None:
+        """Find codes that the process does not know and times that no calendar means in the instance's own row (R-D02)."""
+        rule, main = process.unknown_code, instance.main
+        if rule is None or main is None or main.is_deleted:
+            return
+        details = [f"{name}的时间" for name, v in main.fields.items() if is_time(name, v) and usable(v) is None]
+        for name, known in process.codes.items():
+            value = main.fields.get(name)
+            if value is not None and value not in known:
+                details.append(f"{name}为{str(value)[:MOST_SHOWN]}")
+        claim = Claim(face_of(rule), places=(main.place,), values={"detail": "、".join(details)})
+        if details:
+            self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
+        elif instance.raised and rule.code in instance.raised and not _has_nameless(instance):
+            self._end(partition, instance, claim, rule, step)
 
     def judge_class(self, partition: Partition, instance: Instance, step: Step) -> None:
         """Find an instance whose row fits no process (R-D02): kept, marked, not judged."""
@@ -213,6 +261,8 @@ class Judgement:
             self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity, due=due)
         elif rows:
             instance.due = due
+        else:
+            self._end(partition, instance, claim, rule, step)
 
     def end_orphan(self, partition: Partition, instance: Instance, step: Step) -> None:
         """The application of waiting rows has arrived."""
@@ -220,37 +270,88 @@ class Judgement:
             claim = Claim(face_of(self._orphans), values={"since": instance.since})
             self._end(partition, instance, claim, self._orphans, step)
 
-    def end_all(self, partition: Partition, instance: Instance, process: CompiledProcess, step: Step) -> None:
-        """End what is still open about the instance's visits under a process or stage that they no longer have."""
-        for visit in instance.visits:
-            for rule in process.by_stage.get(visit.stage or "", ()):
-                self._end_rungs(partition, instance, _visit_claim(rule, process, visit, None), None, step, None)
-        for rule in process.of_instance:
-            self._end_rungs(partition, instance, self.whole_claim(rule, process, instance), None, step, None)
+    def end_visit(
+        self, partition: Partition, process: CompiledProcess, instance: Instance, told: Told, step: Step
+    ) -> None:
+        """End what is open about a stage and visit number that no row of the instance has any more."""
+        if any((v.stage, v.visit) == told and not v.is_deleted for v in instance.visits):
+            return
+        self._end_open(partition, instance, process, step, only=told)
+
+    def end_all(self, partition: Partition, instance: Instance, process: CompiledProcess | None, step: Step) -> None:
+        """End all that is open under a process that the instance leaves (but for list items: `Membership`)."""
+        self._end_open(partition, instance, process, step, only=None)
+
+    def _end_open(  # noqa: PLR0913 - whose, and which of them
+        self, partition: Partition, instance: Instance, process: CompiledProcess | None, step: Step, *,
+        only: Told | None,
+    ) -> None:  # fmt: skip
+        faces = self._faces(process)
+        for code, rungs in (instance.raised or {}).items():
+            for key in [key for key, raised in rungs.items() if raised.is_open] if code in faces else ():
+                stage, visit, item, severity = rung_parts(key)
+                if item is None and only in (None, (stage, visit)):
+                    claim = Claim(faces[code], stage, visit)
+                    rung = cast("Severity", severity)
+                    self._alerting.end_rung(partition, instance, claim, step, severity=rung, ended_at=None)
+
+    def _faces(self, process: CompiledProcess | None) -> dict[str, RuleFace]:
+        """Give the rules that may have raised something about an instance of the process, but for list items."""
+        if process is None:
+            singles: list[Single | None] = [p.unknown_code for p in self._definitions.processes.values()]
+        else:
+            singles = [process.order, process.backdated, process.unknown_code]
+        found = {rule.code: face_of(rule) for rule in (*singles, self._orphans) if rule is not None}
+        return found | {rule.code: rule.face for rule in (process.by_code.values() if process else ())}
 
     def _end(self, partition: Partition, instance: Instance, claim: Claim, rule: Single, step: Step) -> None:
         self._alerting.end_rung(partition, instance, claim, step, severity=rule.severity, ended_at=None)
 
 
-def over_at(process: CompiledProcess, main: Row, clock: int) -> int | None:
-    """Give when an instance was over by its own row (by a status: as of now), or None while it runs."""
+def over_at(process: CompiledProcess, instance: Instance, clock: int) -> int | None:
+    """Give when an instance was over by its own row (by a status or a delete: when told), or None while it runs."""
+    main = instance.main
+    if main is None:
+        return None
     for name in process.over_when:
         time = usable(main.fields.get(name))
         if time is not None:
             return time
-    return clock if main.is_deleted or main.fields.get("status_code") in process.over_status else None
+    if main.is_deleted or main.fields.get("status_code") in process.over_status:
+        return clock if instance.over_at is None else instance.over_at
+    return None
 
 
-def _end_of_whole(rule: Deadline, instance: Instance) -> tuple[int | None, bool]:
+def _end_of_whole(rule: Deadline, instance: Instance, clock: int) -> tuple[int | None, bool]:
+    """Give when the rule's ground ends (None: unknown), and whether it has ended by now."""
     if instance.main is None or instance.main.is_deleted:
         return None, True
     times = [t for name in rule.until if (t := usable(instance.main.fields.get(name))) is not None]
-    if rule.until_stage:
-        ends = (usable(visit.finished_at) for visit in instance.visits if visit.stage == rule.until_stage)
-        times += [t for t in ends if t is not None]
     if instance.over_at is not None:
         times.append(instance.over_at)
-    return (min(times), True) if times else (None, False)
+    if rule.until_stage:
+        visits = (v for v in instance.visits if v.stage == rule.until_stage and not v.is_deleted)
+        ends = [t for v in visits if (t := usable(v.finished_at)) is not None]
+        if ends:
+            return min(ends + times), True
+    return (min(times), min(times) <= clock) if times else (None, False)
+
+
+def _has_open_twin(instance: Instance, visit: Visit) -> bool:
+    """Tell whether another row stands for the same visit and has not ended (a changed primary key)."""
+    return any(
+        v is not visit
+        and v.stage == visit.stage
+        and v.visit == visit.visit
+        and not v.is_deleted
+        and usable(v.finished_at) is None
+        for v in instance.visits
+    )
+
+
+def _has_nameless(instance: Instance) -> bool:
+    """Tell whether a visit without stage and number could hold a finding in the place of the instance's own."""
+    return any(v.stage is None and v.visit is None and not v.is_deleted for v in instance.visits)
 
 
 def _broken_predecessor(process: CompiledProcess, instance: Instance, visit: Visit, after: list[str]) -> str | None:

@@ -16,7 +16,7 @@ from rules.engine.judgement import face_of
 from rules.engine.partition import Partition, Step
 from rules.models import MembershipRule
 from rules.reference import Fields, Reference, is_open
-from rules.state import Instance
+from rules.state import Instance, rung_parts
 from schemas import AlertObject, Change, Severity
 
 ITEM = "negative_item"
@@ -94,10 +94,10 @@ class Membership:
         had_any = False
         for code in [code for code in rules if code in (instance.raised or {})]:
             for key, raised in list((instance.raised or {})[code].items()):
-                _, _, of_item, severity = key.split("|")
-                if not raised.is_open or of_item in keep or (item is not None and of_item != item):
+                _, _, of_item, severity = rung_parts(key)
+                if not raised.is_open or of_item is None or of_item in keep or (item is not None and of_item != item):
                     continue
-                fields = self._reference.get(ITEM, of_item, partition.clock) or {}
+                fields = self._reference.last_known(ITEM, of_item, partition.clock) or {}
                 thing = equipment(of_item, fields) or AlertObject(rules[code].object_type, "", of_item)
                 claim = self._claim(rules[code], instance, thing, fields)
                 rung = cast("Severity", severity)
@@ -109,8 +109,9 @@ class Membership:
 
     def judge_item(self, partition: Partition, key: str, kind: str, step: Step) -> None:
         """An item opened or closed over this partition's applications: R-N04; votes for R-N08."""
-        item = self._reference.get(ITEM, key, partition.clock)
-        if item is None or is_open(item, partition.clock) != (kind == "opened"):
+        known = self._reference.get(ITEM, key, partition.clock)
+        item = self._reference.last_known(ITEM, key, partition.clock)
+        if item is None or is_open(known, partition.clock) != (kind == "opened"):
             return
         thing = equipment(key, item)
         if thing is None:
@@ -127,7 +128,7 @@ class Membership:
             elif kind == "closed":
                 self.end_items(partition, instance, process, step, item=key)
             step.changed.add(instance.key)
-        if kind == "closed" and touched:
+        if kind == "closed" and touched and known is not None:
             step.votes.append(_vote(key, touched[0].key, partition))
 
     def _raise_opened(  # noqa: PLR0913, PLR0917 - one item over one instance

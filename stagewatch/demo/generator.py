@@ -164,7 +164,9 @@ class _LivePhase:
 
     def _apply_below(self, at: int) -> None:
         """Somebody applies under a transformer that is on the list."""
-        listed = {item["tg_no"] for item in self._items if item["published_at"] and not item["cleared_at"] and "tg_no" in item}
+        listed = {
+            item["tg_no"] for item in self._items if item["published_at"] and not item["cleared_at"] and "tg_no" in item
+        }
         below = [row for row in self._office.world.districts if row["tg_no"] in listed]
         if below:
             self._office.accept(at, is_hv=True, district=self._office.rng.choice(below))

@@ -85,19 +85,20 @@ def expected_messages(
 ) -> Expected:
     """Give what must and may have been received about the alerts that were found.
 
-    `started` is the time in which the worker began (epoch ms, from, to): it tells nothing of what was over
-    before it began (contract, section 7); what fell due in between may be told or not.
+    `started` is the time in which the worker began (epoch ms, from, to): of what it learns from history it tells
+    nothing whose deadline passed before it began (contract, section 7); what fell due in between may be told or not.
     """
     begun, ready = started
     must: Counter[Message] = Counter()
     may: Counter[Message] = Counter()
     for key, firing in firings.items():
         alert = alerts.get(key)
-        if alert is None or firing.matters_until < begun:
+        until = max(firing.at, firing.matters_until)
+        if alert is None or until < begun:
             continue
         for channel, address in directory.told(key):
             message = Message(channel, address, alert.alert_id if channel == "mail" else _sentence(alert))
-            (must if firing.matters_until >= ready else may)[message] += 1
+            (must if until >= ready else may)[message] += 1
     return Expected(must, may)
 
 

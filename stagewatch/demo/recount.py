@@ -5,6 +5,8 @@ section 3 (P01, P02) and 4.2, and so do the time rules of contract section 7. If
 one of them is wrong, and the demo says so.
 """
 
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
 from __future__ import annotations
 
 from collections import defaultdict
@@ -208,15 +210,16 @@ class _Life:
             if of_visit is None:
                 return
             spans += of_visit
-        if self._process == HV:
-            limit = 61 if self._has_two_sources() else 46
-        else:
-            limit = 11 if self.is_resident else 17
         accepted = _time(main["accepted_at"])
-        deadline = workday_deadline(accepted, limit, spans)
+        deadline = workday_deadline(accepted, self._total_limit(), spans)
         share = accepted + (deadline - accepted) * 80 // 100
         yield Rung(Key("R-T14", "WARN", self._process, self.app_no), share, deadline)
         yield Rung(Key("R-T14", "ALARM", self._process, self.app_no), deadline, deadline)
+
+    def _total_limit(self) -> int:
+        if self._process == LV:
+            return 11 if self.is_resident else 17
+        return 61 if self._has_two_sources() else 46
 
     # -- findings
 

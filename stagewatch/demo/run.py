@@ -237,7 +237,13 @@ def _raised(record: TopicRecord) -> FoundAlert | None:
         return None
     thing = event.object
     key = Key(
-        event.rule, event.severity, event.process, event.instance, event.stage, event.visit, thing.item if thing else None
+        event.rule,
+        event.severity,
+        event.process,
+        event.instance,
+        event.stage,
+        event.visit,
+        thing.item if thing else None,
     )
     return FoundAlert(
         key, event.alert_id, event.text, thing.no if thing else None, event.raised_at, record.timestamp

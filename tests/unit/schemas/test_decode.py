@@ -254,3 +254,16 @@ def test_error_names_the_column_and_not_the_value() -> None:
 def test_dialect_that_cannot_be_decoded_is_our_fault() -> None:
     with pytest.raises(Broken, match="canal-json"):
         Decoder(table({"id": "text"}, dialect="canal-json"))
+
+
+@pytest.mark.parametrize(("before", "left"), [("A12", "A12"), ("A1", ""), (None, "")])
+def test_an_update_that_moves_a_row_names_the_instance_it_left(before: str | None, left: str) -> None:
+    old = None if before is None else {"progress_id": 7, "app_no": before}
+    change = decoded(envelope({"progress_id": 7, "app_no": "A1"}, op="u", before=old), topic=PROGRESS)
+    assert (change.instance, change.left) == ("A1", left)
+
+
+def test_the_instance_that_a_row_left_sees_it_deleted() -> None:
+    old = {"progress_id": 7, "app_no": "A12"}
+    gone = decoded(envelope({"progress_id": 7, "app_no": "A1"}, op="u", before=old), topic=PROGRESS).leaving()
+    assert (gone.op, gone.instance, gone.row, gone.left) == ("d", "A12", "7", "")

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+
 from connectors import SHIPPED_SOURCES, load_sources
 from rules import load_definitions
 from stagewatch.demo.generator import Story, tell_story
@@ -32,8 +33,9 @@ def replayed(happenings: list[Happening], until: int) -> Replay:
 def found_in(run: Replay) -> dict[Key, int]:
     raised = [alert for alert in run.outcome.alerts if alert.event == "raised"]
     keys = {
-        Key(a.rule, a.severity, a.process, a.instance, a.stage, a.visit, a.object.item if a.object else None): a.raised_at
+        Key(a.rule, a.severity, a.process, a.instance, a.stage, a.visit, item=a.object.item if a.object else None): at
         for a in raised
+        for at in (a.raised_at,)
     }
     assert len(keys) == len(raised), "a rung was raised twice"
     return keys

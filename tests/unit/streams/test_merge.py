@@ -180,9 +180,10 @@ def test_votes_are_queued_at_their_time_and_nothing_waits_for_votes() -> None:
     merge.push(vote, 4)
     merge.push(change(A, 0, 100), 5)
     merge.push(change(A, 1, 200), 6)
-    assert [c.at for c in merge.pop_ready({A: 2, B: 0}, now=0.0, limit=10)] == []
-    merge.mark(mark(A, 2, 200))
-    assert [c.entity for c in merge.pop_ready({A: 2, B: 0}, now=0.0, limit=10)] == ["visit", "vote", "visit"]
+    merge.mark(mark(B, 1, 120))
+    assert [c.at for c in merge.pop_ready({A: 2, B: 5}, now=0.0, limit=10)] == [100]
+    merge.mark(mark(B, 2, 300))
+    assert [c.entity for c in merge.pop_ready({A: 2, B: 5}, now=0.0, limit=10)] == ["vote", "visit"]
 
 
 def test_portions_resume_before_the_first_change_that_was_not_handed_out() -> None:

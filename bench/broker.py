@@ -1,0 +1,136 @@
+"""The Kafka that a benchmark works on: its own, or the one given with `--broker`; its topics, offsets and ends."""
+
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from bench.kafka_server import KafkaServer
+from bench.rows import PARTITIONS
+from schemas import StagewatchError
+
+OWN_PREFIX = "stagewatch."
+UNLIMITED = {"retention.ms": "-1"}
+"""The records are of last year: else the broker deletes them while they are read."""
+DELETE_TIMEOUT_S = 30.0
+POLL_MS = 50
+MARKS_AT_MOST = 200
+"""Records to look at when asking whether all is read."""
+HEAP = "1g"
+PROPERTIES = {
+    # Readers must not wait for the disk of a shared machine; what is lost by a power cut is a benchmark.
+    "log.segment.bytes": str(1 << 30),
+    "socket.request.max.bytes": str(128 << 20),
+}
+
+Offsets = Mapping[tuple[str, int], int]
+
+
+class NotEmpty(StagewatchError):
+    """The broker given holds topics of these names already; the figures would be of other people's records too."""
+
+
+class Broker:
+    """Questions and orders to one Kafka. Close it."""
+
+    def __init__(self, bootstrap: str) -> None:
+        """Connect. Raises StagewatchError if nobody answers."""
+        self.bootstrap = bootstrap
+        servers = bootstrap.split(",")
+        try:
+            self._admin: Any = KafkaAdminClient(bootstrap_servers=servers)
+            self._consumer: Any = KafkaConsumer(bootstrap_servers=servers, isolation_level="read_committed")
+        except KafkaError as error:
+            raise StagewatchError(f"no Kafka answers at {bootstrap}: {type(error).__name__}; is it running?") from error
+
+    @property
+    def url(self) -> str:
+        """The setting `broker` of a worker."""
+        return f"kafka://{self.bootstrap}"
+
+    def make_source_topics(self) -> None:
+        """Make the captured topics. Raises NotEmpty if there are any, or any of ours."""
+        there = sorted(t for t in self._admin.list_topics() if t in PARTITIONS or t.startswith(OWN_PREFIX))
+        if there:
+            raise NotEmpty(
+                f"{self.bootstrap} has topics of these names: {', '.join(there)}. Delete them, give another broker, "
+                f"or leave --broker out to let the benchmark start its own"
+            )
+        self.make_topics(PARTITIONS, UNLIMITED)
+
+    def make_topics(self, partitions: Mapping[str, int], configs: Mapping[str, str]) -> None:
+        """Make topics with so many partitions each, and wait until they can be written."""
+        self._admin.create_topics(
+            {name: {"num_partitions": count, "configs": dict(configs)} for name, count in partitions.items()}
+        )
+        self._admin.wait_for_topics(list(partitions))
+
+    def delete_own_topics(self) -> None:
+        """Delete what a worker made, so that the next one starts from nothing."""
+        ours = [topic for topic in self._admin.list_topics() if topic.startswith(OWN_PREFIX)]
+        self._admin.delete_topics(ours)
+        deadline = time.monotonic() + DELETE_TIMEOUT_S
+        while set(ours) & set(self._admin.list_topics()):
+            if time.monotonic() > deadline:
+                raise StagewatchError(f"the broker does not delete {', '.join(ours)}: is delete.topic.enable off?")
+            time.sleep(0.1)
+
+    def ends(self, topics: Iterable[str]) -> Offsets:
+        """Give where each partition ends for a read-committed reader."""
+        tps = [TopicPartition(t, n) for t in topics for n in sorted(self._consumer.partitions_for_topic(t) or ())]
+        return {(tp.topic, tp.partition): end for tp, end in self._consumer.end_offsets(tps).items()}
+
+    def committed(self, group: str) -> Offsets:
+        """Give the group's committed offsets."""
+        try:
+            found = self._admin.list_group_offsets({group: None})[group]
+        except KafkaError:  # a group that is just being made has none
+            return {}
+        return {(tp.topic, tp.partition): kept.offset for tp, kept in found.items() if kept.offset >= 0}
+
+    def is_read(self, offsets: Offsets, ends: Offsets) -> bool:
+        """Whether only marks of transactions' ends, which no reader sees, lie between `offsets` and `ends`."""
+        if any(end - offsets.get(place, 0) > MARKS_AT_MOST for place, end in ends.items()):
+            return False
+        tps = {TopicPartition(*place): end for place, end in ends.items() if offsets.get(place, 0) < end}
+        self._consumer.assign(list(tps))
+        for tp in tps:
+            self._consumer.seek(tp, offsets.get((tp.topic, tp.partition), 0))
+        while any(self._consumer.position(tp) < end for tp, end in tps.items()):
+            if self._consumer.poll(timeout_ms=POLL_MS):
+                return False
+        return True
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._consumer.close()
+        self._admin.close()
+
+
+@contextmanager
+def broker_for(bootstrap: str | None, data_dir: Path) -> Iterator[tuple[Broker, Path]]:
+    """Give the broker, and a folder for logs that goes away; without `bootstrap` a Kafka of our own in that folder.
+
+    Raises ToolMissing where there is no Java.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=data_dir, ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        if bootstrap is not None:
+            broker = Broker(bootstrap)
+            try:
+                yield broker, folder
+            finally:
+                broker.close()
+            return
+        with KafkaServer(folder / "kafka", heap=HEAP, properties=PROPERTIES) as server:
+            broker = Broker(server.bootstrap)
+            try:
+                yield broker, folder
+            finally:
+                broker.close()
