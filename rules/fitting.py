@@ -9,23 +9,39 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pydantic import BaseModel
 
+from rules.durations import Unit, parse_duration
 from rules.engine.conditions import compile_condition
 from rules.models import (
+    BackdatedRule,
     DeadlineRule,
+    Indicator,
     IndicatorFile,
     LimitFile,
     LimitRow,
     MembershipRule,
+    OrphanRule,
     Process,
     Rule,
     RuleFile,
     Stage,
     TemplateFile,
 )
-from rules.wording import unknown_parameters
+from rules.wording import GROUP_PARAMETERS, unknown_parameters
 from schemas import Fault, Places
 
 Parsed = tuple[BaseModel, Places]
+CLOCK: tuple[Unit, ...] = ("s", "m", "h", "d")
+ANY_LIMIT: tuple[Unit, ...] = (*CLOCK, "wd")
+UNITS_OF_RUNG: dict[str, tuple[Unit, ...]] = {"before": ANY_LIMIT, "share": ("%",), "after": CLOCK, "beyond": CLOCK}
+NEEDED_BY: dict[str, tuple[str, ...]] = {
+    "stage_open": ("stage",),
+    "stage_on_time": ("stage", "rule"),
+    "stage_mean": ("stage",),
+    "stage_count": ("stage",),
+    "count": ("field",),
+    "alerts": ("rule",),
+}
+"""What an indicator of a kind cannot do without."""
 
 
 def fitting_faults(files: Sequence[Parsed]) -> list[Fault]:
@@ -33,6 +49,7 @@ def fitting_faults(files: Sequence[Parsed]) -> list[Fault]:
     processes = {m.id: m for m, _ in files if isinstance(m, Process)}
     templates = {name for m, _ in files if isinstance(m, TemplateFile) for name in m.templates}
     codes = {r.code for m, _ in files if isinstance(m, RuleFile) for r in m.rules}
+    in_clock = {(r.process, r.stage) for m, _ in files if isinstance(m, LimitFile) for r in m.rows if _runs_by_clock(r)}
     faults: list[Fault] = []
     for model, places in files:
         if isinstance(model, Process):
@@ -40,6 +57,8 @@ def fitting_faults(files: Sequence[Parsed]) -> list[Fault]:
         elif isinstance(model, RuleFile):
             for index, rule in enumerate(model.rules):
                 faults += _rule_faults(rule, ("rules", index), places, processes, templates)
+                if isinstance(rule, DeadlineRule):
+                    faults += _unit_faults(rule, ("rules", index), places, in_clock)
         elif isinstance(model, LimitFile):
             for index, row in enumerate(model.rows):
                 faults += _limit_faults(row, ("rows", index), places, processes)
@@ -61,6 +80,8 @@ def _process_faults(process: Process, places: Places) -> Iterator[Fault]:
                 if code not in known:
                     message = f"no stage {code!r} in {process.id}; known are {', '.join(known)}"
                     yield places.fault(("stages", index, field, number), message)
+    if process.connect_stage is not None and process.connect_stage not in known:
+        yield places.fault(("connect_stage",), f"no stage {process.connect_stage!r}; known are {', '.join(known)}")
     for number in _cycle(process.stages):
         yield places.fault(("stages", number, "after"), f"stage {process.stages[number].code} comes after itself")
 
@@ -83,6 +104,10 @@ def _rule_faults(
         )
     if isinstance(rule, MembershipRule) and rule.on == "item" and f"{rule.text}_group" not in templates:
         yield places.fault((*path, "text"), f"the grouped message needs a template {rule.text}_group")
+    if isinstance(rule, BackdatedRule):
+        yield from _units(rule.max_lag, CLOCK, (*path, "max_lag"), places)
+    if isinstance(rule, OrphanRule):
+        yield from _units(rule.after, CLOCK, (*path, "after"), places)
     if isinstance(rule, DeadlineRule):
         yield from _deadline_faults(rule, path, places, processes)
 
@@ -104,14 +129,47 @@ def _deadline_faults(
             yield places.fault(where, "a rung has exactly one of before, share, at, after, beyond")
         elif given[0] != "after" and rule.limit is None and rule.due is None:
             yield places.fault(where, f"`{given[0]}` needs a deadline: give `limit` or `due`")
+    if not rule.rungs:
+        yield places.fault((*path, "rungs"), "a rule needs at least one rung")
+    if rule.due is not None and rule.due.reference is not None and not (rule.due.through and rule.due.key):
+        yield places.fault((*path, "due"), "`reference` needs `through` and `key`")
     if rule.stage is None and rule.start == "entered_at":
         yield places.fault((*path, "start"), "a rule about the whole instance starts at a field of it", key=True)
+
+
+def _unit_faults(
+    rule: DeadlineRule, path: tuple[str | int, ...], places: Places, in_clock: set[tuple[str, str | None]]
+) -> Iterator[Fault]:
+    """Give the durations whose unit means nothing where they stand."""
+    is_template = rule.limit in ("stage", "total")
+    if rule.limit is not None and not is_template:
+        yield from _units(rule.limit, ANY_LIMIT, (*path, "limit"), places)
+    counts_workdays = is_template or str(rule.limit).endswith("wd")
+    if is_template and any((process, rule.stage) in in_clock for process in rule.processes):
+        counts_workdays = False
+    for severity, rung in rule.rungs.items():
+        for name, allowed in UNITS_OF_RUNG.items():
+            text = getattr(rung, name)
+            where = (*path, "rungs", severity, name)
+            if text is not None:
+                yield from _units(text, allowed if counts_workdays or name != "before" else CLOCK, where, places)
+
+
+def _units(text: str, allowed: Sequence[Unit], path: tuple[str | int, ...], places: Places) -> Iterator[Fault]:
+    unit = parse_duration(text).unit
+    if unit not in allowed:
+        yield places.fault(path, f"{text} cannot stand here: the unit must be one of {', '.join(allowed)}")
+
+
+def _runs_by_clock(row: LimitRow) -> bool:
+    return parse_duration(row.limit).unit != "wd"
 
 
 def _limit_faults(
     row: LimitRow, path: tuple[str | int, ...], places: Places, processes: dict[str, Process]
 ) -> Iterator[Fault]:
     yield from _condition_faults(row.when, (*path, "when"), places)
+    yield from _units(row.limit, ANY_LIMIT, (*path, "limit"), places)
     if row.process not in processes:
         yield places.fault((*path, "process"), f"no process {row.process!r}; known are {', '.join(sorted(processes))}")
     elif row.stage is not None and row.stage not in [s.code for s in processes[row.process].stages]:
@@ -128,6 +186,16 @@ def _indicator_faults(
         yield from _unknown_processes(indicator.processes, path, places, processes)
         if indicator.rule is not None and indicator.rule not in codes:
             yield places.fault((*path, "rule"), f"no rule {indicator.rule!r}")
+        yield from _needs(indicator, path, places)
+        stages = {s.code for name in indicator.processes if name in processes for s in processes[name].stages}
+        if indicator.stage is not None and stages and indicator.stage not in stages:
+            yield places.fault((*path, "stage"), f"no stage {indicator.stage!r}; known are {', '.join(sorted(stages))}")
+
+
+def _needs(indicator: Indicator, path: tuple[str | int, ...], places: Places) -> Iterator[Fault]:
+    lacking = [name for name in NEEDED_BY[indicator.kind] if getattr(indicator, name) is None]
+    if lacking:
+        yield places.fault(path, f"an indicator of kind {indicator.kind} needs {' and '.join(lacking)}")
 
 
 def _template_faults(file: TemplateFile, places: Places) -> Iterator[Fault]:
@@ -139,6 +207,11 @@ def _template_faults(file: TemplateFile, places: Places) -> Iterator[Fault]:
             continue
         for parameter in unknown:
             yield places.fault(("templates", name), f"nobody fills in {{{parameter}}}")
+        try:
+            text.format_map(dict.fromkeys(GROUP_PARAMETERS, "—"))
+        except (ValueError, LookupError, AttributeError, TypeError) as error:
+            if not unknown:
+                yield places.fault(("templates", name), f"cannot be filled in: {error}")
 
 
 def _condition_faults(condition: dict[str, object], path: tuple[str | int, ...], places: Places) -> Iterator[Fault]:

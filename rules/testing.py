@@ -72,7 +72,7 @@ def _run(file: LoadedFile, test: dict[str, Any], definitions: Definitions) -> It
             yield from _template_faults(file.model, test)
         else:
             yield from _scenario_faults(test, definitions)
-    except (KeyError, ValueError, TypeError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         yield f"the test itself is wrong: {type(error).__name__}: {error}"
 
 

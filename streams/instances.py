@@ -2,8 +2,7 @@
 
 import msgspec
 
-from rules import Definitions, describe
-from rules import Instance
+from rules import Definitions, Instance, describe
 from schemas import epoch_ms
 from sinks.store import InstanceRow
 

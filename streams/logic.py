@@ -20,11 +20,25 @@ class SourcePartition(NamedTuple):
 class Raw(Protocol):
     """A record as the Kafka client hands it over."""
 
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Epoch ms: the producer's, or the broker's, as the topic says."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The key's bytes."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The value's bytes; None is a tombstone."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Names and values, in order; names may repeat."""
 
 
 class Committed(NamedTuple):
@@ -111,12 +125,21 @@ class Logic(Protocol):
 class Agent(Protocol):
     """One kind of work on one or more topics."""
 
-    name: str
-    topics: frozenset[str]
-    changelog: str | None
-    """Without one, the committed offset alone says where to read on."""
-    interval_s: float
-    """A busy partition commits this often; an idle one at once."""
+    @property
+    def name(self) -> str:
+        """The word in transactional ids and metrics."""
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """What it reads."""
+
+    @property
+    def changelog(self) -> str | None:
+        """Where its state is; without one, the committed offset alone says where to read on."""
+
+    @property
+    def interval_s(self) -> float:
+        """A busy partition commits this often; an idle one at once."""
 
     def open(self, lease: Lease) -> Logic:
         """Make the empty state of a partition just taken over."""

@@ -41,7 +41,7 @@ class _Live(Collector):
             instances.add_metric([process], count)
         yield instances
         alerts = GaugeMetricFamily(
-            "stagewatch_alerts_open", "Alerts raised and neither cleared nor closed.", labels=["rule", "severity", "org"]
+            "stagewatch_alerts_open", "Alerts raised, neither cleared nor closed.", labels=["rule", "severity", "org"]
         )
         for labels, count in self.open_alerts().items():
             alerts.add_metric(labels, count)
@@ -81,8 +81,9 @@ class Metrics:
             "stagewatch_transactions_total", "Transactions committed.", ["agent"], registry=registry
         )
         self._transaction_s = Histogram(
-            "stagewatch_transaction_seconds", "Time to write and commit.", ["agent"], registry=registry, buckets=_LATENCY
-        )
+            "stagewatch_transaction_seconds", "Time to write and commit.", ["agent"], registry=registry,
+            buckets=_LATENCY,
+        )  # fmt: skip
         self._behind = Gauge(
             "stagewatch_partition_clock_behind_seconds", "Wall clock less the slowest partition's clock.",
             registry=registry,
@@ -100,8 +101,9 @@ class Metrics:
             registry=registry, buckets=_LATENCY,
         )  # fmt: skip
         self._notifications = Counter(
-            "stagewatch_notifications_total", "Notices by what became of them.", ["channel", "result"], registry=registry
-        )
+            "stagewatch_notifications_total", "Notices by what became of them.", ["channel", "result"],
+            registry=registry,
+        )  # fmt: skip
         self._horizon = Gauge(
             "stagewatch_calendar_horizon_days", "Days until the published calendar ends.", registry=registry
         )
@@ -138,7 +140,7 @@ class Metrics:
         for topic, count in lag.items():
             self._lag.labels(topic).set(count)
 
-    def on_transaction(self, agent: str, seconds: float, waited_s: float) -> None:  # noqa: ARG002 - Observer's
+    def on_transaction(self, agent: str, seconds: float) -> None:
         """A transaction was committed."""
         self._transactions.labels(agent).inc()
         self._transaction_s.labels(agent).observe(seconds)

@@ -33,7 +33,7 @@ class NotifyAgent:
     name = "notify"
     interval_s = 0.05
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a partition of it shares with the others
         self,
         senders: Senders,
         policy: OutboxPolicy,
@@ -93,7 +93,7 @@ class Notifying:
                 self.outbox.load((record.key or b"").decode(), record.value)
 
     def recover(self, committed: Mapping[SourcePartition, Committed]) -> Mapping[SourcePartition, int]:
-        """Settle what the last owner left half sent; record every row again, it may have died before the store heard."""
+        """Settle what the last owner left half sent; record every row: it may have died before the store heard."""
         agent = self._agent
         self._position = recovered_position(self._source, committed, self._position, is_exact=agent.is_exact)
         self.outbox.recover(self._now())

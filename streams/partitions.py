@@ -5,6 +5,8 @@ commit -> settle (rebalance) -> keep, or close and forget. State lives and dies 
 Called by `transport.py` (the consumer's side) and by the agents' streams (`handle`).
 """
 
+# ruff: noqa: ANN401 - `Any` stands for Faust's app, events and messages
+
 import asyncio
 import logging
 import os
@@ -12,6 +14,7 @@ import time
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from faust.types import TP
@@ -40,15 +43,21 @@ class Broker(Protocol):
 
     settings: Mapping[str, Any]
 
-    def writer(self, lease: Lease) -> Writer: ...
-    async def committed(self, tps: Iterable[SourcePartition]) -> Mapping[SourcePartition, Committed]: ...
-    async def beginnings(self, tps: Iterable[SourcePartition]) -> Mapping[SourcePartition, int]: ...
+    def writer(self, lease: Lease) -> Writer:
+        """Make the writer of a lease; it is not fenced yet."""
+
+    async def committed(self, tps: Iterable[SourcePartition]) -> Mapping[SourcePartition, Committed]:
+        """What the group has committed, from its coordinator; what it never committed is left out."""
+
+    async def beginnings(self, tps: Iterable[SourcePartition]) -> Mapping[SourcePartition, int]:
+        """The first offset of each partition that still exists."""
 
 
 class Observer(Protocol):
     """Who is told of what was committed (metrics, the watchdog)."""
 
-    def on_transaction(self, agent: str, seconds: float, waited_s: float) -> None: ...
+    def on_transaction(self, agent: str, seconds: float) -> None:
+        """A transaction was committed; it took so long."""
 
 
 class Partition:
@@ -61,7 +70,6 @@ class Partition:
         self.is_ready = False
         self.queued = 0
         self.events: list[Any] = []
-        self.since = 0.0
         self.started = 0.0
         self.task: asyncio.Task[None] | None = None
         self.idle = asyncio.Event()
@@ -75,8 +83,6 @@ class Partition:
             if event is not None:
                 event.ack()
             return
-        if not self.work.is_set():
-            self.since = time.monotonic()
         if event is not None:
             self.events.append(event)
         self.idle.clear()
@@ -126,12 +132,17 @@ class Partitions:
         else:
             partition.logic.tick(message.value.positions)
         partition.stage(event)
-        while partition.logic.has_more() and partition.is_ready and not self.app.consumer.suspend_flow.is_set():
-            while partition.logic.backlog() > MAX_BACKLOG:
-                await asyncio.sleep(0.005)
-            await asyncio.sleep(0)
+        while partition.logic.has_more() and self._may_go_on(partition):
+            # Full: let the writer catch up.
+            await asyncio.sleep(0.005 if partition.logic.backlog() > MAX_BACKLOG else 0)
+            if partition.logic.backlog() > MAX_BACKLOG:
+                continue
             partition.logic.tick({})
             partition.stage(None)
+
+    def _may_go_on(self, partition: Partition) -> bool:
+        """Neither taken away nor about to be: the rest is done by the next tick, here or elsewhere."""
+        return partition.is_ready and not self.app.consumer.suspend_flow.is_set()
 
     @staticmethod
     def _apply(partition: Partition, message: Any) -> None:
@@ -152,10 +163,9 @@ class Partitions:
                 await partition.work.wait()
                 await self._gather(partition)
                 partition.started = time.monotonic()
-                waited = partition.started - partition.since
                 batch, events = partition.take()
                 await partition.writer.write(batch)
-                self._observer.on_transaction(partition.lease.agent, time.monotonic() - partition.started, waited)
+                self._observer.on_transaction(partition.lease.agent, time.monotonic() - partition.started)
                 self.app.consumer.on_offsets_committed({TP(*tp): c.offset for tp, c in batch.offsets.items()})
                 partition.logic.on_committed()
                 for event in events:
@@ -171,10 +181,8 @@ class Partitions:
         """Let more steps join the transaction: a busy partition groups, an idle one goes at once."""
         flow_ends = self.app.consumer.suspend_flow
         if not partition.hurry.is_set() and not flow_ends.is_set():
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(partition.hurry.wait(), LAZY_S)
-            except TimeoutError:
-                pass
         wait = partition.started + partition.agent.interval_s - time.monotonic()
         if wait > 0 and not flow_ends.is_set() and not self.is_stopping:
             await asyncio.sleep(wait)
@@ -210,13 +218,11 @@ class Partitions:
         Only partitions with nothing in the queue: all that was fetched has been applied, so a fetch position
         beyond it is that of control records.
         """
-        found = []
+        found: list[tuple[TP, Mapping[SourcePartition, int]]] = []
         for partition in self._owned.values():
             if partition.is_ready and partition.queued == 0:
                 positions = {
-                    SourcePartition(*tp): position
-                    for tp in partition.tps
-                    if (position := position_of(tp)) is not None
+                    SourcePartition(*tp): position for tp in partition.tps if (position := position_of(tp)) is not None
                 }
                 if partition.logic.has_more() or partition.logic.is_due(positions):
                     found.append((next(iter(partition.tps)), positions))
@@ -307,7 +313,7 @@ class Partitions:
         except Exception as exc:  # noqa: BLE001 - a partition that cannot be taken over stands still for ever
             if turn == self._turn:
                 await self.broken(exc)
-        while turn != self._turn and generation == self.app.consumer_generation_id:
+        while turn != self._turn and generation == self.app.consumer_generation_id:  # noqa: ASYNC110 - Faust's state
             await asyncio.sleep(0.02)  # revoked meanwhile: do not let Faust resume the old generation
 
     async def _take_over(self, is_current: Callable[[], bool]) -> None:

@@ -29,7 +29,7 @@ InstanceReader = Callable[[bytes, int, int], InstanceRow | None]
 class StoreWriter:
     """Reads alerts, indicators and the tracking changelog of the owned partitions into the store."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the topics it reads, and how
         self,
         url: str,
         *,
@@ -63,10 +63,10 @@ class StoreWriter:
         try:
             while True:
                 await self._follow(consumer)
-                fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS) if self._assigned else {}
-                if not self._assigned:
+                if self._assigned:
+                    await self._write(await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS))
+                else:
                     await asyncio.sleep(_LOOK_S)
-                await self._write(fetched)
         finally:
             await consumer.stop()
 

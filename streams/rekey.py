@@ -52,9 +52,7 @@ class Skew:
         progress = self._read.get(source)
         if progress is None or progress[1] == 0 or (latest := self._ends.latest) is None:
             return False
-        behind = [
-            at for tp, (offset, at) in self._read.items() if tp != source and offset < latest.ends.get(tp, 0)
-        ]
+        behind = [at for tp, (offset, at) in self._read.items() if tp != source and offset < latest.ends.get(tp, 0)]
         return bool(behind) and progress[1] > min(behind) + self._max_skew_ms
 
 
@@ -65,7 +63,7 @@ class RekeyAgent:
     changelog = None
     interval_s = 0.05
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a lease of it shares with the others
         self,
         decoders: Mapping[str, Decoder],
         *,
@@ -142,7 +140,7 @@ class Rekeying:
         high, is_keyed = progress.high, topic in agent.keyed
         entities: Counter[str] = Counter()
         for record in records:
-            if record.timestamp > high:
+            if record.timestamp > high:  # noqa: PLR1730 - the hot path: no call
                 high = record.timestamp
             try:
                 change = decode(
@@ -160,7 +158,7 @@ class Rekeying:
             if change.instance:
                 key, target = of(change.instance)
                 if change.left:
-                    change = self._tell_left(change, target)  # noqa: PLW2901 - the part for the new instance
+                    change = self._tell_left(change, target)
                 out[target].append((key, encode_change(change)))
             else:
                 self._tell_all(change)

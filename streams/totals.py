@@ -51,7 +51,7 @@ class TotalsAgent:
     interval_s = 0.25
     """Nobody waits for an indicator to the tenth of a second; fewer transactions leave more to the trackers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the topics it reads and writes
         self,
         *,
         deltas: str,

@@ -6,13 +6,13 @@ position in the log go into one transaction.
 """
 
 import time
-from contextlib import suppress
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
 from rules import Engine, Partition, Step
-from schemas import AlertEvent, BadInput, Broken, Change, IndicatorDelta
+from schemas import AlertEvent, BadInput, Broken, IndicatorDelta
 from schemas.codec import MARK_KEY, decode_change, decode_mark, encode_alert, encode_change, encode_delta, encode_notice
 from streams.ends import Ends
 from streams.logic import Batch, Committed, Lease, Raw, Records, SourcePartition
@@ -58,7 +58,7 @@ class TrackAgent:
     name = "track"
     interval_s = 0.05
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a partition of it shares with the others
         self,
         engine: Engine,
         *,

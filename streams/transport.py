@@ -7,8 +7,10 @@ ordered with the data of its partition and stops while the partition is moved.
 Offsets of batched topics are never committed by Faust: `Partitions` commits them inside its own
 transactions. Registered under the entry point group `faust.transports` as `stagewatch`.
 
-`Any` here stands for objects of Faust and aiokafka, which carry no types. Nothing else may import them.
+`Any` here stands for objects of Faust and aiokafka, whose types are partial.
 """
+
+# ruff: noqa: ANN401 - see above
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -42,7 +44,7 @@ class Tick(msgspec.Struct, frozen=True):
     """Where fetching stood in each input partition when all before this tick was applied."""
 
 
-class BatchMessage(ConsumerMessage):  # type: ignore[misc]
+class BatchMessage(ConsumerMessage):
     """Records `[start, offset]` of one partition; `start` is where the batch before it ended."""
 
     start: int
@@ -55,19 +57,19 @@ class BatchMessage(ConsumerMessage):  # type: ignore[misc]
         return True
 
 
-class RawBatchSchema(Schema):  # type: ignore[misc]
+class RawBatchSchema(Schema[Any, Any]):
     """Pass the list of records through; the default codecs would try to decode it."""
 
     def compile(self, app: Any, **_: Any) -> Any:
         """Give Faust the coroutine that makes an event of a message."""
 
-        async def decode(message: Any, *, propagate: bool = False) -> Any:  # noqa: ARG001, RUF029 - Faust's signature
+        async def decode(message: Any, *, propagate: bool = False) -> Any:  # noqa: ARG001 - Faust's signature
             return app.create_event(None, message.value, None, message)
 
         return decode
 
 
-class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that talks to Kafka, with the two settings that Faust does not offer."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -92,13 +94,16 @@ def split(run: list[Any]) -> Iterator[list[Any]]:
         yield part
 
 
-class BatchConsumer(driver.Consumer):  # type: ignore[misc]
+class BatchConsumer(driver.Consumer):
     """Range bookkeeping: every batch names where it starts, so a lost or repeated one is seen.
 
     Only `getmany` fetches batched partitions and only `getmany` seeks them, one after the other. A fetch that
     was on its way during a rebalance cannot move a position behind our back: what it brings is dropped,
     and whatever is dropped is sought back before the next fetch.
     """
+
+    app: Any
+    """Faust's app; `app.partitions` is ours."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._delivered: dict[TP, int] = {}  # end of the last batch handed out
@@ -115,7 +120,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's signature
         """Yield batches and ticks."""
         if not self.flow_active:
-            await self.wait(self.can_resume_flow)
+            await self.wait(self.can_resume_flow.wait())
         if not await self._seek_back():
             return
         generation, seeks = self.app.consumer_generation_id, self._seeks
@@ -177,9 +182,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         if not run:
             return None
         last = run[-1]
+        value: Any = run  # Faust says bytes and passes on whatever it is
         message = BatchMessage(
             tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type,
-            None, None, run, None, 0, 0, tp, generation_id=generation,
+            None, None, value, None, 0, 0, tp, generation_id=generation,
         )  # fmt: skip
         message.start = start
         self._delivered[tp] = last.offset + 1
@@ -197,9 +203,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def _to_tick(self, tp: TP, tick: Tick, generation: int) -> ConsumerMessage:
         # The topic name is in no acking topic, so nothing is tracked or committed; Faust finds
         # the channel by `tp`. The offset equals the read offset, so Faust's position stays.
+        value: Any = tick
         return ConsumerMessage(
             "__tick__", tp.partition, self._read_offset[tp] or 0, 0.0, 0,
-            None, None, tick, None, 0, 0, tp, generation_id=generation,
+            None, None, value, None, 0, 0, tp, generation_id=generation,
         )  # fmt: skip
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
@@ -230,7 +237,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def on_offsets_committed(self, offsets: Mapping[TP, int]) -> None:
         """Tell Faust's lag metrics and its livelock detector what we committed."""
         self._committed_offset.update(offsets)
-        self.app.monitor.on_tp_commit(offsets)
+        self.app.monitor.on_tp_commit(dict(offsets))
         self._thread.tp_last_committed_at.update(dict.fromkeys(offsets, monotonic()))
 
     async def perform_seek(self) -> None:
@@ -265,7 +272,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         await asyncio.shield(self.app.partitions.close())
 
 
-class Transport(driver.Transport):  # type: ignore[misc]
+class Transport(driver.Transport):
     """`stagewatch://host:port`."""
 
     Consumer = BatchConsumer

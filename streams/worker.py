@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
 import faust
@@ -54,7 +54,7 @@ class Sources(Protocol):
         """Give the mapping of a topic; None if no source declares it."""
 
 
-class Restart(Exception):  # noqa: N818 - not an error
+class Restart(Exception):
     """New captured topics or partitions: begin anew with them."""
 
 
@@ -103,7 +103,7 @@ class Worker:
         self._go(self._rediscover(mappings))
         self._serve_metrics()
         self.app = self._make_app()
-        self.broker.commit = lambda offsets: self.app.consumer.commit_offsets(offsets)
+        self.broker.commit = self._commit
         await self.app.start()
         self._go(self._watch_app())
         if self.store is not None:
@@ -160,9 +160,7 @@ class Worker:
     def _owned_logs(self) -> set[tuple[str, int]]:
         """What this worker's partitions write and the store shows."""
         logs_of = (self.names.alerts, self.names.changelog("track"), self.names.indicators)
-        return {
-            (topic, number) for topic in logs_of for number in self.track.owned if number < self.counts[topic]
-        }
+        return {(topic, number) for topic in logs_of for number in self.track.owned if number < self.counts[topic]}
 
     def _serve_metrics(self) -> None:
         live = self.metrics.live
@@ -219,6 +217,9 @@ class Worker:
 
         app.agent(topic, name=agent.name)(process)
 
+    async def _commit(self, offsets: Mapping[Any, Any]) -> None:
+        await self.app.consumer.commit_offsets(offsets)
+
     def _on_ready(self, count: int) -> None:
         if not self._is_ready:
             self._is_ready = True
@@ -265,9 +266,7 @@ class Worker:
         clocks = [tracking.partition.clock for tracking in list(self.track.owned.values())]
         if clocks:
             self.metrics.on_clock_behind(time.time() - min(clocks) / 1000)
-        if self._watchdog.is_stalled(
-            lag=sum(lag.values()), progress=self.metrics.last_progress, now=time.monotonic()
-        ):
+        if self._watchdog.is_stalled(lag=sum(lag.values()), progress=self.metrics.last_progress, now=time.monotonic()):
             raise Broken(f"no progress for {self.config.stall_s} s with {sum(lag.values())} records unread")
 
     def _count_instances(self) -> dict[str, int]:
@@ -336,7 +335,7 @@ def run_worker(
     except Restart:
         (restart or _replace_process)()
         return 0
-    except Exception as exc:  # noqa: BLE001 - the border of the process
+    except Exception as exc:  # the border of the process
         log.critical("broken, leaving: %s", exc, exc_info=None if isinstance(exc, Broken) else exc)
         return EXIT_BROKEN
     return 0

@@ -64,7 +64,9 @@ class Deadline:
         self._calendar = calendar
         self._limits = _limit_rows(rule, limits)
         self.counts_workdays = any(limit.unit == "wd" for _, limit in self._limits)
-        self._reaches = tuple(_reach(severity, rule.rungs[severity]) for severity in SEVERITIES if severity in rule.rungs)
+        self._reaches = tuple(
+            _reach(severity, rule.rungs[severity]) for severity in SEVERITIES if severity in rule.rungs
+        )
 
     def times(self, instance: Instance, visit: Visit | None, facts: Facts) -> Times | None:
         """Give when its rungs are reached; None while nothing can fall due (no start, no limit, suspended)."""

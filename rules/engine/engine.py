@@ -34,11 +34,15 @@ class _Told(NamedTuple):
     """What a visit's row told before a change of it."""
 
     name: tuple[str | None, int | None] | None
-    """Stage and visit number; None: the row was not known."""
+    """Stage and visit number; None: the row was not known, or deleted."""
     times: tuple[int | None, int | None]
     """Entered and finished."""
     matters_to_whole: bool
     """A rule about the whole instance may look at it."""
+
+    @property
+    def stage(self) -> str | None:
+        return self.name[0] if self.name else None
 
 
 NOTHING_TOLD = _Told(None, (None, None), matters_to_whole=False)
@@ -215,7 +219,11 @@ class Engine:
         self._judge_visit(partition, process, instance, visit, step)
         self._judgement.judge_times(partition, process, instance, visit, was.times, step)
         self._judgement.judge_order(partition, process, instance, visit, step)
-        if was.matters_to_whole or visit.suspend_from is not None or visit.stage in process.watched_by_whole:
+        if (
+            was.matters_to_whole
+            or visit.suspend_from is not None
+            or {visit.stage, was.stage} & process.watched_by_whole
+        ):
             self._judgement.judge_whole(partition, process, instance, step)
         after = self._contributions[process.id].of_visit(instance, visit)
         if before != after:

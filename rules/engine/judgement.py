@@ -119,9 +119,7 @@ class Judgement:
                 next_due = due
         return next_due
 
-    def _withdraw(
-        self, partition: Partition, instance: Instance, claim: Claim, since: int | None, step: Step
-    ) -> None:
+    def _withdraw(self, partition: Partition, instance: Instance, claim: Claim, since: int | None, step: Step) -> None:
         """Take back what was raised for a deadline that is gone; what was reached before a suspension (`since`) stands."""
         of_rule = (instance.raised or {}).get(claim.rule.code, {})
         for severity in SEVERITIES:
@@ -191,10 +189,11 @@ class Judgement:
             earliest = partition.clock - process.max_lag_ms
             if any(t is not None and t != old and t < earliest for t, old in zip(now, before, strict=True)):
                 detail = "登记时间远晚于发生时间"
+        is_corrected = any(old is not None and t != old for t, old in zip(now, before, strict=True))
         if detail is not None and not (partition.is_history and now[1] is not None):
             claim = _finding(rule, visit, detail=detail)
             self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
-        elif detail is None and instance.raised and rule.code in instance.raised:
+        elif detail is None and is_corrected and instance.raised and rule.code in instance.raised:
             self._end(partition, instance, _finding(rule, visit), rule, step)
 
     def judge_codes(
@@ -230,7 +229,7 @@ class Judgement:
         details = [f"{name}的时间" for name, v in main.fields.items() if is_time(name, v) and usable(v) is None]
         for name, known in process.codes.items():
             value = main.fields.get(name)
-            if value is not None and value not in known:
+            if isinstance(value, str | int) and value not in known:
                 details.append(f"{name}为{str(value)[:MOST_SHOWN]}")
         claim = Claim(face_of(rule), places=(main.place,), values={"detail": "、".join(details)})
         if details:
@@ -286,7 +285,7 @@ class Judgement:
         self, partition: Partition, instance: Instance, process: CompiledProcess | None, step: Step, *,
         only: Told | None,
     ) -> None:  # fmt: skip
-        faces = self._faces(process)
+        faces = self._faces(process) if instance.raised else {}
         for code, rungs in (instance.raised or {}).items():
             for key in [key for key, raised in rungs.items() if raised.is_open] if code in faces else ():
                 stage, visit, item, severity = rung_parts(key)

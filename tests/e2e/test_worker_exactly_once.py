@@ -1,8 +1,8 @@
 """Real workers on real Kafka, killed at bad moments: each alert event once, and the same ones as `replay`."""
 
+import os
 import random
 import signal
-import os
 import time
 from collections import Counter
 from pathlib import Path

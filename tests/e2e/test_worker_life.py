@@ -19,7 +19,7 @@ FOUND_WITHIN_S = 30.0
 TIMER_LAG_S = 1.0
 
 
-def test_topics_that_come_later_are_found_and_the_worker_ends_when_asked(own_kafka: KafkaServer, tmp_path: Path) -> None:
+def test_later_topics_are_found_and_the_worker_ends_when_asked(own_kafka: KafkaServer, tmp_path: Path) -> None:
     with running_worker(own_kafka.url, tmp_path) as worker:
         feed(own_kafka.bootstrap, capture())
         expected = Counter(replayed(capture()))
@@ -45,7 +45,7 @@ def test_without_transactions_nothing_is_lost(tansu: Broker, tmp_path: Path) -> 
     assert set(found) == set(expected)
 
 
-def test_bad_input_becomes_dead_letters_and_the_next_record_is_processed(own_kafka: KafkaServer, tmp_path: Path) -> None:
+def test_bad_input_is_refused_and_the_next_record_is_processed(own_kafka: KafkaServer, tmp_path: Path) -> None:
     topic = "cdc.mkt.mkt_app"
     make_topics(own_kafka.bootstrap, [topic])
     producer: Any = KafkaProducer(bootstrap_servers=own_kafka.bootstrap)
@@ -55,7 +55,8 @@ def test_bad_input_becomes_dead_letters_and_the_next_record_is_processed(own_kaf
     producer.flush()
     with running_worker(own_kafka.url, tmp_path):
         wait_for_alerts(own_kafka.bootstrap, 1, 20)
-        letters = [decode_dead_letter(value) for value in committed_values(own_kafka.bootstrap, "stagewatch.deadletters")]
+        values = committed_values(own_kafka.bootstrap, "stagewatch.deadletters")
+        letters = [decode_dead_letter(value) for value in values]
     assert sorted(letter.offset for letter in letters) == list(range(6))
     assert {letter.topic for letter in letters} == {topic}
 

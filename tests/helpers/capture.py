@@ -19,7 +19,9 @@ from tests.helpers.brokers import make_topics
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 CAPTURE = SAMPLES / "connection-2026-postgres.jsonl.gz"
-TOPICS = ("cdc.lean.lean_neg_trans", "cdc.mkt.mkt_app", "cdc.mkt.mkt_app_progress", "cdc.mkt.tg_manager", "cdc.ymd.ymd_tg")
+TOPICS = (
+    "cdc.lean.lean_neg_trans", "cdc.mkt.mkt_app", "cdc.mkt.mkt_app_progress", "cdc.mkt.tg_manager", "cdc.ymd.ymd_tg",
+)  # fmt: skip
 _COPIED = ("cdc.mkt.mkt_app", "cdc.mkt.mkt_app_progress")
 QUIET_S = 3.0
 

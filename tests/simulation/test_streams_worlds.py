@@ -73,18 +73,20 @@ class FakeEngine:
     def _fire(self, partition: FakePartition, until: int, step: Any) -> None:
         for due, name in sorted(t for t in partition.timers if t[0] <= until):
             partition.timers.remove((due, name))
-            instance = name.split("/")[0]
+            instance = name.split("/", 1)[0]
             partition.instances[instance].append(f"late {name}")
             step.changed.add(instance)
             step.alerts.append(alert(name, due))
 
     def dump(self, partition: FakePartition, key: str) -> bytes:
-        return msgspec.msgpack.encode((partition.instances[key], [t for t in partition.timers if t[1].startswith(key)]))
+        timers = [t for t in partition.timers if t[1].startswith(f"{key}/")]
+        return msgspec.msgpack.encode((partition.instances[key], timers))
 
     def load(self, partition: FakePartition, key: str, data: bytes) -> None:
         rows, timers = msgspec.msgpack.decode(data)
         partition.instances[key] = rows
-        partition.timers = [t for t in partition.timers if not t[1].startswith(key)] + [tuple(t) for t in timers]
+        others = [t for t in partition.timers if not t[1].startswith(f"{key}/")]
+        partition.timers = others + [tuple(t) for t in timers]
 
     def dump_position(self, partition: FakePartition) -> bytes:
         return msgspec.msgpack.encode(partition.clock)
@@ -99,7 +101,7 @@ class FakeEngine:
 def alert(name: str, due: int) -> AlertEvent:
     return AlertEvent(
         alert_id=name, event="raised", rule="R", rule_version=1, severity="WARN", process="p",
-        instance=name.split("/")[0], stage=None, visit=None, raised_at=due, due_at=due, org_no=None, dept=None,
+        instance=name.split("/", 1)[0], stage=None, visit=None, raised_at=due, due_at=due, org_no=None, dept=None,
         person=None, object=None, text="", evidence=(),
     )  # fmt: skip
 
@@ -124,7 +126,8 @@ class World:
         self.log: dict[SourcePartition, list[Record]] = defaultdict(list)
         self.committed: dict[SourcePartition, Committed] = {}
         self.count = self.rng.randint(1, 3)
-        self.sources = [SourcePartition(topic, n) for topic in ("cdc.a", "cdc.b") for n in range(self.rng.randint(1, 2))]
+        topics = ("cdc.a", "cdc.b")
+        self.sources = [SourcePartition(topic, n) for topic in topics for n in range(self.rng.randint(1, 2))]
         self._write_sources()
         self.ends = Ends(now=lambda: NOW / 1000)
         self.ends.add(NOW, {tp: len(self.log[tp]) for tp in self.sources}, {})
@@ -148,7 +151,8 @@ class World:
             at = START
             for offset in range(self.rng.randint(0, 25)):
                 at += self.rng.choice([0, 0, 1, 30, 100])
-                self.log[tp].append(Record(offset, at - self.rng.choice([0, 0, 5]), b"", b"i%d" % self.rng.randint(0, 4)))
+                value = b"i%d" % self.rng.randint(0, 4)
+                self.log[tp].append(Record(offset, at - self.rng.choice([0, 0, 5]), b"", value))
 
     def expected(self) -> tuple[dict[str, list[str]], list[str]]:
         """What one pass over the sorted input gives."""
@@ -237,8 +241,8 @@ class World:
             for record in self.log[SourcePartition("changelog", n)]:
                 if record.key and not record.key.startswith(b"\x00") and record.value:
                     states[record.key.decode()] = msgspec.msgpack.decode(record.value)[0]
-        alerts = [decode_alert(r.value or b"").alert_id for n in range(self.count) for r in self.log[SourcePartition("alerts", n)]]
-        return states, alerts
+        raised = [r for n in range(self.count) for r in self.log[SourcePartition("alerts", n)]]
+        return states, [decode_alert(r.value or b"").alert_id for r in raised]
 
 
 class _Step:

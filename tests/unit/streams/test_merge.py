@@ -46,7 +46,7 @@ def sources(draw: st.DrawFn) -> dict[SourcePartition, list[Change]]:
 
 
 def deliveries(items: dict[SourcePartition, list[Change]], rng: random.Random) -> list[tuple[str, Change | Mark]]:
-    """Give the log of `stagewatch.changes`: each source in order, anyhow interleaved, marks after what they vouch for."""
+    """Give the log of `stagewatch.changes`: sources in order, anyhow interleaved, marks after what they vouch for."""
     waiting = {source: list(changes) for source, changes in items.items()}
     log: list[tuple[str, Change | Mark]] = []
     while any(waiting.values()):
@@ -73,7 +73,8 @@ def test_any_interleaving_gives_the_same_order(items: dict[SourcePartition, list
     rng = random.Random(seed)
     log = deliveries(items, rng)
     ends = {source: len(changes) for source, changes in items.items()}
-    merge, judged, at = Merge(), [], 0
+    merge, at = Merge(), 0
+    judged: list[Change] = []
     while at < len(log):
         stop = min(len(log), at + rng.randint(1, 4))
         feed(merge, log, at, stop)
@@ -89,7 +90,8 @@ def test_a_restart_anywhere_loses_and_repeats_nothing(items: dict[SourcePartitio
     rng = random.Random(seed)
     log = deliveries(items, rng)
     ends = {source: len(changes) for source, changes in items.items()}
-    merge, judged, at = Merge(), [], 0
+    merge, at = Merge(), 0
+    judged: list[Change] = []
     while at < len(log) or merge.has_queued():
         stop = min(len(log), at + rng.randint(1, 4))
         feed(merge, log, at, stop)

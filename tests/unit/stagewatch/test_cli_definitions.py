@@ -1,0 +1,77 @@
+"""`check`, `rules test` and `rules draw`."""
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from rules import SHIPPED
+from stagewatch.__main__ import run
+
+Said = pytest.CaptureFixture[str]
+
+
+def test_what_is_shipped_has_no_faults_and_its_tests_pass(capsys: Said) -> None:
+    assert run(["check"]) == 0
+    assert capsys.readouterr().out == ""
+    assert run(["rules", "test", "-o", "json"]) == 0
+    results = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(results) >= 60
+    assert all(result["is_ok"] for result in results)
+    kinds = {Path(result["file"]).parent.name for result in results}
+    assert kinds >= {"processes", "rules", "limits", "calendars", "templates", "sources"}
+
+
+def test_check_reports_every_fault_of_every_file_with_its_place(tmp_path: Path, capsys: Said) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        "version: rules/v1\nid: x\nrules:\n  - code: R-T03\n    kind: nonsense\n  - titel: y\n", encoding="utf-8"
+    )
+    (tmp_path / "source.yaml").write_text("version: source/v1\nsource: mkt\ntabels: {}\n", encoding="utf-8")
+    (tmp_path / "broken.yaml").write_text("version: [\n", encoding="utf-8")
+    assert run(["check", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert {Path(line.split(":")[0]).name for line in lines} == {"rules.yaml", "source.yaml", "broken.yaml"}
+    assert len(lines) >= 4
+    for line in lines:
+        _, row, column, message = line.split(":", 3)
+        assert int(row) >= 1
+        assert int(column) >= 1
+        assert message.strip()
+    assert "Traceback" not in said.err
+
+
+def test_check_runs_nothing_else_and_takes_single_files(capsys: Said) -> None:
+    assert run(["check", str(SHIPPED / "rules" / "connection.yaml")]) == 0
+    assert run(["check", str(SHIPPED.parents[1] / "connectors" / "sources" / "mkt.yaml")]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_test_that_fails_is_named_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    wrong = (SHIPPED / "limits" / "default.yaml").read_text(encoding="utf-8").replace("limit: 30wd}", "limit: 29wd}", 1)
+    for path in SHIPPED.rglob("*.yaml"):
+        copy = tmp_path / path.relative_to(SHIPPED)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    (tmp_path / "limits" / "default.yaml").write_text(wrong, encoding="utf-8")
+    monkeypatch.setenv("STAGEWATCH_DEFINITIONS", str(tmp_path))
+    assert run(["rules", "test"]) == 1
+    said = capsys.readouterr()
+    assert "two sources get thirty workdays" in said.out
+    assert "tests failed" in said.err
+
+
+def test_a_process_is_drawn_as_a_tree_and_as_an_svg(tmp_path: Path, capsys: Said) -> None:
+    assert run(["rules", "draw", "hv_connection"]) == 0
+    assert "供电方案编制" in capsys.readouterr().out
+    assert run(["rules", "draw", "hv_connection", "-o", str(tmp_path / "hv.svg")]) == 0
+    assert ET.parse(tmp_path / "hv.svg").getroot().tag.endswith("svg")  # our own file
+    assert capsys.readouterr().out == ""
+
+
+def test_an_unknown_process_lists_the_known(capsys: Said) -> None:
+    assert run(["rules", "draw", "hv"]) == 2
+    assert "lv_connection" in capsys.readouterr().err
