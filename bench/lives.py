@@ -76,7 +76,7 @@ class Plan(msgspec.Struct, frozen=True):
         return min(max(self.lives // 30, 40), 20_000)
 
 
-class _Neighbourhood:
+class Neighbourhood:
     """Where things are: numbers that belong together."""
 
     def __init__(self, number: int) -> None:
@@ -103,7 +103,7 @@ def happenings(plan: Plan) -> Iterator[Happening]:
 def _references(plan: Plan) -> Iterator[Happening]:
     at = START_MS - DAY_MS
     for number in range(plan.districts):
-        place = _Neighbourhood(number)
+        place = Neighbourhood(number)
         since = iso(at)
         yield Happening(at + number, "c", District(
             place.tg_no, f"城北{number}号公变台区", place.trans_no, place.line_no, place.org_no, 400, True, since
@@ -136,14 +136,14 @@ def _side_by_side(plan: Plan) -> Iterator[Happening]:
 
 
 def _begin(plan: Plan, rng: random.Random, number: int, at: int) -> list[Iterator[Happening]]:
-    place = _Neighbourhood(rng.randrange(plan.districts))
+    place = Neighbourhood(rng.randrange(plan.districts))
     lives = [_application(random.Random(rng.random()), number, place, at)]
     if number % LIVES_PER_ITEM == LIVES_PER_ITEM // 2:
         lives.append(_list_item(random.Random(rng.random()), number // LIVES_PER_ITEM, place, at))
     return lives
 
 
-def _application(rng: random.Random, number: int, place: _Neighbourhood, at: int) -> Iterator[Happening]:
+def _application(rng: random.Random, number: int, place: Neighbourhood, at: int) -> Iterator[Happening]:
     """One application from its row to its archiving."""
     is_hv = rng.random() < HV_SHARE
     row = new_application(number, place, at, is_hv=is_hv)
@@ -165,7 +165,7 @@ def _application(rng: random.Random, number: int, place: _Neighbourhood, at: int
     yield Happening(known + 1, "u", archived, row)
 
 
-def new_application(number: int, place: _Neighbourhood, at: int, *, is_hv: bool) -> Application:
+def new_application(number: int, place: Neighbourhood, at: int, *, is_hv: bool) -> Application:
     """Give the row of an application accepted at `at`."""
     volt_class, level, capacity = ("HV", "AC00101", 2_000) if is_hv else ("LV", "AC00201", 80)
     return Application(
@@ -175,7 +175,7 @@ def new_application(number: int, place: _Neighbourhood, at: int, *, is_hv: bool)
     )  # fmt: skip
 
 
-def _list_item(rng: random.Random, number: int, place: _Neighbourhood, at: int) -> Iterator[Happening]:
+def _list_item(rng: random.Random, number: int, place: Neighbourhood, at: int) -> Iterator[Happening]:
     """One transformer that is short of capacity: determined, published a day later, cleared after weeks."""
     planned = at // DAY_MS + rng.randrange(15, 60)
     row = ListItem(

@@ -2,12 +2,12 @@
 
 Records of half a year are written first. Then one worker at a time works them off: only re-keying, then only
 tracking on what the re-keying wrote, then, after all that was made is deleted, the worker as it is shipped.
-Progress is what the group has committed, asked from outside, so a figure never counts what could still be lost.
+The time runs from the line `ready` until all is committed, asked from outside the worker: a figure never counts
+what could still be lost. So the last transaction's waiting (up to a second) is in it; more events make it small.
 """
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -17,30 +17,22 @@ from bench.feed import feed
 from bench.lives import Plan, records
 from bench.report import Goal, Report, machine
 from bench.rows import PARTITIONS
-from bench.worker_process import Measured, Moment, WorkerDied, WorkerProcess, rate, running_worker
+from bench.worker_process import Measured, WorkerProcess, rate, running_worker
 from schemas import StagewatchError
 from stagewatch.output import Output
 from stagewatch.progress import Advance, progress_bar
 
 EVENTS = 300_000
 """Some twenty seconds of work; more is steadier."""
-CHANGES = "stagewatch.changes"
-REKEYED = tuple(topic for topic in PARTITIONS if topic not in ("cdc.ymd.ymd_tg", "cdc.mkt.tg_manager"))
+CHANGES, ALERTS = "stagewatch.changes", "stagewatch.alerts"
 GOALS: dict[str, Goal] = {
     "events_per_second_per_core": (">=", 100_000),
     "rekey_events_per_second_per_core": (">=", 150_000),
     "whole_events_per_second_per_core": (">=", 60_000),
 }
-WARM, TAIL = 0.02, 0.98
-"""Between these shares of the work the speed is taken: the start and the last, smaller batches are not steady."""
-ALMOST = 0.999
-"""All that is counted is committed, but it is not yet known that nothing else was there."""
 POLL_S = 0.1
 STUCK_S = 60.0
 """Nothing committed for so long: the run has failed."""
-
-Done = Callable[[], float]
-"""Share of the work committed, 0 to 1."""
 
 
 def run(bootstrap: str | None, output: Output, *, data_dir: Path, events: int = EVENTS, seed: int = 7) -> Report:
@@ -63,18 +55,18 @@ class _Run:
 
     def __init__(self, broker: Broker, folder: Path, output: Output, events: int) -> None:
         self._broker, self._folder, self._output, self._events = broker, folder, output, events
-        self._sources: float = sum(broker.ends(PARTITIONS).values())
 
     def measure(self, expected: Counter[AlertKey], until: int) -> dict[str, float]:
-        rekey, _ = self._time("re-keying", "bench-rekey", "rekey", self._rekeyed("bench-rekey"))
-        track, rss_mb = self._time("tracking", "bench-track", "track", self._tracked("bench-track"))
+        alerts = expected.total()
+        rekey, _ = self._time(_Job(self._broker, "bench-rekey", "rekey", alerts))
+        track, rss_mb = self._time(_Job(self._broker, "bench-track", "track", alerts))
         compare(expected, found_alerts(self._broker.bootstrap, until))
         self._broker.delete_own_topics()
-        whole, _ = self._time("the whole worker", "bench-whole", None, self._tracked("bench-whole", is_whole=True))
+        whole, _ = self._time(_Job(self._broker, "bench-whole", None, alerts))
         compare(expected, found_alerts(self._broker.bootstrap, until))
         return {
             "events": self._events,
-            "alert_events": expected.total(),
+            "alert_events": alerts,
             "events_per_second": track.per_second,
             "events_per_second_per_core": track.per_core,
             "rekey_events_per_second": rekey.per_second,
@@ -84,57 +76,51 @@ class _Run:
             "tracking_rss_mb": rss_mb,
         }
 
-    def _time(self, what: str, application_id: str, agents: str | None, done: Done) -> tuple[Measured, float]:
+    def _time(self, job: "_Job") -> tuple[Measured, float]:
+        what = f"agent {job.agents}" if job.agents else "the whole worker"
         with (
-            running_worker(self._broker.url, self._folder, application_id, agents) as worker,
-            progress_bar(self._output.err, what, self._events) as progress,
+            running_worker(self._broker.url, self._folder, job.group, job.agents) as worker,
+            progress_bar(self._output.err, what, 100) as progress,
         ):
-            measured = _follow(worker, done, self._events, progress)
-            rss_mb = worker.rss_mb()
+            begin = worker.at(0)
+            _follow(worker, job, progress)
+            measured, rss_mb = rate(begin, worker.at(self._events)), worker.rss_mb()
         self._output.say(f"{what}: {measured.per_second:,.0f} events/s, {measured.per_core:,.0f} per CPU second")
         return measured, rss_mb
 
-    def _rekeyed(self, group: str) -> Done:
-        def done() -> float:
-            found = self._broker.committed(group)
-            return sum(o for (topic, _), o in found.items() if topic in PARTITIONS) / self._sources
 
-        return done
+class _Job:
+    """What one worker has to do, and how far it has come."""
 
-    def _tracked(self, group: str, *, is_whole: bool = False) -> Done:
-        """The share judged of what is re-keyed; while the same worker re-keys, of what has been by now."""
-        rekeyed: Done = self._rekeyed(group) if is_whole else lambda: 1.0
+    def __init__(self, broker: Broker, group: str, agents: str | None, alerts: int) -> None:
+        self.group, self.agents = group, agents
+        self._broker, self._alerts = broker, alerts
+        self._sources = broker.ends(PARTITIONS)
 
-        def done() -> float:
-            share = rekeyed()  # before the ends: they do not move any more once all is re-keyed
-            ends, found = self._broker.ends([CHANGES]), self._broker.committed(group)
-            if share >= 1.0 and self._broker.is_read(found, ends):
-                return 1.0
-            total = sum(ends.values())
-            return share * ALMOST * sum(found.get(place, 0) for place in ends) / total if total else 0.0
+    def is_done(self) -> bool:
+        """All captured records, and all changes made of them, are committed as read and judged."""
+        found = self._broker.committed(self.group)
+        if self.agents != "track" and any(found.get(place, 0) < end for place, end in self._sources.items()):
+            return False
+        # Asked after the sources: once they are read, only marks and votes are added.
+        return self.agents == "rekey" or self._broker.is_read(found, self._broker.ends([CHANGES]))
 
-        return done
+    def share(self) -> float:
+        """About how much is done: committed records, or alerts (tracking commits a place once all before is judged)."""
+        if self.agents == "rekey":
+            found = self._broker.committed(self.group)
+            return sum(found.get(place, 0) for place in self._sources) / max(sum(self._sources.values()), 1)
+        return sum(self._broker.ends([ALERTS]).values()) / max(self._alerts, 1)
 
 
-def _follow(worker: WorkerProcess, done: Done, events: int, progress: Advance) -> Measured:
-    """Watch until all is done; give the speed of its steady part."""
-    moments = [worker.at(0.0)]
-    moved = time.monotonic()
-    while moments[-1].done < events:
+def _follow(worker: WorkerProcess, job: _Job, progress: Advance) -> None:
+    """Watch until all is done. Raises StagewatchError if it does not go on, or the worker dies."""
+    share, moved = -1.0, time.monotonic()
+    while not job.is_done():
         time.sleep(POLL_S)
-        moment = worker.at(done() * events)
-        if moment.done > moments[-1].done:
-            moved = moment.wall_s
-        elif moment.wall_s - moved > STUCK_S:
-            raise StagewatchError(f"the worker has committed nothing for {STUCK_S:.0f} s at {moment.done:,.0f} events")
-        moments.append(moment)
-        progress(int(moment.done))
-    __import__('pprint').pprint([(round(m.wall_s-moments[0].wall_s,2),round(m.cpu_s-moments[0].cpu_s,2),int(m.done)) for m in moments])
-    return rate(*steady(moments, events))
-
-
-def steady(moments: list[Moment], events: int) -> tuple[Moment, Moment]:
-    """Give the moments between which the work went its usual way."""
-    begin = next(m for m in moments if m.done >= WARM * events)
-    end = next(m for m in moments if m.done >= TAIL * events)
-    return (begin, end) if end.wall_s > begin.wall_s else (moments[0], moments[-1])
+        now, found = worker.at(0).wall_s, job.share()
+        if found > share:
+            share, moved = found, now
+        elif now - moved > STUCK_S:
+            raise StagewatchError(f"the worker has committed nothing new for {STUCK_S:.0f} s, at {share:.0%} of the work")
+        progress(min(int(100 * share), 99))

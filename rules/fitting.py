@@ -122,6 +122,16 @@ def _deadline_faults(
                 yield places.fault((*path, field), f"no stage {code!r} in {process.id}; known are {', '.join(stages)}")
     if rule.limit is not None and rule.due is not None:
         yield places.fault((*path, "due"), "give `limit` or `due`, not both")
+    yield from _rung_faults(rule, path, places)
+    if rule.due is not None and rule.due.reference is not None and not (rule.due.through and rule.due.key):
+        yield places.fault((*path, "due"), "`reference` needs `through` and `key`")
+    if rule.stage is None and rule.start == "entered_at":
+        yield places.fault((*path, "start"), "a rule about the whole instance starts at a field of it", key=True)
+
+
+def _rung_faults(rule: DeadlineRule, path: tuple[str | int, ...], places: Places) -> Iterator[Fault]:
+    if not rule.rungs:
+        yield places.fault((*path, "rungs"), "a rule needs at least one rung")
     for severity, rung in rule.rungs.items():
         given = [name for name, value in rung if value is not None]
         where = (*path, "rungs", severity)
@@ -129,12 +139,6 @@ def _deadline_faults(
             yield places.fault(where, "a rung has exactly one of before, share, at, after, beyond")
         elif given[0] != "after" and rule.limit is None and rule.due is None:
             yield places.fault(where, f"`{given[0]}` needs a deadline: give `limit` or `due`")
-    if not rule.rungs:
-        yield places.fault((*path, "rungs"), "a rule needs at least one rung")
-    if rule.due is not None and rule.due.reference is not None and not (rule.due.through and rule.due.key):
-        yield places.fault((*path, "due"), "`reference` needs `through` and `key`")
-    if rule.stage is None and rule.start == "entered_at":
-        yield places.fault((*path, "start"), "a rule about the whole instance starts at a field of it", key=True)
 
 
 def _unit_faults(

@@ -39,17 +39,19 @@ def _be_verbose(ctx: click.Context, _param: click.Parameter, value: bool) -> Non
         ctx.find_root().meta[VERBOSE] = True
 
 
+def _verbose() -> click.Option:
+    return click.Option(
+        ["-v", "--verbose"], is_flag=True, expose_value=False, callback=_be_verbose, help="Show tracebacks."
+    )
+
+
 class Command(click.Command):
     """A command that knows `-v`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - handed through to click
         super().__init__(*args, **kwargs)
         self.context_settings = {**CONTEXT, **self.context_settings}
-        self.params.append(
-            click.Option(
-                ["-v", "--verbose"], is_flag=True, expose_value=False, callback=_be_verbose, help="Show tracebacks."
-            )
-        )
+        self.params.append(_verbose())
 
 
 class Group(click.Group):
@@ -57,6 +59,7 @@ class Group(click.Group):
 
     def __init__(self, *, members: dict[str, str], **kwargs: Any) -> None:  # noqa: ANN401 - handed through to click
         super().__init__(context_settings=CONTEXT, **kwargs)
+        self.params.append(_verbose())
         self._members = members
 
     def list_commands(self, _ctx: click.Context) -> list[str]:

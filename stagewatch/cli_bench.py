@@ -14,18 +14,22 @@ from stagewatch.cli import command, output_option, unknown
 @command(short_help="Run a benchmark.")
 @click.argument("name", required=False)
 @click.option("--broker", metavar="HOST:PORT", help="Work on this Kafka and leave the topics; else start one.")
+@click.option("--events", type=click.IntRange(1), help="How many events (track).")
+@click.option("--rate", type=click.IntRange(1), help="Events a second (latency).")
+@click.option("--seconds", type=click.IntRange(1), help="For how long (latency).")
 @output_option
-def bench(*, name: str | None, broker: str | None, form: str) -> int:
-    """Run the benchmark NAME; without one, list them."""
+def bench(*, name: str | None, broker: str | None, form: str, **options: int | None) -> int:
+    """Run the benchmark NAME; without one, list them. Exit 1 if a goal is missed."""
     from stagewatch.output import Output
 
     output = Output(is_json=form == "json")
     room = import_module("bench")
-    known: dict[str, str] = getattr(room, "BENCHMARKS", {})
+    known: dict[str, str] = room.BENCHMARKS
     if name is None:
-        output.table(["name", "measures"], known.items(), empty="no benchmarks")
+        output.table(["name", "measures"], list(known.items()))
         return 0
     if name not in known:
         raise click.UsageError(unknown("benchmark", name, known))
-    room.run(name, broker, output)
-    return 0
+    given = {key: value for key, value in options.items() if value is not None}
+    is_met = room.run(name, broker.removeprefix("kafka://") if broker else None, output, given)
+    return 0 if is_met else 1

@@ -1,4 +1,4 @@
-"""`stagewatch deadletters`: what was refused, and why."""
+"""`stagewatch deadletters`: what was refused, and why; and back in after a fix."""
 
 # ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
 
@@ -18,24 +18,34 @@ if TYPE_CHECKING:
 
 deadletters = Group(
     name="deadletters",
-    help="Look at what was refused, and why.",
-    members={"list": "stagewatch.cli_deadletters:list_letters", "show": "stagewatch.cli_deadletters:show_letter"},
+    help="Look at what was refused, and why; send it in again after a fix.",
+    members={
+        "list": "stagewatch.cli_deadletters:list_letters",
+        "show": "stagewatch.cli_deadletters:show_letter",
+        "replay": "stagewatch.cli_deadletters:replay_letters",
+    },
 )
 
+SEND_S = 30.0
+"""Longest wait for the broker to take a record."""
 SHOWN_BYTES = 4_000
 """How much of a refused record a person is shown; `-o json` has all of it."""
 
 
-def _letters(config: Path | None, output: Output) -> list[tuple[str, DeadLetter]]:
+def _bootstrap(config: Path | None, output: Output) -> str:
+    bootstrap = settings_from(config, output).bootstrap
+    if bootstrap is None:
+        raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
+    return bootstrap
+
+
+def _letters(bootstrap: str, output: Output) -> list[tuple[str, DeadLetter]]:
     """Give every dead letter with its number (`partition-offset`), oldest first."""
     from schemas import BadInput, decode_dead_letter
     from stagewatch.topic_reader import read_topic
 
-    settings = settings_from(config, output)
-    if settings.bootstrap is None:
-        raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
     found = []
-    for record in read_topic(settings.bootstrap, "stagewatch.deadletters"):
+    for record in read_topic(bootstrap, "stagewatch.deadletters"):
         try:
             letter = decode_dead_letter(record.value or b"")
         except BadInput as error:
@@ -58,7 +68,7 @@ def list_letters(*, reason: str | None, topic: str | None, config: Path | None, 
     output = Output(is_json=form == "json")
     rows: list[list[Value]] = [
         [number, iso(letter.timestamp), letter.reason, letter.topic, letter.partition, letter.offset, letter.error]
-        for number, letter in _letters(config, output)
+        for number, letter in _letters(_bootstrap(config, output), output)
         if reason in {None, letter.reason} and topic in {None, letter.topic}
     ]
     columns = ["number", "arrived", "reason", "topic", "partition", "offset", "error"]
@@ -77,7 +87,7 @@ def show_letter(*, number: str, config: Path | None, form: str) -> None:
     from stagewatch.output import Output
 
     output = Output(is_json=form == "json")
-    letter = dict(_letters(config, output)).get(number)
+    letter = dict(_letters(_bootstrap(config, output), output)).get(number)
     if letter is None:
         raise Failed(f"no dead letter '{number}'; `stagewatch deadletters list` has their numbers")
     fields: dict[str, Value] = {"number": number, **msgspec.structs.asdict(letter)}
@@ -85,6 +95,67 @@ def show_letter(*, number: str, config: Path | None, form: str) -> None:
         fields |= {"timestamp": iso(letter.timestamp), "key": _text(letter.key_b64), "value": _text(letter.value_b64)}
         fields = {name: value for name, value in fields.items() if not name.endswith("_b64")}
     output.record(fields)
+
+
+@command(name="replay", short_help="Send refused records in again, after a fix.")
+@click.argument("numbers", nargs=-1)
+@click.option("--reason", help="All of this reason.")
+@click.option("--topic", help="All from this topic.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
+@settings_option
+def replay_letters(
+    *, numbers: tuple[str, ...], reason: str | None, topic: str | None, dry_run: bool, config: Path | None
+) -> None:
+    """Write the raw bytes of dead letters back into the partitions that they came from.
+
+    NUMBERS are those of `list`. A record that is still wrong becomes a dead letter again; one that was sent in
+    twice changes nothing the second time.
+    """
+    from stagewatch.output import Output
+
+    output = Output()
+    if not (numbers or reason or topic):
+        raise click.UsageError("say which: NUMBERS, --reason or --topic")
+    bootstrap = _bootstrap(config, output)
+    letters = _letters(bootstrap, output)
+    missing = sorted(set(numbers) - {number for number, _ in letters})
+    if missing:
+        raise Failed(f"no dead letter '{missing[0]}'; `stagewatch deadletters list` has their numbers")
+    chosen = [
+        (number, letter)
+        for number, letter in letters
+        if (not numbers or number in numbers) and reason in {None, letter.reason} and topic in {None, letter.topic}
+    ]
+    for number, letter in chosen:
+        output.line(f"{number} to {letter.topic}[{letter.partition}]")
+    if dry_run:
+        output.say(f"would send {len(chosen)} records")
+        return
+    _send(bootstrap, [letter for _, letter in chosen])
+    output.done(f"sent {len(chosen)} records")
+
+
+def _send(bootstrap: str, letters: list[DeadLetter]) -> None:
+    from kafka import KafkaProducer
+    from kafka.errors import KafkaError
+
+    try:
+        producer = KafkaProducer(bootstrap_servers=bootstrap.split(","), acks="all")
+        sent = [
+            producer.send(
+                letter.topic, _bytes(letter.value_b64), key=_bytes(letter.key_b64), partition=letter.partition
+            )
+            for letter in letters
+        ]
+        for each in sent:
+            each.get(SEND_S)
+        producer.close()
+    except KafkaError as error:
+        raise Failed(f"could not send: {type(error).__name__}: {error}") from error
+
+
+def _bytes(data_b64: str | None) -> bytes | None:
+    return None if data_b64 is None else base64.b64decode(data_b64)
 
 
 def _text(data_b64: str | None) -> str | None:

@@ -39,7 +39,7 @@ def replay(*, events: Path, config: Path | None, until: str | None, folder: Path
     settings = settings_from(config, output)
     definitions, sources = load_everything(settings)
     now_ms = int(time.time() * 1000)
-    until_ms = moment(until, now_ms=now_ms, zone=definitions.calendar.zone) if until else None
+    until_ms = moment(until, now_ms=now_ms, zone=definitions.calendar.zone) if until is not None else None
     run = Replay(definitions, sources, mail_domain=settings.mail_domain)
     _feed(run, events, output)
     if until_ms is not None:

@@ -95,10 +95,10 @@ class Replay:
                 self._reference.add(change)
             if change.instance or change.entity not in self._reference.entities:
                 changes.append(change)
-        if changes:
-            step = Step()
-            self._engine.apply(self._partition, changes, step)
-            self._take(step)
+        step = Step()
+        self._engine.arrive(self._partition, records[0].timestamp, step)
+        self._engine.apply(self._partition, changes, step)
+        self._take(step)
 
     def _decode(self, record: Recorded) -> Change | None:
         self.outcome.records += 1

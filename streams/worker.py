@@ -189,7 +189,7 @@ class Worker:
             table_standby_replicas=1,
             consumer_auto_offset_reset="earliest",
             broker_session_timeout=config.session_timeout_s,
-            broker_heartbeat_interval=min(3.0, config.session_timeout_s / 3),
+            broker_heartbeat_interval=config.session_timeout_s / 10,  # a rebalance is heard of with a heartbeat
             consumer_max_fetch_size=1 << 20,
             stream_wait_empty=True,
         )

@@ -120,14 +120,19 @@ class Engine:
         `reference` already. A change that arrives before the clock is judged at the clock.
         """
         for change in changes:
-            if change.at > partition.clock:
-                if partition.next_due() <= change.at:
-                    partition.is_history = False
-                    self._work_off(partition, change.at, step, timers_until=change.at - 1)
-                partition.clock = change.at
+            if change.at > partition.clock or partition.next_due() <= partition.clock:
+                self.arrive(partition, change.at, step)
             partition.is_history = change.op == "r"
             self._apply(partition, change, step)
         partition.is_history = False
+
+    def arrive(self, partition: Partition, at: int, step: Step) -> None:
+        """Move the clock to `at`, when a record arrives that may say nothing: fire what was due before it."""
+        at = max(at, partition.clock)
+        partition.is_history = False
+        if partition.next_due() <= at:
+            self._work_off(partition, at, step, timers_until=at - 1)
+        partition.clock = at
 
     def advance(self, partition: Partition, now: int, step: Step) -> None:
         """Move the clock to `now` and fire everything due by then. Backwards: nothing happens."""

@@ -120,7 +120,7 @@ class Judgement:
         return next_due
 
     def _withdraw(self, partition: Partition, instance: Instance, claim: Claim, since: int | None, step: Step) -> None:
-        """Take back what was raised for a deadline that is gone; what was reached before a suspension (`since`) stands."""
+        """Take back what a deadline that is gone had raised; what was reached before a suspension (`since`) stands."""
         of_rule = (instance.raised or {}).get(claim.rule.code, {})
         for severity in SEVERITIES:
             raised = of_rule.get(claim.key(severity))
@@ -222,7 +222,7 @@ class Judgement:
             self._end(partition, instance, _finding(rule, visit), rule, step)
 
     def judge_row(self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step) -> None:
-        """Find codes that the process does not know and times that no calendar means in the instance's own row (R-D02)."""
+        """Find unknown codes, and times that no calendar means, in the instance's own row (R-D02)."""
         rule, main = process.unknown_code, instance.main
         if rule is None or main is None or main.is_deleted:
             return
@@ -281,7 +281,7 @@ class Judgement:
         """End all that is open under a process that the instance leaves (but for list items: `Membership`)."""
         self._end_open(partition, instance, process, step, only=None)
 
-    def _end_open(  # noqa: PLR0913 - whose, and which of them
+    def _end_open(
         self, partition: Partition, instance: Instance, process: CompiledProcess | None, step: Step, *,
         only: Told | None,
     ) -> None:  # fmt: skip

@@ -28,8 +28,8 @@ FIRST_S = 2.0
 """What happens first needs rows that are told a second before."""
 LAST_S = 4.0
 """The live phase is quiet for its last seconds, so that all is told before the end."""
-MARGIN_MS = 20 * SECOND_MS
-"""History ends this long before the live phase: the worker starts and catches up meanwhile."""
+TELLING_MS = 5 * SECOND_MS
+"""Within this every row of something that happened is told."""
 GARBAGE = (b"\xff\xfe{not json", b'{"op":"u","after":{"app_no":"33', b'"a word"')
 
 
@@ -42,16 +42,19 @@ class Story:
     live: list[Happening]
 
 
-def tell_story(*, seed: int, events: int, begins_at: int, seconds: float) -> Story:
-    """Make up a story whose history has about `events` changes and whose live phase begins at `begins_at`."""
+def tell_story(*, seed: int, events: int, told_at: int, begins_at: int, seconds: float) -> Story:
+    """Make up a story: about `events` changes of history up to `told_at`, and a live phase from `begins_at` on.
+
+    Between the two (epoch ms) nothing is told: the worker starts and catches up meanwhile.
+    """
     rng = random.Random(seed)
     world = make_world(rng)
     office = Office(world, rng)
     start = begins_at - HISTORY_DAYS * DAY_MS
     items = _list_items(office, start, begins_at)
     apps = _ordinary_lives(office, events, start, begins_at)
-    _timers(office, begins_at, seconds)
-    past = [happening for happening in office.happenings if happening.at <= begins_at - MARGIN_MS]
+    _timers(office, told_at, begins_at, seconds)
+    past = [happening for happening in office.happenings if happening.at <= told_at]
     history = in_order([*world.happenings(start - DAY_MS), *past])
     office.happenings = []
     _LivePhase(office, history, apps, items, begins_at, seconds).play()
@@ -74,13 +77,13 @@ def _list_items(office: Office, start: int, end: int) -> list[Row]:
         determined = at_work(start + int(rng.random() * (end - start - 4 * DAY_MS)))
         published = at_work(determined + int(rng.uniform(0.1, 6) * DAY_MS))
         cleared = at_work(published + int(rng.uniform(5, 60) * DAY_MS)) if rng.random() < 0.5 else None  # noqa: PLR2004
-        is_line = number % 6 == 0
+        is_line = number % 8 == 0
         equipment = rng.choice(office.world.lines if is_line else office.world.districts)
         items.append(list_item(office, equipment, Listing(determined, published, cleared), is_line=is_line))
     return items
 
 
-def _timers(office: Office, begins_at: int, seconds: float) -> None:
+def _timers(office: Office, told_at: int, begins_at: int, seconds: float) -> None:
     """Prepare idle stages that fall due one after the other while the live phase runs."""
     window = seconds - LAST_S
     count = max(len(IDLE), int(window * TIMERS_PER_SECOND))
@@ -94,17 +97,17 @@ def _timers(office: Office, begins_at: int, seconds: float) -> None:
         due = begins_at + int((number + 0.25) * window * 4 / count * SECOND_MS)
         for is_hv in (True, False):
             entered_at = half_way(due, 1 if is_hv else 0)
-            if entered_at is not None:
+            if entered_at is not None and entered_at < told_at - TELLING_MS:
                 app = office.accept(entered_at - SECOND_MS, is_hv=is_hv)
                 office.enter(app, "ACCEPT", entered_at)
 
 
 def half_way(due: int, limit: int) -> int | None:
-    """Give the entry whose limit of workdays is half over at `due`, if there is one some minutes before."""
+    """Give the entry whose limit of workdays is half over at `due`, if there is one."""
     for back in range(8):
         day = local_day(due) - timedelta(days=back)
         entered = 2 * due - workday_deadline(end_of(day) - 1, limit)
-        if local_day(entered) == day and entered < due - 2 * MARGIN_MS:
+        if local_day(entered) == day:
             return entered
     return None
 

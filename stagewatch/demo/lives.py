@@ -11,10 +11,11 @@ from stagewatch.demo.workdays import DAY_MS, HOUR_MS, MINUTE_MS, at_work
 HV_STAGES = ("ACCEPT", "SURVEY", "SCHEME", "DESIGN", "DESIGN_REVIEW", "BUILD", "TEST", "COMPLETE", "CONNECT", "ARCHIVE")
 LV_STAGES = ("ACCEPT", "SCHEME", "CONNECT", "ARCHIVE")
 MEAN_DAYS = {
-    "ACCEPT": 0.3, "SURVEY": 3.2, "SCHEME": 8.0, "DESIGN": 16.0, "DESIGN_REVIEW": 6.0, "BUILD": 18.0, "TEST": 4.0,
-    "COMPLETE": 3.0, "CONNECT": 3.0, "ARCHIVE": 1.5,
+    True: {"ACCEPT": 0.2, "SURVEY": 2.8, "SCHEME": 7.0, "DESIGN": 13.0, "DESIGN_REVIEW": 5.0, "BUILD": 13.0,
+           "TEST": 4.0, "COMPLETE": 2.5, "CONNECT": 2.5, "ARCHIVE": 1.2},
+    False: {"ACCEPT": 0.05, "SCHEME": 2.0, "CONNECT": 2.0, "ARCHIVE": 1.2},
 }  # fmt: skip
-"""Days that a stage takes on average; limits are met by most."""
+"""Days that a stage takes on average, by whether it is high voltage; most meet their limits."""
 REJECTED_TO = {"DESIGN_REVIEW": "DESIGN", "COMPLETE": "TEST"}
 HV_SHARE = 0.55
 SLOW_SHARE, SLOW_FACTOR = 0.06, 3.0
@@ -47,8 +48,8 @@ def _stay(office: Office, app: Application, stage: str, at: int) -> int | None:
     rng = office.rng
     visit = office.enter(app, stage, at)
     if stage == "BUILD":
-        office.plan_works(app, at + 10 * SECOND_MS, rng.randrange(12, 40))
-    days = _days(rng, stage)
+        office.plan_works(app, at + 10 * SECOND_MS, rng.randrange(15, 45))
+    days = _days(rng, MEAN_DAYS[app.is_hv][stage])
     if rng.random() < SUSPENDED_SHARE and days > 2:  # noqa: PLR2004 - shorter stays are not worth a form
         days += _suspend(office, visit, at, days)
     if rng.random() < STUCK_SHARE:
@@ -61,8 +62,8 @@ def _stay(office: Office, app: Application, stage: str, at: int) -> int | None:
     return told
 
 
-def _days(rng: random.Random, stage: str) -> float:
-    days = rng.gammavariate(2.0, MEAN_DAYS[stage] / 2)
+def _days(rng: random.Random, mean: float) -> float:
+    days = rng.gammavariate(2.0, mean / 2)
     return days * SLOW_FACTOR if rng.random() < SLOW_SHARE else days
 
 

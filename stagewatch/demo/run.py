@@ -16,7 +16,7 @@ from pathlib import Path
 from schemas import BadInput, decode_alert
 from stagewatch.demo.display import HISTORY_LINES, Display
 from stagewatch.demo.feed import Feed, now_ms
-from stagewatch.demo.generator import MARGIN_MS, Story, tell_story
+from stagewatch.demo.generator import Story, tell_story
 from stagewatch.demo.messages import Directory, Expected, FoundAlert, expected_messages, received_messages
 from stagewatch.demo.process import WorkerProcess
 from stagewatch.demo.recount import Firings, Key, recount
@@ -26,9 +26,10 @@ from stagewatch.receivers import SmsReceiver, SmtpReceiver
 from stagewatch.topic_reader import TopicRecord, TopicTail, read_topic
 
 SEED = 20260701
-LEAD_S = 14.0
-"""From the making of the story to its live phase: what writing history and catching up take, with a margin."""
-CATCH_UP_S = 30.0
+LEAD_S, LEAD_S_PER_EVENT = 11.0, 1 / 2500
+"""From the making of the story to its live phase: what the worker's start, and writing and catching up with
+history take on two cores, with a margin."""
+CATCH_UP_S = 45.0
 SETTLE_S = 10.0
 """Longest waits, for catching up and for the last alerts and messages. What is not there then is lost."""
 QUIET_S = 1.5
@@ -88,8 +89,11 @@ class Demo:
         self._tail = self._parts.enter_context(TopicTail(self._broker.bootstrap, "stagewatch.alerts"))
 
     def _write_history(self) -> tuple[Story, int]:
-        begins_at = now_ms() + int(min(LEAD_S * 1000, MARGIN_MS))
-        story = tell_story(seed=SEED, events=self._events, begins_at=begins_at, seconds=self._seconds)
+        told_at = now_ms()
+        begins_at = told_at + int((LEAD_S + self._events * LEAD_S_PER_EVENT) * 1000)
+        story = tell_story(
+            seed=SEED, events=self._events, told_at=told_at, begins_at=begins_at, seconds=self._seconds
+        )  # fmt: skip
         days = (story.history[-1].at - story.history[0].at) // 86_400_000
         self._display.phase(
             f"history: {len(story.history)} changes of {days} days, three source systems, {self._broker.url}",

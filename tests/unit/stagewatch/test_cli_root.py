@@ -9,7 +9,19 @@ import pytest
 from stagewatch.__main__ import ROOT, run
 from stagewatch.cli import moment
 
-HEAVY = {"faust", "aiokafka", "kafka", "sqlalchemy", "pydantic", "rich", "yaml", "aiohttp", "requests", "rules", "streams"}
+HEAVY = {
+    "faust",
+    "aiokafka",
+    "kafka",
+    "sqlalchemy",
+    "pydantic",
+    "rich",
+    "yaml",
+    "aiohttp",
+    "requests",
+    "rules",
+    "streams",
+}
 NOON = 1_771_992_000_000  # 2026-02-25T12:00+08:00
 
 
@@ -32,7 +44,9 @@ def test_an_unknown_command_lists_the_known_and_is_misuse(capsys: pytest.Capture
     assert "deadletters" in said.err
 
 
-@pytest.mark.parametrize("arguments", [["rules", "diff"], ["alerts", "show"], ["instances"], ["replay"], ["bench", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["rules", "diff"], ["alerts", "show"], ["instances"], ["replay"], ["bench", "x"]]
+)
 def test_misuse_is_two(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 2
     assert "Traceback" not in capsys.readouterr().err
@@ -53,6 +67,8 @@ def test_a_failure_is_one_line_and_one_and_verbose_shows_where(
     assert "STAGEWATCH_PARTITIONS" in said
     with pytest.raises(Exception, match="STAGEWATCH_PARTITIONS"):
         run(["settings", "-v"])
+    with pytest.raises(Exception, match="STAGEWATCH_PARTITIONS"):
+        run(["-v", "settings"])
 
 
 @pytest.mark.parametrize(

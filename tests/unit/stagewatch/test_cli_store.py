@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas import AlertEvent, encode_alert
+from schemas import AlertEvent, AlertEventKind, encode_alert
 from sinks.store import AlertEventRow, InstanceRow, NotificationRow, Store, StoreBatch
 from stagewatch.__main__ import run
 
@@ -13,9 +13,9 @@ Said = pytest.CaptureFixture[str]
 AT = 1_782_180_000_000
 
 
-def alert(number: int, rule: str = "R-T03", event: str = "raised") -> AlertEvent:
+def alert(number: int, rule: str = "R-T03", event: AlertEventKind = "raised") -> AlertEvent:
     return AlertEvent(
-        alert_id=f"id{number}", event=event, rule=rule, rule_version=1, severity="WARN", process="hv_connection",  # type: ignore[arg-type]
+        alert_id=f"id{number}", event=event, rule=rule, rule_version=1, severity="WARN", process="hv_connection",
         instance=f"A{number}", stage="SURVEY", visit=1, raised_at=AT + number, due_at=AT + 1000, org_no="3340101",
         dept="MKT", person="M001", object=None, text=f"申请A{number}\x1b[2J现场勘查", evidence=(),
     )  # fmt: skip
@@ -24,9 +24,9 @@ def alert(number: int, rule: str = "R-T03", event: str = "raised") -> AlertEvent
 def notification(number: int) -> NotificationRow:
     return NotificationRow(
         key=f"k{number}", alert_id=f"id{number}", rule="R-T03", severity="WARN", process="hv_connection",
-        instance=f"A{number}", org_no="3340101", recipient_no="M001", recipient_name="王伟", channel="sms", text="请处理",
-        is_late=False, at=AT, due_at=None, state="delivered", attempt=1, msg_id="m", receipt="r", reason="",
-        added_at=AT, updated_at=AT, version=1,
+        instance=f"A{number}", org_no="3340101", recipient_no="M001", recipient_name="王伟", channel="sms",
+        text="请处理", is_late=False, at=AT, due_at=None, state="delivered", attempt=1, msg_id="m", receipt="r",
+        reason="", added_at=AT, updated_at=AT, version=1,
     )  # fmt: skip
 
 
@@ -57,7 +57,11 @@ def filled(data_dir: Path) -> None:
 def test_alerts_as_json_are_those_of_the_contract_with_their_state(capsys: Said) -> None:
     assert run(["alerts", "list", "-o", "json"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {(each["alert_id"], each["state"]) for each in found} == {("id1", "raised"), ("id2", "raised"), ("id3", "closed")}
+    assert {(each["alert_id"], each["state"]) for each in found} == {
+        ("id1", "raised"),
+        ("id2", "raised"),
+        ("id3", "closed"),
+    }
     first = next(each for each in found if each["alert_id"] == "id1")
     assert first == {"state": "raised", **json.loads(encode_alert(alert(1)))}
 
@@ -110,7 +114,9 @@ def test_without_a_store_it_says_so_and_makes_none(data_dir: Path, capsys: Said)
     assert list(data_dir.iterdir()) == []
 
 
-def test_settings_say_value_source_and_meaning_and_hide_passwords(monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
+def test_settings_say_value_source_and_meaning_and_hide_passwords(
+    monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
     monkeypatch.setenv("STAGEWATCH_SMTP_URL", "smtp://me:secret@mail.example.com")
     assert run(["settings", "-o", "json"]) == 0
     rows = {row["key"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}

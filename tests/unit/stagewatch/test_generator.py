@@ -8,6 +8,7 @@ import pytest
 
 from connectors import SHIPPED_SOURCES, load_sources
 from rules import load_definitions
+from schemas import epoch_ms
 from stagewatch.demo.generator import Story, tell_story
 from stagewatch.demo.recount import Firings, Key, recount
 from stagewatch.demo.source import TABLES, Connector, Happening, topic_of
@@ -15,12 +16,19 @@ from stagewatch.demo.workdays import DAY_MS, at_work, is_workday, local_day, mid
 from stagewatch.replay import Replay
 
 BEGIN = 1_782_180_000_000  # 2026-06-23T10:00+08:00, a Tuesday
+ODD_BEGINS = {
+    "midnight": "2026-06-23T23:59:50+08:00",
+    "a holiday": "2026-10-03T15:00:00+08:00",
+    "a Saturday that is worked": "2026-02-28T15:00:00+08:00",
+    "the end of the published calendar": "2026-12-31T23:59:50+08:00",
+    "a year without a calendar": "2035-05-03T08:00:00+08:00",
+}
 SECONDS = 20.0
 SEEDS = (1, 2, 3)
 
 
-def story_of(seed: int, events: int = 1500) -> Story:
-    return tell_story(seed=seed, events=events, begins_at=BEGIN, seconds=SECONDS)
+def story_of(seed: int, events: int = 1500, begins_at: int = BEGIN) -> Story:
+    return tell_story(seed=seed, events=events, told_at=begins_at - 14_000, begins_at=begins_at, seconds=SECONDS)
 
 
 def replayed(happenings: list[Happening], until: int) -> Replay:
@@ -51,6 +59,15 @@ def test_engine_and_recount_agree_on_every_alert_and_its_millisecond(seed: int, 
     story = story_of(seed)
     happenings = [*story.history, *story.live]
     until = BEGIN + int(SECONDS * 1000) + days_after * DAY_MS
+    assert found_in(replayed(happenings, until)) == times_of(recount(happenings, until))
+
+
+@pytest.mark.parametrize("begin", ODD_BEGINS.values(), ids=ODD_BEGINS)
+def test_engine_and_recount_agree_whenever_the_demo_is_started(begin: str) -> None:
+    begins_at = epoch_ms(begin)
+    story = story_of(4, begins_at=begins_at)
+    happenings = [*story.history, *story.live]
+    until = begins_at + int(SECONDS * 1000)
     assert found_in(replayed(happenings, until)) == times_of(recount(happenings, until))
 
 

@@ -1,0 +1,73 @@
+"""Live traffic at a fixed rate: the usual changes of many applications, and some that raise an alert on arrival.
+
+An alert on arrival: a survey that is heard of weeks after it was entered is late at once (R-T03 WARN and ALARM).
+"""
+
+import random
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from bench.lives import DAY_MS, LV_STAGES, Neighbourhood, new_application
+from bench.rows import Connector, Happening, Progress, iso
+from schemas import Recorded
+
+ALERTING_SHARE = 0.02
+LATE_DAYS = 30
+"""More than any makeshift calendar could stretch five workdays to."""
+POOL = 20_000
+"""Applications that are known before the flow begins: so many that each has a handful of stages at the end of it."""
+OPEN = 2_000
+"""Stages that are open at a time."""
+DISTRICTS = 400
+_LATE = b'"stage_code":"SURVEY"'
+
+
+class Flow(NamedTuple):
+    """So many records a second, for so long."""
+
+    rate: int
+    seconds: int
+    seed: int = 7
+
+    @property
+    def count(self) -> int:
+        """Records in all."""
+        return self.rate * self.seconds
+
+    def raises(self, record: Recorded) -> bool:
+        """Whether a record of the flow raises alerts on arrival: only those speak of a survey."""
+        return record.value is not None and _LATE in record.value
+
+
+def warm_up(connector: Connector, now: int) -> Iterator[Recorded]:
+    """Give the applications that the flow is about, accepted a minute ago: HV, so nothing falls due meanwhile."""
+    at = now - 60_000
+    for number in range(POOL):
+        yield connector.record(Happening(at + number, "c", new_application(number, Neighbourhood(number % DISTRICTS), at, is_hv=True)))
+
+
+def live_records(flow: Flow, connector: Connector, start: int) -> Iterator[Recorded]:
+    """Give the flow, `flow.rate` a second from `start` on (epoch ms); each carries the time it is to be sent at."""
+    rng = random.Random(flow.seed)
+    opened: list[Progress] = []
+    for number in range(flow.count):
+        at = start + number * 1000 // flow.rate
+        if rng.random() < ALERTING_SHARE:
+            row = _entered(rng, number, "SURVEY", at - LATE_DAYS * DAY_MS)
+        elif len(opened) < OPEN or rng.random() < 0.5:  # noqa: PLR2004 - as many ends as beginnings
+            row = _entered(rng, number, rng.choice(LV_STAGES[1:]).code, at - 1_000)
+            opened.append(row)
+        else:
+            row = msgspec.structs.replace(
+                opened.pop(rng.randrange(len(opened))), finished_at=iso(at - 500), result_code="pass", upd_at=iso(at)
+            )
+        yield connector.record(Happening(at, "u" if row.finished_at else "c", row))
+
+
+def _entered(rng: random.Random, number: int, stage: str, at: int) -> Progress:
+    app_no = new_application(rng.randrange(POOL), Neighbourhood(0), at, is_hv=True).app_no
+    return Progress(
+        number, app_no, stage, 1 + number, "MKT", "H001", iso(at), None, None, None, None, None, None, iso(at)
+    )
