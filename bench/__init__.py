@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from schemas.errors import StagewatchError
+
 if TYPE_CHECKING:
     from stagewatch.output import Output
 
@@ -18,23 +20,28 @@ BENCHMARKS = {
 }
 
 
+OPTIONS = {"track": {"events"}, "latency": {"rate", "seconds"}}
+
+
 def run(name: str, broker: str | None, output: Output, options: dict[str, int] | None = None) -> bool:
     """Run one of `BENCHMARKS` and print its report; give whether all goals are met.
+
+    Raises StagewatchError if it cannot be run (no Java, a broker that is not empty) or if work was lost.
 
     Args:
         name: one of `BENCHMARKS`.
         broker: host:port; None starts a Kafka, which needs Java.
         output: where the report goes.
-        options: of the command line, those that were given: events (track), rate and seconds (latency).
+        options: of the command line, those that were given.
     """
     from bench import latency, track  # noqa: PLC0415 - heavy
     from stagewatch.settings import load_settings  # noqa: PLC0415 - heavy
 
-    data_dir = load_settings(None, os.environ).data_dir
     given = options or {}
-    if name == "track":
-        report = track.run(broker, output, data_dir=data_dir, **given)
-    else:
-        report = latency.run(broker, output, data_dir=data_dir, **given)
+    if foreign := given.keys() - OPTIONS[name]:
+        raise StagewatchError(f"{name} has no option --{', --'.join(sorted(foreign))}")
+    data_dir = load_settings(None, os.environ).data_dir
+    measure = track.run if name == "track" else latency.run
+    report = measure(broker, output, data_dir=data_dir, **given)
     report.show(output)
     return report.met

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
 
@@ -22,7 +22,7 @@ class Feed:
         self._open: dict[tuple[str, int], Any] = {}
         self._sent: list[asyncio.Future[Any]] = []
 
-    async def __aenter__(self) -> "Feed":
+    async def __aenter__(self) -> Self:
         self._producer = AIOKafkaProducer(
             **self._settings, enable_idempotence=True, max_batch_size=BATCH_BYTES, compression_type="lz4"
         )

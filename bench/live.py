@@ -32,7 +32,7 @@ class Flow(NamedTuple):
     seed: int = 7
 
     @property
-    def count(self) -> int:
+    def records(self) -> int:
         """Records in all."""
         return self.rate * self.seconds
 
@@ -45,14 +45,16 @@ def warm_up(connector: Connector, now: int) -> Iterator[Recorded]:
     """Give the applications that the flow is about, accepted a minute ago: HV, so nothing falls due meanwhile."""
     at = now - 60_000
     for number in range(POOL):
-        yield connector.record(Happening(at + number, "c", new_application(number, Neighbourhood(number % DISTRICTS), at, is_hv=True)))
+        yield connector.record(
+            Happening(at + number, "c", new_application(number, Neighbourhood(number % DISTRICTS), at, is_hv=True))
+        )
 
 
 def live_records(flow: Flow, connector: Connector, start: int) -> Iterator[Recorded]:
     """Give the flow, `flow.rate` a second from `start` on (epoch ms); each carries the time it is to be sent at."""
     rng = random.Random(flow.seed)
     opened: list[Progress] = []
-    for number in range(flow.count):
+    for number in range(flow.records):
         at = start + number * 1000 // flow.rate
         if rng.random() < ALERTING_SHARE:
             row = _entered(rng, number, "SURVEY", at - LATE_DAYS * DAY_MS)

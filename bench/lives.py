@@ -106,11 +106,11 @@ def _references(plan: Plan) -> Iterator[Happening]:
         place = Neighbourhood(number)
         since = iso(at)
         yield Happening(at + number, "c", District(
-            place.tg_no, f"城北{number}号公变台区", place.trans_no, place.line_no, place.org_no, 400, True, since
+            place.tg_no, f"城北{number}号公变台区", place.trans_no, place.line_no, place.org_no, 400, since
         ))  # fmt: skip
         yield Happening(at + number, "c", Responsible(
             place.tg_no, place.mgr_no, f"经理{number // 4}", f"138{number // 4:08d}",
-            "online" if number % 5 < 2 else "sms", since, None, since,
+            "online" if number % 5 in (0, 1) else "sms", since, None, since,
         ))  # fmt: skip
 
 

@@ -47,5 +47,7 @@ def follow(worker: WorkerProcess, job: Job, progress: Advance) -> None:
         if found > share:
             share, moved = found, now
         elif now - moved > STUCK_S:
-            raise StagewatchError(f"the worker has committed nothing new for {STUCK_S:.0f} s, at {share:.0%} of the work")
+            raise StagewatchError(
+                f"the worker has committed nothing new for {STUCK_S:.0f} s, at {share:.0%} of the work"
+            )
         progress(min(int(100 * share), 99))

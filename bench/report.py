@@ -48,7 +48,9 @@ class Report(msgspec.Struct, kw_only=True):
                 "machine": self.machine,
             })  # fmt: skip
             return
-        rows = [[name, f"{_rounded(value):,}", *self._goal(name)] for name, value in (self.figures | self.ratios).items()]
+        rows = [
+            [name, f"{_rounded(value):,}", *self._goal(name)] for name, value in (self.figures | self.ratios).items()
+        ]
         output.table(["figure", "value", "goal", "met"], rows)
         output.say(", ".join(f"{name} {value}" for name, value in self.machine.items()))
 

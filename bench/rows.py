@@ -36,8 +36,8 @@ class District(msgspec.Struct, frozen=True):
     line_no: str
     org_no: str
     rated_kva: int
-    is_public: bool
     upd_at: str
+    is_public: bool = True
 
 
 class Responsible(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""A real `stagewatch worker` process under measurement: started with nothing but what is measured, watched from outside."""
+"""A real `stagewatch worker` under measurement: started with nothing but what is measured, watched from outside."""
 
 import os
 import re
@@ -76,7 +76,9 @@ class WorkerProcess:
 
 
 @contextmanager
-def running_worker(broker: str, folder: Path, application_id: str, agents: str | None = None) -> Iterator[WorkerProcess]:
+def running_worker(
+    broker: str, folder: Path, application_id: str, agents: str | None = None
+) -> Iterator[WorkerProcess]:
     """Start a worker, give it once it is ready, stop it at the end. Settings of this shell do not reach it."""
     data_dir = folder / application_id
     data_dir.mkdir(parents=True)

@@ -7,22 +7,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stagewatch.output import Output
-    from stagewatch.settings import load_settings
-    from stagewatch.topic_reader import TopicTail, read_topic
+    from stagewatch.cli_replay import load_everything
+    from stagewatch.output import Output, Value
+    from stagewatch.progress import Advance, progress_bar
+    from stagewatch.replay import Replay, read_recorded
+    from stagewatch.settings import Settings, load_settings
+    from stagewatch.topic_reader import TopicRecord, TopicTail, read_topic
 
-__all__ = ["Output", "TopicTail", "load_settings", "read_topic"]
+__all__ = [
+    "Advance",
+    "Output",
+    "Replay",
+    "Settings",
+    "TopicRecord",
+    "TopicTail",
+    "Value",
+    "load_everything",
+    "load_settings",
+    "progress_bar",
+    "read_recorded",
+    "read_topic",
+]
 
 _PLACES = {
-    "Output": "stagewatch.output",
-    "TopicTail": "stagewatch.topic_reader",
-    "load_settings": "stagewatch.settings",
-    "read_topic": "stagewatch.topic_reader",
+    "cli_replay": ("load_everything",),
+    "output": ("Output", "Value"),
+    "progress": ("Advance", "progress_bar"),
+    "replay": ("Replay", "read_recorded"),
+    "settings": ("Settings", "load_settings"),
+    "topic_reader": ("TopicRecord", "TopicTail", "read_topic"),
 }
 
 
 def __getattr__(name: str) -> object:
     """Import what the door offers on the first question."""
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name]), name)
+    for module, names in _PLACES.items():
+        if name in names:
+            return getattr(import_module(f"stagewatch.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

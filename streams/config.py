@@ -42,8 +42,6 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How often new captured topics are looked for; the contract allows 30 s."""
     stall_s: float = 120.0
     """Lag that grows without progress for this long ends the process; 0: never."""
-    calendar_end: int | None = None
-    """When the published calendar ends, epoch ms."""
     version: str = "0"
 
     @property

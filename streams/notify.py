@@ -31,7 +31,7 @@ class NotifyAgent:
     """Makes the logic of each partition of the notices; all share the senders."""
 
     name = "notify"
-    interval_s = 0.05
+    interval_s = 0.1
 
     def __init__(  # noqa: PLR0913 - what a partition of it shares with the others
         self,

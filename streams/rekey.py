@@ -61,7 +61,7 @@ class RekeyAgent:
 
     name = "rekey"
     changelog = None
-    interval_s = 0.05
+    interval_s = 0.1
 
     def __init__(  # noqa: PLR0913 - what a lease of it shares with the others
         self,

@@ -56,7 +56,7 @@ class TrackAgent:
     """Makes the logic of each partition; knows what all of them share."""
 
     name = "track"
-    interval_s = 0.05
+    interval_s = 0.1
 
     def __init__(  # noqa: PLR0913 - what a partition of it shares with the others
         self,
@@ -215,6 +215,16 @@ class Tracking:
         if self._merge.has_queued() or self.partition.next_due() <= latest.asked_at:
             return True
         return self._committed >= 0 and latest.asked_at - self._kept_clock >= KEEP_CLOCK_MS
+
+    def clock_behind_ms(self, now: int) -> int:
+        """How far the clock is behind `now`; of a partition that has nothing to do, the age of the last question.
+
+        The clock of an idle partition is moved only when something is due: it counts as if it had been.
+        """
+        latest = self._agent.ends.latest
+        if latest is None or self.is_due({}) or not self._merge.is_at_end(latest.ends):
+            return now - self.partition.clock
+        return now - latest.asked_at
 
     def has_more(self) -> bool:
         """Changes in order lie ready."""

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import faust
@@ -19,10 +20,11 @@ from faust.transport.drivers import TRANSPORTS
 from rules import Definitions, Engine, Reference
 from schemas import Broken, TableMapping
 from schemas.decode import Decoder
-from sinks import OPEN_STATES, OutboxPolicy, Senders, build_sinks
+from sinks import OutboxPolicy, Senders, build_sinks
 from sinks.store import NotificationRow
 from streams import log as logs
 from streams.broker import KafkaBroker
+from streams.census import Census
 from streams.config import WorkerConfig
 from streams.ends import Answer, Ends
 from streams.instances import InstanceReader
@@ -80,10 +82,14 @@ class Worker:
         loop = asyncio.get_running_loop()
         self._failed = loop.create_future()
         stop = asyncio.ensure_future(_stop_signal(loop))
+        start = asyncio.ensure_future(self._start())
         try:
-            await self._start()
-            await asyncio.wait({stop, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({start, stop, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+            if start.done():
+                start.result()
+                await asyncio.wait({stop, self._failed}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            start.cancel()
             stop.cancel()
             await self._stop()
         if self._failed.done():
@@ -163,15 +169,18 @@ class Worker:
         return {(topic, number) for topic in logs_of for number in self.track.owned if number < self.counts[topic]}
 
     def _serve_metrics(self) -> None:
+        census = Census(
+            lambda: [tracking.partition for tracking in list(self.track.owned.values())],
+            lambda: [notifying.outbox for notifying in list(self.notify.owned.values())],
+        )
         live = self.metrics.live
-        live.instances = self._count_instances
-        live.outbox = self._count_outbox
+        live.instances, live.open_alerts, live.outbox = census.instances, census.open_alerts, census.pending
         if self.config.metrics_port is not None:
             port = self.metrics.serve(self.config.metrics_port)
             os.environ["STAGEWATCH_METRICS_PORT"] = str(port)  # kept when the worker begins anew
             print(f"metrics: http://127.0.0.1:{port}/metrics", file=sys.stderr, flush=True)  # noqa: T201 - contract
-        if self.config.calendar_end is not None:
-            self.metrics.on_calendar_horizon((self.config.calendar_end / 1000 - time.time()) / 86_400)
+        horizon = self.definitions.calendar.horizon()
+        self.metrics.on_calendar_horizon((horizon - datetime.now(UTC).date()).days)
 
     # -- the Faust app
 
@@ -263,26 +272,11 @@ class Worker:
             if read is not None:
                 lag[tp.topic] = lag.get(tp.topic, 0) + max(end - read, 0)
         self.metrics.on_lag(lag)
-        clocks = [tracking.partition.clock for tracking in list(self.track.owned.values())]
-        if clocks:
-            self.metrics.on_clock_behind(time.time() - min(clocks) / 1000)
+        now = int(time.time() * 1000)
+        behind = max((tracking.clock_behind_ms(now) for tracking in self.track.owned.values()), default=0)
+        self.metrics.on_clock_behind(behind / 1000)
         if self._watchdog.is_stalled(lag=sum(lag.values()), progress=self.metrics.last_progress, now=time.monotonic()):
             raise Broken(f"no progress for {self.config.stall_s} s with {sum(lag.values())} records unread")
-
-    def _count_instances(self) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for tracking in list(self.track.owned.values()):
-            for instance in list(tracking.partition.instances.values()):
-                found[instance.process or ""] = found.get(instance.process or "", 0) + 1
-        return found
-
-    def _count_outbox(self) -> dict[str, int]:
-        found = dict.fromkeys(map(str, self.senders.channels), 0)
-        for notifying in list(self.notify.owned.values()):
-            for row in notifying.outbox.notifications():
-                if row.state in OPEN_STATES:
-                    found[row.channel] = found.get(row.channel, 0) + 1
-        return found
 
     # -- stopping
 

@@ -31,6 +31,7 @@ class Feed:
         self._bootstrap = bootstrap
         self._connector = Connector()
         self._waiting: deque[Happening] = deque()
+        self._delay_ms = 0
         self._producer: Any = KafkaProducer(
             bootstrap_servers=bootstrap, linger_ms=LINGER_MS, batch_size=1 << 18, acks="all", max_block_ms=10_000
         )
@@ -55,23 +56,27 @@ class Feed:
                 progress(number)
         self._producer.flush()
 
-    def schedule(self, happenings: Sequence[Happening]) -> None:
-        """Take what shall happen live."""
+    def schedule(self, happenings: Sequence[Happening]) -> int:
+        """Take what shall happen live; give by how many ms all of it is put off, because its time has passed."""
         self._waiting.extend(happenings)
+        self._delay_ms = max(0, now_ms() - happenings[0].at)
+        return self._delay_ms
 
     @property
     def has_more(self) -> bool:
         """Something is still to happen."""
         return bool(self._waiting)
 
-    def send_due(self) -> list[Happening]:
-        """Write what is due by now, stamped with the time at which it is sent; give it."""
-        due = []
-        while self._waiting and self._waiting[0].at <= now_ms():
+    def send_due(self) -> None:
+        """Write what is due by now, stamped with the time at which it is sent.
+
+        One by one, each once the broker has the one before: who reads several partitions at their ends can tell
+        only by their arrival which was first.
+        """
+        while self._waiting and self._waiting[0].at + self._delay_ms <= now_ms():
             last = self.sent[-1].at if self.sent else 0
-            due.append(replace(self._waiting.popleft(), at=max(now_ms(), last + 1)))
-            self._send(due[-1])
-        return due
+            self._send(replace(self._waiting.popleft(), at=max(now_ms(), last + 1)))
+            self._producer.flush()
 
     def _send(self, happening: Happening) -> None:
         record = self._connector.record(happening)

@@ -24,6 +24,8 @@ IDLE = (("DESIGN", 45), ("DESIGN", 60), ("TEST", 10), ("TEST", 15))
 """Stages and days after which silence is an alert."""
 TIMERS_PER_SECOND = 1.2
 LIVE_PER_SECOND = 4.0
+JITTER, STEP_MS = 0.2, 125
+"""Acts begin in the first fifth of their quarter of a second, and go on in its middle: so none meets the next."""
 FIRST_S = 2.0
 """What happens first needs rows that are told a second before."""
 LAST_S = 4.0
@@ -131,7 +133,7 @@ class _LivePhase:
         count = int((self._seconds - FIRST_S - LAST_S) * LIVE_PER_SECOND)
         acts = self._acts()
         for number in range(count):
-            wait_s = FIRST_S + (number + self._office.rng.random()) / LIVE_PER_SECOND
+            wait_s = FIRST_S + (number + JITTER * self._office.rng.random()) / LIVE_PER_SECOND
             next(acts)(self._begins_at + int(wait_s * SECOND_MS))
 
     def _acts(self) -> Iterator[Callable[[int], None]]:
@@ -156,14 +158,14 @@ class _LivePhase:
         self._office.update(visit, at, finished_at=at - SECOND_MS, result_code="ok")
         following = stages.index(str(visit["stage_code"])) + 1
         if following < len(stages):
-            self._office.enter(app, stages[following], at - SECOND_MS, told_at=at + SECOND_MS // 4)
+            self._office.enter(app, stages[following], at - SECOND_MS, told_at=at + STEP_MS)
         else:
             self._office.archive(app, at + SECOND_MS // 2)
 
     def _apply(self, at: int) -> None:
         """Somebody applies."""
         app = self._office.accept(at, is_hv=self._office.rng.random() < HV_SHARE)
-        self._office.enter(app, "ACCEPT", at, told_at=at + SECOND_MS // 4)
+        self._office.enter(app, "ACCEPT", at, told_at=at + STEP_MS)
 
     def _apply_below(self, at: int) -> None:
         """Somebody applies under a transformer that is on the list."""
@@ -210,7 +212,7 @@ class _LivePhase:
 
     def _put_on_list(self, equipment: Row, at: int, *, is_line: bool) -> None:
         item = self._office.determine(at - SECOND_MS - 1, equipment, days=40, is_line=is_line)
-        self._office.publish(item, at + SECOND_MS // 4)
+        self._office.publish(item, at + STEP_MS)
         self._items.append(item)
 
     def _clear(self, at: int) -> None:

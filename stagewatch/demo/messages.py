@@ -21,7 +21,7 @@ TOLD_TO_SUPERVISOR = frozenset({"R-T14", "R-N06"})
 ABOUT_AN_ITEM = "negative_list"
 LISTED = re.compile(r"设备(?:公变|线路)(\w+)列入负面清单")
 """How the message about newly listed equipment begins; it may stand for many applications."""
-_APPLICATION = re.compile(r"\b3326\d{8}\b")
+_APPLICATION = re.compile(r"(?<!\d)3326\d{8}(?!\d)")
 
 
 class Message(NamedTuple):

@@ -32,6 +32,8 @@ history take on two cores, with a margin."""
 CATCH_UP_S = 45.0
 SETTLE_S = 10.0
 """Longest waits, for catching up and for the last alerts and messages. What is not there then is lost."""
+STALLED_S = 10.0
+"""Catching up is over when nothing has come for so long; a busy machine may take seconds for the first."""
 QUIET_S = 1.5
 """A repeat would come within this."""
 GRACE_MS = 2_000
@@ -121,18 +123,21 @@ class Demo:
         due = [key for key, firing in recount(story.history, now_ms()).items() if firing.at <= story.history[-1].at]
         self._display.phase(f"catching up: the clock follows the records, {len(due)} alerts are due in them", len(due))
         self._one_of = max(1, len(due) // HISTORY_LINES)
-        deadline = time.monotonic() + CATCH_UP_S
+        deadline = last = time.monotonic()
+        deadline += CATCH_UP_S
         missing = set(due)
-        while missing and time.monotonic() < deadline:
+        while missing and time.monotonic() < min(deadline, last + STALLED_S):
+            before = len(missing)
             self._look()
             missing -= self._found.by_key.keys()
+            last = time.monotonic() if len(missing) < before else last
             self._display.advance(len(due) - len(missing))
 
     def _play(self, story: Story, begins_at: int) -> None:
         """Let the live phase happen; it ends by the clock."""
         self._one_of = 1
         self._display.phase(f"live: rows arrive and deadlines pass for {self._seconds:g} s", int(self._seconds))
-        self._feed.schedule(story.live)
+        begins_at += self._feed.schedule(story.live)
         ends_at = begins_at + int(self._seconds * 1000)
         while now_ms() < ends_at or self._feed.has_more:
             self._feed.send_due()

@@ -95,6 +95,12 @@ def test_a_message_about_many_applications_is_one_for_each() -> None:
     assert received == Counter([Message("sms", "138", f"T0007:33260000000{n}") for n in (1, 2)])
 
 
+def test_a_message_about_one_application_is_read_the_same_way() -> None:
+    text = "【业扩管控】告警：设备线路L00列入负面清单，影响在途申请332600000180（3340101）。"
+    received = received_messages([], [ReceivedSms(msg_id="m", mobile="138", text=text)])
+    assert received == Counter([Message("sms", "138", "L00:332600000180")])
+
+
 def test_a_mail_counts_once_for_each_alert_in_it() -> None:
     mail = ReceivedMail(msg_id="m", recipient="a@b", subject="", text="", html="", alert_ids=("x", "y"))
     rows = [Message("mail", "a@b", alert_id) for alert_id in ("x", "y")]
