@@ -7,6 +7,8 @@ one line in each of the two. Imports nothing at its top, so that the tests' brok
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from typing import TYPE_CHECKING
 
 from schemas.errors import StagewatchError
@@ -14,6 +16,8 @@ from schemas.errors import StagewatchError
 if TYPE_CHECKING:
     from stagewatch.output import Output
 
+TERMINATED = 143
+"""What a shell reports for a program ended by SIGTERM."""
 BENCHMARKS = {
     "track": "the real job on real Kafka, events/s: re-keying, tracking, the whole worker",
     "latency": "from the arrival of an event to its alert, open loop at a fixed rate",
@@ -40,6 +44,7 @@ def run(name: str, broker: str | None, output: Output, options: dict[str, int] |
     given = options or {}
     if foreign := given.keys() - OPTIONS[name]:
         raise StagewatchError(f"{name} has no option --{', --'.join(sorted(foreign))}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # or Kafka and worker would outlive us
     data_dir = load_settings(None, os.environ).data_dir
     measure = track.run if name == "track" else latency.run
     report = measure(broker, output, data_dir=data_dir, **given)

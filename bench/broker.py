@@ -10,6 +10,7 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from bench.java_artifacts import ToolMissing
 from bench.kafka_server import KafkaServer
 from bench.rows import PARTITIONS
 from schemas import StagewatchError
@@ -22,11 +23,7 @@ POLL_MS = 50
 MARKS_AT_MOST = 200
 """Records to look at when asking whether all is read."""
 HEAP = "1g"
-PROPERTIES = {
-    # Readers must not wait for the disk of a shared machine; what is lost by a power cut is a benchmark.
-    "log.segment.bytes": str(1 << 30),
-    "socket.request.max.bytes": str(128 << 20),
-}
+"""The default of the tests' Kafka would collect garbage all the time under this load."""
 
 Offsets = Mapping[tuple[str, int], int]
 
@@ -128,9 +125,16 @@ def broker_for(bootstrap: str | None, data_dir: Path) -> Iterator[tuple[Broker, 
             finally:
                 broker.close()
             return
-        with KafkaServer(folder / "kafka", heap=HEAP, properties=PROPERTIES) as server:
+        with _own_kafka(folder / "kafka") as server:
             broker = Broker(server.bootstrap)
             try:
                 yield broker, folder
             finally:
                 broker.close()
+
+
+def _own_kafka(folder: Path) -> KafkaServer:
+    try:
+        return KafkaServer(folder, heap=HEAP)
+    except ToolMissing as missing:
+        raise ToolMissing(f"{missing}: install Java 17 and Maven, or name a Kafka with --broker HOST:PORT") from missing

@@ -68,8 +68,10 @@ class Alerting:
             step.alerts.append(event)
             self._count(partition, instance, event, step)
             self._tell(partition, instance, claim, event, raised, step)
-        elif not raised.is_open:
-            raised.is_open, raised.due, raised.deadline = True, due, deadline
+            return
+        raised.due, raised.deadline = due, deadline
+        if not raised.is_open:
+            raised.is_open = True
             step.alerts.append(self._event(partition, instance, claim, "reopened", severity, raised))
 
     def end_rung(  # noqa: PLR0913 - what an end is

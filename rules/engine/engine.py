@@ -221,6 +221,9 @@ class Engine:
             return True
         if was.name is not None and (change.op == "d" or was.name != (visit.stage, visit.visit)):
             self._judgement.end_visit(partition, process, instance, was.name, step)
+            for twin in instance.visits:
+                if twin is not visit and (twin.stage, twin.visit) == was.name:
+                    self._judge_visit(partition, process, instance, twin, step)
         self._judge_visit(partition, process, instance, visit, step)
         self._judgement.judge_times(partition, process, instance, visit, was.times, step)
         self._judgement.judge_order(partition, process, instance, visit, step)
