@@ -9,6 +9,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -19,6 +20,11 @@ log = logging.getLogger("stagewatch.ends")
 
 ASK_EVERY_S = 0.25
 """A timer may lag a second: question, marks and transaction must fit in."""
+ASK_AGAIN_S = 0.02
+"""While changes wait to be judged the next question comes this soon."""
+WRITTEN_WITHIN_MS = 20
+"""A record is in its log this soon after its timestamp: producers stamp it before they send it. A question asked
+so much later has counted it."""
 KEPT_ANSWERS = 40
 """Under steady load marks trail the ends: an answer some seconds old is the newest that they have passed."""
 FRESH_S = 5.0
@@ -47,6 +53,7 @@ class Ends:
         self._now = now
         self.answers: deque[Answer] = deque(maxlen=KEPT_ANSWERS)
         self._serial = 0
+        self._wanted = asyncio.Event()
 
     @property
     def latest(self) -> Answer | None:
@@ -54,6 +61,10 @@ class Ends:
         if not self.answers or self._now() * 1000 - self.answers[0].asked_at > FRESH_S * 1000:
             return None
         return self.answers[0]
+
+    def ask_soon(self) -> None:
+        """Changes wait for a newer answer."""
+        self._wanted.set()
 
     def add(
         self, asked_at: int, ends: Mapping[SourcePartition, int], reference_ends: Mapping[SourcePartition, int]
@@ -84,4 +95,7 @@ class Ends:
                 ends = {tp: found[TopicPartition(*tp)] for tp in sources}
                 self.add(asked_at, ends, {tp: found[TopicPartition(*tp)] for tp in references})
                 on_answer(self.answers[0])
-            await asyncio.sleep(ASK_EVERY_S)
+            await asyncio.sleep(ASK_AGAIN_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), ASK_EVERY_S - ASK_AGAIN_S)
+            self._wanted.clear()

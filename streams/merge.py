@@ -21,6 +21,9 @@ _NEVER = -1
 """`high` of a source partition of which nothing is known yet."""
 _by_time = attrgetter("at")
 
+HOLD_S = 0.5
+"""How long a change from the future is held back: the broker is asked many times in between."""
+
 
 class SourceProgress(msgspec.Struct, array_like=True, gc=False):
     """What is persisted of one source partition."""
@@ -88,6 +91,7 @@ class Merge:
         self._next = 0
         self._ready_log = 0  # offset in the log of the earliest change in `_ready`
         self._hold_to = 0
+        self._held_since: float | None = None
         self.read_to = 0
         self.passed = 0
         """Times that a silent source partition was passed."""
@@ -130,8 +134,15 @@ class Merge:
 
     # -- what goes out
 
-    def pop_ready(
-        self, ends: Mapping[SourcePartition, int], *, now: float, limit: int, reference_bound: int | None = None
+    def pop_ready(  # noqa: PLR0913 - what the order depends on
+        self,
+        ends: Mapping[SourcePartition, int],
+        *,
+        now: float,
+        limit: int,
+        reference_bound: int | None = None,
+        horizon: int | None = None,
+        floor: int | None = None,
     ) -> Sequence[Change]:
         """Give the next changes that may be judged, at most `limit`, in order; empty if none may.
 
@@ -140,9 +151,11 @@ class Merge:
             now: seconds of a clock that only measures waiting.
             limit: what one step should take.
             reference_bound: the earliest time a reference record still unread may have; None: all are read.
+            horizon: records of this time or later may not yet have been counted in `ends`; None: all are.
+            floor: everything earlier than this has come, as an older question and its marks show.
         """
         if self._next >= len(self._ready):
-            self._refill(ends, now, reference_bound)
+            self._refill(ends, now, reference_bound, horizon, floor)
         portion = self._ready[self._next : self._next + limit]
         self._next += len(portion)
         for change in portion:
@@ -164,7 +177,14 @@ class Merge:
         sources = self._sources
         return all(end <= (s.read if (s := sources.get(key)) else 0) for key, end in ends.items())
 
-    def _refill(self, ends: Mapping[SourcePartition, int], now: float, reference_bound: int | None) -> None:
+    def _refill(
+        self,
+        ends: Mapping[SourcePartition, int],
+        now: float,
+        reference_bound: int | None,
+        horizon: int | None,
+        floor: int | None,
+    ) -> None:
         self._ready, self._next = [], 0
         if self.read_to < self._hold_to or not ends:
             return
@@ -172,7 +192,9 @@ class Merge:
         parts: list[list[Change]] = []
         log = None
         while not parts:
-            bound = self._bound(behind, reference_bound)
+            bound = self._limited(self._bound(behind, reference_bound), horizon, now)
+            if floor is not None and bound is not None and bound[0] < floor:
+                bound = (floor, None)
             for source in self._sources.values():
                 if source.ats and (count := source.cut(bound)):
                     log = source.logs[0] if log is None else min(log, source.logs[0])
@@ -198,6 +220,23 @@ class Merge:
         if reference_bound is not None and (best is None or reference_bound <= best[0]):
             return (reference_bound, None)
         return best
+
+    def _limited(
+        self, bound: tuple[int, SourcePartition | None] | None, horizon: int | None, now: float
+    ) -> tuple[int, SourcePartition | None] | None:
+        """Hold back what is newer than the question: an earlier record may have been written meanwhile.
+
+        A record from the future (a producer whose clock is ahead) is not waited for longer than `HOLD_S`.
+        """
+        if horizon is None or (bound is not None and bound[0] < horizon):
+            return bound
+        heads = [source.ats[0] for source in self._sources.values() if source.ats]
+        if not heads or min(heads) < horizon:
+            self._held_since = None
+            return (horizon, None)
+        if self._held_since is None:
+            self._held_since = now
+        return bound if now - self._held_since > HOLD_S else (horizon, None)
 
     def _pass_silent(self, behind: Iterable[_Source], now: float) -> bool:
         """Count the waiting of those that hold others up; True if one has kept us long enough to be passed."""

@@ -14,7 +14,7 @@ import msgspec
 from rules import Engine, Partition, Step
 from schemas import AlertEvent, BadInput, Broken, IndicatorDelta
 from schemas.codec import MARK_KEY, decode_change, decode_mark, encode_alert, encode_change, encode_delta, encode_notice
-from streams.ends import Ends
+from streams.ends import WRITTEN_WITHIN_MS, Answer, Ends
 from streams.logic import Batch, Committed, Lease, Raw, Records, SourcePartition
 from streams.merge import Merge, MergePosition
 from streams.metrics import Metrics
@@ -175,9 +175,12 @@ class Tracking:
         if latest is None:
             return
         passed = self._merge.passed
+        reached = self._reached()
         changes = self._merge.pop_ready(
             latest.ends, now=time.monotonic(), limit=STEP_CHANGES,
             reference_bound=agent.reference.bound(latest.reference_ends),
+            horizon=latest.asked_at - WRITTEN_WITHIN_MS,
+            floor=reached.asked_at - WRITTEN_WITHIN_MS if reached else None,
         )  # fmt: skip
         if changes:
             raised = len(self._step.alerts)
@@ -186,26 +189,33 @@ class Tracking:
             if len(self._step.alerts) > raised:
                 self._arrivals += [changes[-1].at] * (len(self._step.alerts) - raised)
         elif not self._merge.has_queued():
-            self._follow_wall_clock()
+            self._follow_wall_clock(reached)
+        if self._merge.has_queued():
+            agent.ends.ask_soon()
         if self._merge.passed > passed:
             agent.metrics.on_dropped("merge_wait_passed", self._merge.passed - passed)
         if self._step.dropped:
             agent.metrics.on_dropped("nothing_new", self._step.dropped)
             self._step.dropped = 0
 
-    def _follow_wall_clock(self) -> None:
-        """Move the clock to the last moment of which it is known that all written by then has been judged."""
-        answers, agent = self._agent.ends.answers, self._agent
+    def _reached(self) -> Answer | None:
+        """The newest answer up to which everything has been read, and has come here."""
+        answers, reference = self._agent.ends.answers, self._agent.reference
         if not answers or not self._merge.is_at_end(answers[-1].ends):
-            return  # behind the oldest answer: behind them all
-        for answer in answers:
-            if self._merge.is_at_end(answer.ends) and agent.reference.bound(answer.reference_ends) is None:
-                raised = len(self._step.alerts)
-                self._engine.advance(self.partition, answer.asked_at, self._step)
-                now = int(agent.now() * 1000)
-                for alert in self._step.alerts[raised:]:
-                    agent.metrics.on_timer_lag((now - alert.raised_at) / 1000)
-                return
+            return None  # behind the oldest answer: behind them all
+        return next(
+            (a for a in answers if self._merge.is_at_end(a.ends) and reference.bound(a.reference_ends) is None), None
+        )
+
+    def _follow_wall_clock(self, reached: Answer | None) -> None:
+        """Move the clock to the last moment of which it is known that all written by then has been judged."""
+        if reached is None:
+            return
+        raised = len(self._step.alerts)
+        self._engine.advance(self.partition, reached.asked_at - WRITTEN_WITHIN_MS, self._step)
+        now = int(self._agent.now() * 1000)
+        for alert in self._step.alerts[raised:]:
+            self._agent.metrics.on_timer_lag((now - alert.raised_at) / 1000)
 
     def is_due(self, positions: Mapping[SourcePartition, int]) -> bool:  # noqa: ARG002 - the protocol's
         """A timer or a reference event may fire, changes wait, or the clock should be written."""
