@@ -61,6 +61,7 @@ def run(settings: Settings, broker: str, agents: str | None = None) -> int:
 
 def worker_config(settings: Settings, broker: str, agents: str | None = None) -> WorkerConfig:
     """Give what the shell must be told, from the settings that it knows. Raises BadParameter."""
+    from sinks import Mute
     from streams import WorkerConfig
 
     every = WorkerConfig(broker=broker).parts
@@ -74,6 +75,7 @@ def worker_config(settings: Settings, broker: str, agents: str | None = None) ->
             **known,
             "broker": broker,
             "parts": parts,
+            "mute": tuple(Mute(until=m.until_ms, rule=m.rule, org_no=m.org_no) for m in settings.mute),
             "data_dir": str(settings.data_dir),
             "version": version("stagewatch"),
         }

@@ -208,7 +208,7 @@ class Keys(_Model):
         description="People without a known mail address get <number>@<mail_domain>.",
     )
     mail_digest_s: float = Field(
-        60,
+        10,
         ge=0,
         le=DAY_S,
         json_schema_extra=_unit("s"),
@@ -226,8 +226,8 @@ class Keys(_Model):
     )
     # -- what can be seen
     metrics_port: int = Field(0, ge=0, le=65_535, description="Port of /metrics. 0: any free one, printed at start.")
-    log_format: Literal["text", "json"] = Field(
-        "text", description="Lines for people, or JSON objects for a log store."
+    log_format: Literal["auto", "text", "json"] = Field(
+        "auto", description="Lines for people, or JSON objects for a log store; `auto`: text on a terminal."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged at least.")
 

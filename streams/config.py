@@ -4,6 +4,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from sinks import Mute
+
 DEFAULT_PORT = 9092
 PARTS = ("rekey", "track", "totals", "notify", "store")
 """What a worker is made of: the four agents, and the writer of the read model."""
@@ -36,8 +38,19 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     session_timeout_s: float = 10.0
     """A dead worker's partitions move after this; with the transaction timeout, within 20 s."""
     transaction_timeout_s: float = 15.0
-    mail_digest_s: float = 60.0
+    mail_digest_s: float = 10.0
     """A mail waits this long for others to the same person."""
+    group_wait_s: float = 2.0
+    """Notices of one group wait this long for the rest of it."""
+    mail_domain: str = "stagewatch.local"
+    """People without a known address get `<no>@<mail_domain>`."""
+    sms_is_idempotent: bool = False
+    """The gateway drops a repeated `msg_id`: a send of unknown outcome may be repeated."""
+    mute: tuple[Mute, ...] = ()
+    """What is recorded and not sent."""
+    log_format: str = "auto"
+    """`text`, `json`, or `auto`: text where a terminal looks on."""
+    log_level: str = "info"
     rediscover_s: float = 5.0
     """How often new captured topics are looked for; the contract allows 30 s."""
     stall_s: float = 120.0

@@ -27,16 +27,19 @@ class JsonLines(logging.Formatter):
         return _encode(entry).decode()
 
 
-def set_up(*, level: str = "INFO", is_tty: bool | None = None) -> None:
-    """Send everything to stderr. May be called twice."""
+def set_up(*, level: str = "info", form: str = "auto") -> None:
+    """Send everything to stderr, as `text`, as `json`, or (`auto`) as text where a terminal looks on.
+
+    May be called twice.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    if sys.stderr.isatty() if is_tty is None else is_tty:
+    if form == "text" or (form == "auto" and sys.stderr.isatty()):
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     else:
         handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(level.upper())
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Says "Has not committed TP" of topics whose offsets we commit ourselves (faust-streaming#175).

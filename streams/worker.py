@@ -139,7 +139,7 @@ class Worker:
         )  # fmt: skip
         out = TrackTopics(names.changes, names.alerts, names.deltas, names.notices, names.changelog("track"))
         self.track = TrackAgent(
-            Engine(self.definitions, reference), out=out, counts=counts, ends=self.ends, reference=self.reader,
+            Engine(self.definitions, reference, mail_domain=config.mail_domain), out=out, counts=counts, ends=self.ends, reference=self.reader,
             metrics=self.metrics, is_exact=is_exact, merge_wait_s=config.merge_wait_s,
         )  # fmt: skip
         self.totals = TotalsAgent(
@@ -148,7 +148,10 @@ class Worker:
         )  # fmt: skip
         self.senders = Senders(build_sinks(config.smtp_url, config.sms_url))
         self.store = self._make_store()
-        policy = OutboxPolicy(channels=self.senders.channels, mail_digest_s=config.mail_digest_s)
+        policy = OutboxPolicy(
+            channels=self.senders.channels, mail_digest_s=config.mail_digest_s, group_wait_s=config.group_wait_s,
+            idempotent=frozenset({"sms"} if config.sms_is_idempotent else ()), mutes=config.mute,
+        )  # fmt: skip
         self.notify = NotifyAgent(
             self.senders, policy, notices=names.notices, changelog=names.changelog("notify"), metrics=self.metrics,
             record=self.store.record if self.store is not None else _forget, is_exact=is_exact,
@@ -323,7 +326,7 @@ def run_worker(
     `restart` is called when the worker should begin anew with more captured topics; by default the process
     replaces itself with the same command line, so that nothing of the old state can stay behind.
     """
-    logs.set_up()
+    logs.set_up(level=config.log_level, form=config.log_format)
     try:
         asyncio.run(Worker(config, definitions, sources).run())
     except Restart:

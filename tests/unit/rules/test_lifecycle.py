@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rules import Step
 from schemas import alert_id
@@ -77,12 +78,12 @@ def test_late_update_does_not_reopen_a_closed_stage() -> None:
     w = surveyed()
     w.until("2026-03-11T00:00")
     update(w, "2026-03-11T09:00", finished_at="2026-03-11T08:00")
-    late = w.visit("SURVEY", row="W", at="2026-03-11T10:00")  # only to take its shape
-    before = len(w.alerts), w.document()["visits"]
-    w.take(type(late)(*[getattr(late, f) for f in ("entity", "instance")], "V", "u", 1, *[
-        getattr(late, f) for f in ("at", "topic", "partition", "offset", "fields")
-    ]))  # fmt: skip
-    assert (len(w.alerts), w.document()["visits"]) == before
+    first = w.visit("SURVEY", row="V", op="u", entered_at=ENTERED, finished_at="2026-03-11T08:00", handler="H1")
+    before = len(w.alerts), w.document()
+    late = {**first.fields, "finished_at": None, "handler": "H0"}
+    w.take(replace(first, position=first.position - 1, at=ms("2026-03-12T09:00"), fields=late))
+    assert (len(w.alerts), w.document()) == before
+    assert w.steps[-1].dropped == 1
 
 
 def test_archived_ends_what_is_open_about_stages_that_never_ended() -> None:
@@ -307,9 +308,7 @@ def test_a_snapshot_of_an_old_life_finds_nothing_back_dated_or_out_of_order() ->
 def test_a_snapshot_row_never_overwrites_a_newer_one() -> None:
     w = surveyed()
     change = w.visit("SURVEY", row="V", op="u", entered_at=ENTERED, handler="new")
-    w.take(type(change)(
-        "visit", "A1", "V", "r", 0, change.at, change.topic, 0, 99, {**change.fields, "handler": "old"}
-    ))  # fmt: skip
+    w.take(replace(change, op="r", position=0, fields={**change.fields, "handler": "old"}))
     assert w.document()["visits"][0]["handler"] == "new"
 
 
@@ -326,17 +325,10 @@ def test_a_list_in_a_snapshot_raises_and_tells_nobody() -> None:
 def test_a_snapshot_does_not_silence_a_timer_that_fires_between_its_rows() -> None:
     w = World()
     w.manager()
-    w.app(tg_no="TG1", accepted_at="2026-02-01T09:00")
-    w.item(plan_finish_at="2026-02-01T00:00", at="2026-03-02T09:30", published_at=None, tg_no="TG1")
-    first = w.app("A2", op="r", at="2026-03-02T09:40")
-    second = w.app("A3", op="r", at="2026-03-03T09:40")
-    together = World()
-    together.manager()
-    together.item(plan_finish_at="2026-02-01T00:00", at="2026-03-02T09:30", published_at=None, tg_no="TG1")
-
-
-    step = Step()
-    together.engine.apply(together.partition, [first, second], step)
+    w.item(plan_finish_at="2026-02-01T00:00", at="2026-03-02T09:30", published_at=None)
+    other = World()
+    rows = [other.app("A2", op="r", at="2026-03-02T09:40"), other.app("A3", op="r", at="2026-03-03T09:40")]
+    w.engine.apply(w.partition, rows, step := Step())
     assert [(n.rule, n.severity) for n in step.notices] == [("R-N06", "CRITICAL")]
 
 

@@ -1,0 +1,188 @@
+"""Definition files: every fault with its file, line and column, whatever is in the file; never a traceback."""
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rules import SHIPPED, Definitions, compiled, load_definitions, read_definitions
+from rules.loader import Choice
+from rules.testing import run_tests
+from schemas import DefinitionError, Fault
+from tests.helpers.builders import World
+
+FILES = sorted(SHIPPED.rglob("*.yaml"))
+ROUNDS = 60
+NASTY = (
+    b"", b"\x00", b"\xff\xfe", b"[" * 200, b"- - - -", b"&a [*a]", b"!!python/object:os.system x", b"%YAML 3", b"<<: 1",
+    b"? {a: 1} : 2", b"\xe4\xb8", b"version: rules/v1\nversion: rules/v1", b"version: [1]", b"version: no/v9", b"null",
+    b"5", b"a: !!binary x", b"--- 1\n--- 2", b"version: process/v1\nid: 5", b"\tversion: rules/v1", b"key: 'open",
+)  # fmt: skip
+
+
+def copied(folder: Path) -> Path:
+    for path in FILES:
+        target = folder / path.relative_to(SHIPPED)
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    return folder
+
+
+def check_places(faults: list[Fault], folder: Path) -> None:
+    for fault in faults:
+        assert Path(fault.file).is_relative_to(folder)
+        lines = Path(fault.file).read_bytes().splitlines() or [b""]
+        assert 1 <= fault.line <= len(lines) + 1
+        assert fault.column >= 1
+        assert fault.message
+        assert "Traceback" not in fault.message
+
+
+def survives(folder: Path) -> list[Fault]:
+    """Read a folder; what has no fault must compile, and its tests must run without an exception."""
+    loaded = read_definitions([folder])
+    check_places(loaded.faults, folder)
+    if not loaded.faults:
+        try:
+            live_through(compiled(loaded))
+        except DefinitionError as error:
+            assert error.faults
+        else:
+            run_tests(loaded)
+    return loaded.faults
+
+
+def live_through(definitions: Definitions) -> None:
+    """Judge a life under definitions that have no fault: nothing that is wrong in them may wait until then."""
+    w = World(definitions=definitions)
+    w.item(plan_finish_at="2026-03-21T00:00")
+    w.app(tg_no="TG1")
+    for stage in ("ACCEPT", "SURVEY", "SCHEME", "DESIGN", "DESIGN_REVIEW", "BUILD", "TEST", "COMPLETE", "CONNECT", "ARCHIVE"):
+        w.visit(stage, row=stage)
+    w.until("2026-12-01T00:00")
+    for stage in ("SURVEY", "DESIGN", "CONNECT"):
+        w.visit(stage, row=stage, op="u", entered_at="2026-03-02T09:00", finished_at="2026-12-01T00:00")
+    w.document()
+
+
+def test_the_shipped_definitions_have_no_fault() -> None:
+    assert read_definitions([SHIPPED]).faults == []
+
+
+@pytest.mark.parametrize("content", NASTY, ids=range(len(NASTY)))
+def test_a_file_of_anything_gives_faults_with_places(tmp_path: Path, content: bytes) -> None:
+    copied(tmp_path)
+    (tmp_path / "bad.yaml").write_bytes(content)
+    assert survives(tmp_path) != []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_shipped_files_broken_at_random_places_give_faults_or_definitions(path: Path, tmp_path: Path) -> None:
+    rng = random.Random(path.name)
+    target = copied(tmp_path) / path.relative_to(SHIPPED)
+    for _ in range(ROUNDS):
+        target.write_bytes(broken(path.read_bytes(), rng))
+        survives(tmp_path)
+
+
+def broken(data: bytes, rng: random.Random) -> bytes:
+    """Give the file with one to three slips in it."""
+    for _ in range(rng.randrange(1, 4)):
+        at = rng.randrange(len(data))
+        words = re.findall(rb"[A-Za-z_0-9%-]+", data)
+        match rng.randrange(7):
+            case 0:
+                data = data[:at] + data[at + rng.randrange(1, 40) :]
+            case 1:
+                data = data[:at] + bytes([rng.randrange(256)]) + data[at:]
+            case 2:
+                lines = data.splitlines(keepends=True)
+                lines.insert(rng.randrange(len(lines)), lines[rng.randrange(len(lines))])
+                data = b"".join(lines)
+            case 3:
+                data = data.replace(rng.choice(words), rng.choice(words), 1)
+            case 4:
+                values = [b"null", b"[]", b"{}", b"-1", b"0wd", b"5%", b"9999999d", b"true", b"''", b"1e9", b"3wd", b"2h"]
+                data = data.replace(rng.choice(words), rng.choice(values), 1)
+            case 5:
+                data = data[:at] + rng.choice([b"{", b"}", b"[", b":", b"- ", b"\n", b"#", b'"', b"&x ", b"*x", b"{x}"]) + data[at:]
+            case _:
+                lines = data.splitlines(keepends=True)
+                index = rng.randrange(len(lines))
+                lines[index] = b" " * rng.randrange(1, 4) + lines[index]
+                data = b"".join(lines)
+    return data
+
+
+def test_structured_slips_give_faults_or_definitions(tmp_path: Path) -> None:
+    copied(tmp_path)
+    rng = random.Random(7)
+    for path in FILES:
+        target = tmp_path / path.relative_to(SHIPPED)
+        for _ in range(ROUNDS // 2):
+            data = yaml.safe_load(path.read_bytes())
+            spoil(data, rng)
+            target.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+            survives(tmp_path)
+        target.write_bytes(path.read_bytes())
+
+
+def spoil(data: object, rng: random.Random) -> None:
+    """Put something else in the place of some part."""
+    values = [None, 0, -1, "", "x", [], {}, [None], {"a": 1}, True, "5wd", "50%", "2h", 1.5, "ALARM", "{x}", "9" * 50, [["x"]]]
+    while isinstance(data, dict | list) and data:
+        key = rng.choice(list(data) if isinstance(data, dict) else range(len(data)))
+        child = data[key]  # type: ignore[index]
+        if not isinstance(child, dict | list) or not child or rng.random() < 0.2:
+            data[key] = rng.choice(values)  # type: ignore[index]
+            return
+        data = child
+
+
+def test_all_faults_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
+    copied(tmp_path)
+    (tmp_path / "a.yaml").write_text("version: nothing\n")
+    (tmp_path / "b.yaml").write_text("version: rules/v1\nid: b\nrules:\n  - {code: R-X, kind: deadline}\n")
+    loaded = read_definitions([tmp_path])
+    assert {Path(f.file).name for f in loaded.faults} == {"a.yaml", "b.yaml"}
+
+
+def test_a_fault_stands_where_it_is(tmp_path: Path) -> None:
+    copied(tmp_path)
+    path = tmp_path / "limits" / "default.yaml"
+    text = path.read_text(encoding="utf-8").replace("stage: SURVEY, limit: 5wd", "stage: SURVEY, limit: 5wx")
+    path.write_text(text, encoding="utf-8")
+    (fault,) = read_definitions([tmp_path]).faults
+    line = text.splitlines()[fault.line - 1]
+    assert line[fault.column - 1 :].startswith("5wx")
+
+
+def test_an_unknown_choice_is_refused_with_what_is_known() -> None:
+    with pytest.raises(DefinitionError) as caught:
+        load_definitions(choice=Choice(limits="none", calendar="moon"))
+    assert [f.message for f in caught.value.faults] == [
+        "no limits 'none'; known are default, older", "no calendar 'moon'; known are every_day, state_council",
+    ]  # fmt: skip
+
+
+def test_a_missing_folder_or_file_is_a_fault(tmp_path: Path) -> None:
+    (fault,) = read_definitions([tmp_path / "nowhere"]).faults
+    assert "cannot be read" in fault.message
+
+
+def test_a_later_folder_replaces_files_of_the_same_id(tmp_path: Path) -> None:
+    text = (SHIPPED / "limits" / "default.yaml").read_text(encoding="utf-8")
+    (tmp_path / "ours.yaml").write_text(text.replace("stage: SURVEY, limit: 5wd", "stage: SURVEY, limit: 2wd"), encoding="utf-8")
+    w = World(definitions=load_definitions([SHIPPED, tmp_path]))
+    w.app()
+    w.visit("SURVEY")
+    assert w.until("2026-04-01T00:00").raised("R-T03")[-1] == ("R-T03", "ALARM", "2026-03-05T00:00")
+
+
+def test_a_calendar_of_every_day_can_be_chosen() -> None:
+    w = World(definitions=load_definitions(choice=Choice(calendar="every_day")))
+    w.app()
+    w.visit("SURVEY")
+    assert w.until("2026-04-01T00:00").raised("R-T03")[-1] == ("R-T03", "ALARM", "2026-03-08T00:00")
