@@ -139,8 +139,8 @@ class Worker:
         )  # fmt: skip
         out = TrackTopics(names.changes, names.alerts, names.deltas, names.notices, names.changelog("track"))
         self.track = TrackAgent(
-            Engine(self.definitions, reference, mail_domain=config.mail_domain), out=out, counts=counts, ends=self.ends, reference=self.reader,
-            metrics=self.metrics, is_exact=is_exact, merge_wait_s=config.merge_wait_s,
+            Engine(self.definitions, reference, mail_domain=config.mail_domain), out=out, counts=counts,
+            ends=self.ends, reference=self.reader, metrics=self.metrics, is_exact=is_exact, merge_wait_s=config.merge_wait_s,
         )  # fmt: skip
         self.totals = TotalsAgent(
             deltas=names.deltas, indicators=names.indicators, changelog=names.changelog("totals"), counts=counts,

@@ -22,6 +22,8 @@ from schemas import SEVERITIES, Severity
 Single = OrderRule | BackdatedRule | CodeRule | OrphanRule | ReleasedRule
 Told = tuple[str | None, int | None]
 """Stage and visit number as a row tells them."""
+MOST_VISITS = 9_999
+"""Nobody goes through a stage more often; a larger number is a slip."""
 MOST_SHOWN = 20
 """Characters of an unknown code that a sentence quotes; such codes are anything at all."""
 
@@ -213,6 +215,10 @@ class Judgement:
             for time in (visit.entered_at, visit.finished_at, visit.suspend_from, visit.suspend_to)
         ):
             detail = f"环节{visit.stage}的时间"
+        elif visit.visit is not None and not 0 <= visit.visit <= MOST_VISITS:
+            detail = f"环节{visit.stage}的办理次数"
+        elif visit.suspend_from and visit.suspend_to and visit.suspend_to < visit.suspend_from:
+            detail = f"环节{visit.stage}的挂起时间"
         if visit.is_deleted:
             return
         if detail is not None:

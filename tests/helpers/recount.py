@@ -49,8 +49,8 @@ class News(NamedTuple):
     """A row as it was told at a time; None: deleted."""
 
     at: int
-    place: tuple[bool, str, int]
-    """Reference data comes first, then topic and offset."""
+    place: tuple[bool, str, int, int]
+    """Reference data comes first, then by topic, partition and offset."""
     table: str
     row: str
     image: Row | None
@@ -106,7 +106,8 @@ def _news(records: Iterable[Recorded]) -> Iterator[News]:
         image = value["after"] if value["op"] != "d" else None
         key = (image or value["before"] or json.loads(record.key or b"{}"))[_KEYS[table]]
         row = {name: _time(v) if name in _TIMES else v for name, v in image.items()} if image else None
-        yield News(record.timestamp, (table not in _REFERENCE, record.topic, record.offset), table, str(key), row)
+        place = (table not in _REFERENCE, record.topic, record.partition, record.offset)
+        yield News(record.timestamp, place, table, str(key), row)
 
 
 def _time(text: str | None) -> int | None:
