@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from schemas.errors import StagewatchError
 
 if TYPE_CHECKING:
-    from stagewatch.output import Output
+    from stagewatch import Output
 
 TERMINATED = 143
 """What a shell reports for a program ended by SIGTERM."""
@@ -39,7 +39,7 @@ def run(name: str, broker: str | None, output: Output, options: dict[str, int] |
         options: of the command line, those that were given.
     """
     from bench import latency, track  # noqa: PLC0415 - heavy
-    from stagewatch.settings import load_settings  # noqa: PLC0415 - heavy
+    from stagewatch import load_settings  # noqa: PLC0415 - heavy
 
     given = options or {}
     if foreign := given.keys() - OPTIONS[name]:

@@ -8,10 +8,7 @@ from collections.abc import Callable, Iterable
 
 from bench.lives import Plan, records
 from schemas import AlertEvent, Recorded, StagewatchError, decode_alert
-from stagewatch.cli_replay import load_everything
-from stagewatch.replay import Replay
-from stagewatch.settings import load_settings
-from stagewatch.topic_reader import read_topic
+from stagewatch import Replay, load_everything, load_settings, read_topic
 
 AlertKey = tuple[str, str]
 """alert_id and event: what a read-committed reader must find exactly once."""

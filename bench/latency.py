@@ -23,9 +23,7 @@ from bench.report import Goal, Report, machine
 from bench.rows import Connector
 from bench.worker_process import running_worker
 from schemas import Recorded, StagewatchError, decode_alert
-from stagewatch.output import Output
-from stagewatch.progress import Advance, progress_bar
-from stagewatch.topic_reader import TopicTail
+from stagewatch import Advance, Output, TopicTail, progress_bar
 
 ALERTS = "stagewatch.alerts"
 RATE, SECONDS = 5_000, 30

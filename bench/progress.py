@@ -6,7 +6,7 @@ from bench.broker import Broker
 from bench.rows import PARTITIONS
 from bench.worker_process import WorkerProcess
 from schemas import StagewatchError
-from stagewatch.progress import Advance
+from stagewatch import Advance
 
 CHANGES, ALERTS = "stagewatch.changes", "stagewatch.alerts"
 POLL_S = 0.1

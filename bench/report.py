@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from stagewatch.output import Output, Value
+from stagewatch import Output, Value
 
 Goal = tuple[str, float]
 """`>=` or `<=`, and the figure to reach."""

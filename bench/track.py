@@ -17,8 +17,7 @@ from bench.lives import Plan, records
 from bench.progress import Job, follow
 from bench.report import Goal, Report, machine
 from bench.worker_process import Measured, rate, running_worker
-from stagewatch.output import Output
-from stagewatch.progress import progress_bar
+from stagewatch import Output, progress_bar
 
 EVENTS = 300_000
 """Some twenty seconds of work; more is steadier."""

@@ -13,7 +13,7 @@ from rules.engine.partition import Partition, Step
 from rules.loader import SHIPPED, Choice, DefinitionSet, compiled, load_definitions, read_definitions
 from rules.models import LimitFile, Process
 from rules.reference import Reference
-from rules.state import Instance
+from rules.state import Instance, rung_parts
 from rules.testing import TestResult, run_tests
 from rules.workdays import WorkCalendar, state_council_calendar
 
@@ -43,5 +43,6 @@ __all__ = [
     "parse_duration",
     "read_definitions",
     "run_tests",
+    "rung_parts",
     "state_council_calendar",
 ]

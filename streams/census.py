@@ -8,8 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from rules import Partition
-from rules.state import Instance, rung_parts
+from rules import Instance, Partition, rung_parts
 from sinks import OPEN_STATES, Outbox
 
 KEPT_S = 5.0

@@ -140,7 +140,8 @@ class Worker:
         out = TrackTopics(names.changes, names.alerts, names.deltas, names.notices, names.changelog("track"))
         self.track = TrackAgent(
             Engine(self.definitions, reference, mail_domain=config.mail_domain), out=out, counts=counts,
-            ends=self.ends, reference=self.reader, metrics=self.metrics, is_exact=is_exact, merge_wait_s=config.merge_wait_s,
+            ends=self.ends, reference=self.reader, metrics=self.metrics, is_exact=is_exact,
+            merge_wait_s=config.merge_wait_s,
         )  # fmt: skip
         self.totals = TotalsAgent(
             deltas=names.deltas, indicators=names.indicators, changelog=names.changelog("totals"), counts=counts,
@@ -160,6 +161,8 @@ class Worker:
     def _make_store(self) -> StoreWriter | None:
         if self.config.store is None or "store" not in self.config.parts:
             return None
+        if self.config.store.startswith("sqlite"):
+            log.warning("the store is a file: beside other workers elsewhere `alerts list` sees a part (see `store`)")
         names = self.names
         return StoreWriter(
             self.config.store, owned=self._owned_logs, alerts=names.alerts, changelog=names.changelog("track"),

@@ -109,7 +109,9 @@ def test_the_capture_holds_what_was_played(capture: Path, events: list[Event]) -
     values = [json.loads(record.value) for record in read(capture) if record.value is not None]
     operations = [value["op"] for value in values]
     assert operations.count("c") == sum(e.before is None or e.key_changes for e in events)
-    assert operations.count("u") == sum(e.before is not None and e.after is not None and not e.key_changes for e in events)
+    assert operations.count("u") == sum(
+        e.before is not None and e.after is not None and not e.key_changes for e in events
+    )
     assert operations.count("d") == sum(e.after is None or e.key_changes for e in events) > 0
     assert "r" not in operations
 

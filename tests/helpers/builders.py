@@ -46,8 +46,12 @@ def shipped() -> Definitions:
 
 def fields_of(given: dict[str, Any]) -> dict[str, Any]:
     """Give fields with times as epoch ms; an argument `...` leaves a field out (missing, not null)."""
-    is_time = lambda name: name.endswith(("_at", "_from", "_to", "_finish"))  # noqa: E731
-    return {k: ms(v) if isinstance(v, str) and is_time(k) else v for k, v in given.items() if v is not ...}
+    times = ("_at", "_from", "_to", "_finish")
+    return {
+        name: ms(value) if isinstance(value, str) and name.endswith(times) else value
+        for name, value in given.items()
+        if value is not ...
+    }
 
 
 @dataclass

@@ -165,9 +165,7 @@ class _Count:
         self.of_row: dict[tuple[str, str], list[News]] = {}
         for each in self.news:
             self.of_row.setdefault((each.table, each.row), []).append(each)
-        self.items = {
-            row: versions for (table, row), versions in self.of_row.items() if table.startswith("lean_neg_")
-        }
+        self.items = {row: versions for (table, row), versions in self.of_row.items() if table.startswith("lean_neg_")}
         self.lives: dict[str, _Life] = {}
 
     def count(self) -> dict[Key, int]:
@@ -302,9 +300,7 @@ class _Life:
             severity = "WARN" if item["limit_level"] == "1" else "ALARM"
             self.total.fire(Key(rule, severity, process_of(app), self.app_no, None, None, nl_no), at, at, None)
 
-    def _rungs(
-        self, app: Row, visits: dict[str, Progress], reports: list[Row], at: int
-    ) -> Iterator[tuple[Key, int]]:
+    def _rungs(self, app: Row, visits: dict[str, Progress], reports: list[Row], at: int) -> Iterator[tuple[Key, int]]:
         customer = self.total.known("mkt_cons", app["cons_no"], at) or {}
         is_resident = customer.get("cons_type") == "resident"
         yield from self._whole(app, visits, is_resident=is_resident)
@@ -327,9 +323,7 @@ class _Life:
             yield Key("R-T14", severity, process_of(app), self.app_no, None, None, None), time
 
 
-def _stage_rungs(
-    app: Row, visit: Progress, reports: list[Row], *, is_resident: bool
-) -> Iterator[tuple[str, str, int]]:
+def _stage_rungs(app: Row, visit: Progress, reports: list[Row], *, is_resident: bool) -> Iterator[tuple[str, str, int]]:
     stage, entered, spans = visit.row["stage_code"], visit.row["entered_at"], visit.all_spans
     is_hv = app["volt_class"] == "HV"
     if stage == "ACCEPT":
@@ -369,7 +363,7 @@ def _apply(news: News, app: Row | None, visits: dict[str, Progress], reports: di
 
 def is_open(item: Row, at: int) -> bool:
     published, cleared = item["published_at"], item["cleared_at"]
-    return published is not None and published <= at and (cleared is None or cleared > at)
+    return bool(published is not None and published <= at and (cleared is None or cleared > at))
 
 
 def is_over(app: Row) -> bool:

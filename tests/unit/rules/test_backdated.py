@@ -1,5 +1,7 @@
 """Times that cannot be: ended before begun, or told long after (R-T19)."""
 
+from typing import Any
+
 import pytest
 
 from tests.helpers.builders import World
@@ -35,7 +37,7 @@ def test_a_correction_ends_the_finding() -> None:
 
 
 @pytest.mark.parametrize(("told", "is_found"), [("2026-03-05T09:00", False), ("2026-03-05T09:00:00.001", True)])
-def test_news_is_late_after_three_days(told: str, is_found: bool) -> None:
+def test_news_is_late_after_three_days(told: str, is_found: Any) -> None:
     w = application()
     w.visit("SURVEY", at=told, entered_at=MONDAY)
     assert bool(w.raised("R-T19")) == is_found

@@ -1,5 +1,7 @@
 """Deadlines of stages and of the whole process: every sentence of the contract's section 7 about them."""
 
+from typing import Any
+
 import pytest
 
 from rules import load_definitions
@@ -9,7 +11,7 @@ from tests.helpers.builders import World, ms
 FIVE_LATE = [("R-T03", "WARN", "2026-03-07T00:00"), ("R-T03", "ALARM", "2026-03-10T00:00")]
 
 
-def world(**fields: object) -> World:
+def world(**fields: Any) -> World:
     made = World()
     made.app(**fields)
     return made
@@ -62,7 +64,9 @@ def test_a_row_that_arrives_late_and_ended_raises_no_deadline() -> None:
 def test_a_timer_at_the_moment_of_a_change_waits_for_the_change() -> None:
     w = world()
     w.visit("SURVEY", row="V")
-    w.visit("SURVEY", row="V", op="u", at="2026-03-07T00:00", entered_at="2026-03-02T09:00", finished_at="2026-03-06T12:00")
+    w.visit(
+        "SURVEY", row="V", op="u", at="2026-03-07T00:00", entered_at="2026-03-02T09:00", finished_at="2026-03-06T12:00"
+    )
     assert w.raised("R-T03") == []
 
 
@@ -95,14 +99,16 @@ def test_a_suspension_on_the_day_of_entry_or_at_a_weekend_costs_nothing() -> Non
 def test_while_a_suspension_is_open_nothing_falls_due() -> None:
     w = world()
     w.visit("SURVEY", row="V")
-    w.visit("SURVEY", row="V", op="u", at="2026-03-04T10:00", entered_at="2026-03-02T09:00", suspend_from="2026-03-04T10:00")
+    w.visit(
+        "SURVEY", row="V", op="u", at="2026-03-04T10:00", entered_at="2026-03-02T09:00", suspend_from="2026-03-04T10:00"
+    )
     assert w.until("2026-12-01T00:00").raised("R-T03", "R-T14") == []
     assert w.document()["next_due_at"] is None
 
 
 def test_a_suspension_that_ends_sets_the_timers_again() -> None:
     w = world()
-    told = {"entered_at": "2026-03-02T09:00", "suspend_from": "2026-03-04T10:00"}
+    told: dict[str, Any] = {"entered_at": "2026-03-02T09:00", "suspend_from": "2026-03-04T10:00"}
     w.visit("SURVEY", row="V")
     w.visit("SURVEY", row="V", op="u", at="2026-03-04T10:00", **told)
     w.visit("SURVEY", row="V", op="u", at="2026-03-18T10:00", **told, suspend_to="2026-03-18T10:00")
@@ -113,7 +119,7 @@ def test_a_suspension_that_ends_sets_the_timers_again() -> None:
 
 def test_several_suspensions_of_one_visit_in_succession_all_count() -> None:
     w = world()
-    entered = {"row": "V", "op": "u", "entered_at": "2026-03-02T09:00"}
+    entered: dict[str, Any] = {"row": "V", "op": "u", "entered_at": "2026-03-02T09:00"}
     w.visit("SURVEY", row="V")
     w.visit("SURVEY", at="2026-03-03T09:00", **entered, suspend_from="2026-03-03T09:00")
     w.visit("SURVEY", at="2026-03-03T18:00", **entered, suspend_from="2026-03-03T09:00", suspend_to="2026-03-03T18:00")
@@ -152,7 +158,15 @@ def test_a_stage_that_ended_while_suspended_is_measured_without_the_open_span() 
     w = world()
     w.visit("SURVEY", row="V")
     w.until("2026-03-10T00:00")
-    w.visit("SURVEY", row="V", op="u", at="2026-03-11T00:00", entered_at="2026-03-02T09:00", suspend_from="2026-03-10T09:00", finished_at="2026-03-10T10:00")  # noqa: E501 - one row
+    w.visit(
+        "SURVEY",
+        row="V",
+        op="u",
+        at="2026-03-11T00:00",
+        entered_at="2026-03-02T09:00",
+        suspend_from="2026-03-10T09:00",
+        finished_at="2026-03-10T10:00",
+    )
     assert w.events("R-T03")[2:] == [("R-T03", "WARN", "closed"), ("R-T03", "ALARM", "closed")]
 
 

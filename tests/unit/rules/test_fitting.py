@@ -69,13 +69,17 @@ IDLE = "rungs: {WARN: {after: 45d}, ALARM: {after: 60d}}"
         ("sms", "{severity}：申请{instance}{stage}{verdict}", "{due:{stage}}", "cannot be filled in"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_a_fault_with_its_file(tmp_path: Path, file: str, old: str, new: str, message: str) -> None:
+def test_what_does_not_fit_is_a_fault_with_its_file(
+    tmp_path: Path, file: str, old: str, new: str, message: str
+) -> None:
     stems = {"connection": ["indicators", "rules"]}.get(file)
     if stems:  # two files of one name: only the one that has the text is changed
         file = next(s for s in stems if old in (SHIPPED / s / "connection.yaml").read_text(encoding="utf-8"))
         faults = faults_in(tmp_path, file, old, new)
     else:
-        faults = faults_with(tmp_path, file, old, new) if file != "negative_list" else faults_in(tmp_path, "rules", old, new)
+        faults = (
+            faults_with(tmp_path, file, old, new) if file != "negative_list" else faults_in(tmp_path, "rules", old, new)
+        )
     assert any(message in text for _, text in faults), faults
 
 

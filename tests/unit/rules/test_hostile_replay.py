@@ -1,11 +1,23 @@
-"""Every hostile record goes through replay: a dead letter or a finding as the contract says, and the next one counts."""
+"""Every hostile record goes through replay: a dead letter or a finding by the contract, and the next one counts."""
 
 import pytest
 
 from schemas import Recorded
 from stagewatch.replay import Replay
 from tests.helpers.builders import ms
-from tests.helpers.hostile_wire import APP, FINDING, HOSTILE, OK, PROGRESS, SILENT, Hostile, app, dump, envelope, progress
+from tests.helpers.hostile_wire import (
+    APP,
+    FINDING,
+    HOSTILE,
+    OK,
+    PROGRESS,
+    SILENT,
+    Hostile,
+    app,
+    dump,
+    envelope,
+    progress,
+)
 from tests.helpers.replaying import replayed
 
 AT, HOUR = ms("2026-03-02T09:00"), 3_600_000

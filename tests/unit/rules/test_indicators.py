@@ -99,7 +99,11 @@ def recounted(shell: Shell) -> Counter[tuple[str, str, str]]:
     """Count a few indicators from the final instances alone."""
     found: Counter[tuple[str, str, str]] = Counter()
     for instance in shell.partitions[0].instances.values():
-        if instance.main is None or instance.main.is_deleted or instance.process not in {"hv_connection", "lv_connection"}:
+        if (
+            instance.main is None
+            or instance.main.is_deleted
+            or instance.process not in {"hv_connection", "lv_connection"}
+        ):
             continue
         fields = instance.main.fields
         for code, name in (("I111", "accepted_at"), ("I161", "archived_at")):

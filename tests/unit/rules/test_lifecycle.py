@@ -208,7 +208,9 @@ def test_the_finding_about_a_class_ends_when_the_class_is_known() -> None:
     w.app(volt_class=None)
     w.lv_app(op="u", accepted_at=ENTERED)
     assert w.open() == []
-    assert {a.alert_id for a in w.alerts if a.event == "cleared"} == {a.alert_id for a in w.alerts if a.event == "raised"}
+    assert {a.alert_id for a in w.alerts if a.event == "cleared"} == {
+        a.alert_id for a in w.alerts if a.event == "raised"
+    }
 
 
 # -- deletes

@@ -66,7 +66,9 @@ def test_a_district_that_is_known_late_brings_the_application_under_the_item() -
     assert w.raised() == [("R-N01", "ALARM", "2026-03-03T09:00")]
 
 
-@pytest.mark.parametrize("item", [{"published_at": None}, {"cleared_at": "2026-03-02T09:00"}, {"published_at": "1900-01-01"}])
+@pytest.mark.parametrize(
+    "item", [{"published_at": None}, {"cleared_at": "2026-03-02T09:00"}, {"published_at": "1900-01-01"}]
+)
 def test_an_item_that_is_not_open_touches_nobody(item: dict[str, Any]) -> None:
     w = World()
     w.item(**item)
@@ -102,8 +104,9 @@ def test_other_changes_of_the_application_are_not_judged_again() -> None:
 
 def test_an_item_that_opens_over_running_applications() -> None:
     w = World()
-    for key, fields in {"A1": {}, "A2": {"tg_no": "TG2"}, "A3": {"archived_at": "2026-03-02T10:00"}}.items():
-        w.app(key, **{"tg_no": "TG1", **fields})
+    w.app("A1", tg_no="TG1")
+    w.app("A2", tg_no="TG2")
+    w.app("A3", tg_no="TG1", archived_at="2026-03-02T10:00")
     w.lv_app("A4", tg_no="TG1")
     w.app("A5", tg_no="TG1")
     w.visit("CONNECT", "A5")

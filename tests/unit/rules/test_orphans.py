@@ -1,5 +1,7 @@
 """Rows whose application is unknown, and codes that nobody knows: kept, marked, reported."""
 
+from typing import Any
+
 import pytest
 
 from rules import load_definitions, parse_duration
@@ -101,7 +103,7 @@ def test_a_stage_that_was_not_told_is_no_finding() -> None:
         ("volt_class", None, True),
     ],
 )  # fmt: skip
-def test_an_unknown_code_of_the_application_is_found(field: str, value: object, is_found: bool) -> None:
+def test_an_unknown_code_of_the_application_is_found(field: str, value: Any, is_found: Any) -> None:
     w = World()
     w.app(**{field: value})
     assert w.open() == ([("R-D02", "INFO")] if is_found else [])

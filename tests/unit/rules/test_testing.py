@@ -45,7 +45,8 @@ def test_a_right_test_has_no_faults(tmp_path: Path) -> None:
         ({"raised": [{"rule": "R-T03", "severity": "ALARM", "at": "2026-03-07"}]}, "was not raised"),
         ({"open_stages": []}, "open stages are ['SURVEY']"),
         ({"process": "lv_connection"}, "the process is hv_connection"),
-        ({"indicators": [{"code": "I111", "org_no": "", "date": "2026-03-02", "numerator": 9, "denominator": 0}]}, "I111 is 1"),
+        ({"indicators": [{"code": "I111", "org_no": "", "date": "2026-03-02", "numerator": 9, "denominator": 0}]},
+         "I111 is 1"),
     ],
 )  # fmt: skip
 def test_a_wrong_expectation_says_what_came_of_it(tmp_path: Path, change: dict[str, Any], fault: str) -> None:

@@ -37,7 +37,9 @@ def test_braces_in_a_value_are_no_parameters() -> None:
     assert WORDING.say("t", {"instance": "{stage}", "stage": "x"}) == "{stage}x"
 
 
-@pytest.mark.parametrize(("template", "unknown"), [("{instance}", []), ("{x}{y}", ["x", "y"]), ("{}", [""]), ("{0}", ["0"])])
+@pytest.mark.parametrize(
+    ("template", "unknown"), [("{instance}", []), ("{x}{y}", ["x", "y"]), ("{}", [""]), ("{0}", ["0"])]
+)
 def test_unknown_parameters_are_named(template: str, unknown: list[str]) -> None:
     assert unknown_parameters(template) == unknown
 
