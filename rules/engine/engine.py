@@ -17,6 +17,7 @@ from rules.compiler import CompiledProcess, Definitions
 from rules.engine.alerting import Alerting
 from rules.engine.contributions import Contributions, Part, differences
 from rules.engine.deadlines import usable
+from rules.engine.findings import Findings
 from rules.engine.fusion import fuse_row, fuse_visit, new_row, new_visit
 from rules.engine.judgement import Judgement, over_at
 from rules.engine.membership import ITEM, VOTE, Membership
@@ -58,6 +59,7 @@ class Engine:
         self.reference = reference
         alerting = Alerting(definitions, Routing(reference, mail_domain=mail_domain))
         self._judgement = Judgement(definitions, alerting)
+        self._findings = Findings(definitions, alerting)
         self._membership = Membership(definitions, reference, alerting)
         self._contributions = {p.id: Contributions(p, definitions.calendar) for p in definitions.processes.values()}
         self._encode = msgspec.msgpack.Encoder().encode
@@ -164,7 +166,7 @@ class Engine:
         instance.scheduled = None
         process = self._process(instance)
         if process is None:
-            self._judgement.judge_orphan(partition, instance, step)
+            self._findings.judge_orphan(partition, instance, step)
         else:
             for visit in instance.visits:
                 if visit.due is not None and visit.due <= due:
@@ -217,7 +219,7 @@ class Engine:
             if not fuse_visit(visit, change):
                 return False
         if process is None:
-            self._judgement.judge_orphan(partition, instance, step)
+            self._findings.judge_orphan(partition, instance, step)
             return True
         if was.name is not None and (change.op == "d" or was.name != (visit.stage, visit.visit)):
             self._judgement.end_visit(partition, process, instance, was.name, step)
@@ -225,8 +227,8 @@ class Engine:
                 if twin is not visit and (twin.stage, twin.visit) == was.name:
                     self._judge_visit(partition, process, instance, twin, step)
         self._judge_visit(partition, process, instance, visit, step)
-        self._judgement.judge_times(partition, process, instance, visit, was.times, step)
-        self._judgement.judge_order(partition, process, instance, visit, step)
+        self._findings.judge_times(partition, process, instance, visit, was.times, step)
+        self._findings.judge_order(partition, process, instance, visit, step)
         if (
             was.matters_to_whole
             or visit.suspend_from is not None
@@ -249,11 +251,11 @@ class Engine:
             return False
         following = self._choose(change.entity, instance.main)
         if is_first and instance.visits:
-            self._judgement.end_orphan(partition, instance, step)
+            self._findings.end_orphan(partition, instance, step)
         if following is not process:
             self._leave(partition, instance, following, step)
         instance.over_at = over_at(following, instance, partition.clock) if following else None
-        self._judgement.judge_class(partition, instance, step)
+        self._findings.judge_class(partition, instance, step)
         if following is not None:
             self._judge_all(partition, following, instance, step)
             if is_first or following is not process or moved != _whereabouts(instance.main):
@@ -351,16 +353,16 @@ class Engine:
         for visit in instance.visits:
             self._judge_visit(partition, process, instance, visit, step)
             now = usable(visit.entered_at), usable(visit.finished_at)
-            self._judgement.judge_times(partition, process, instance, visit, now, step)
-            self._judgement.judge_order(partition, process, instance, visit, step)
-        self._judgement.judge_row(partition, process, instance, step)
+            self._findings.judge_times(partition, process, instance, visit, now, step)
+            self._findings.judge_order(partition, process, instance, visit, step)
+        self._findings.judge_row(partition, process, instance, step)
         self._judgement.judge_whole(partition, process, instance, step)
 
     def _judge_visit(
         self, partition: Partition, process: CompiledProcess, instance: Instance, visit: Visit, step: Step
     ) -> None:
         self._judgement.judge_visit(partition, process, instance, visit, step)
-        self._judgement.judge_codes(partition, process, instance, visit, step)
+        self._findings.judge_codes(partition, process, instance, visit, step)
         contributions = self._contributions[process.id]
         if visit.stage in contributions.measured:
             rule = process.by_code.get(contributions.deadline_rules.get(visit.stage) or "")

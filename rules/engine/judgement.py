@@ -1,4 +1,4 @@
-"""Judgement of one instance: deadlines of its stages and of the whole, order, back-dating, unknown codes.
+"""Judgement of one instance: deadlines of its stages and of the whole.
 
 Called after every change and when a timer falls due. Idempotent: judged twice at one clock, the second
 time says nothing.
@@ -9,23 +9,17 @@ from __future__ import annotations
 from typing import cast
 
 from rules.compiler import CompiledProcess, Definitions
-from rules.durations import parse_duration
 from rules.engine.alerting import Alerting, Claim
 from rules.engine.deadlines import Deadline, RuleFace, Times, suspended, usable
 from rules.engine.equipment import object_of
+from rules.engine.findings import Single, face_of, orphan_rule
 from rules.engine.partition import Partition, Step
-from rules.models import BackdatedRule, CodeRule, OrderRule, OrphanRule, ReleasedRule
-from rules.state import Instance, Visit, is_time, rung_parts
+from rules.state import Instance, Visit, rung_parts
 from rules.workdays import WorkCalendar
 from schemas import SEVERITIES, Severity
 
-Single = OrderRule | BackdatedRule | CodeRule | OrphanRule | ReleasedRule
 Told = tuple[str | None, int | None]
 """Stage and visit number as a row tells them."""
-MOST_VISITS = 9_999
-"""Nobody goes through a stage more often; a larger number is a slip."""
-MOST_SHOWN = 20
-"""Characters of an unknown code that a sentence quotes; such codes are anything at all."""
 
 
 class Judgement:
@@ -35,8 +29,6 @@ class Judgement:
         self._definitions = definitions
         self._calendar: WorkCalendar = definitions.calendar
         self._alerting = alerting
-        self._orphans = next((p.orphan for p in definitions.processes.values() if p.orphan), None)
-        self._orphan_ms = parse_duration(self._orphans.after).clock_ms if self._orphans else 0
 
     # -- deadlines
 
@@ -150,130 +142,7 @@ class Judgement:
         if times is not None:
             visit.is_on_time = finished <= times.deadline
 
-    # -- findings
-
-    def judge_order(
-        self, partition: Partition, process: CompiledProcess, instance: Instance, visit: Visit, step: Step
-    ) -> None:
-        """Find whether this visit, or one of a stage that follows it, was entered too early (R-T18)."""
-        rule = process.order
-        if rule is None:
-            return
-        followers = process.followers.get(visit.stage or "", ())
-        for each in instance.visits:
-            if each is not visit and each.stage not in followers:
-                continue
-            stage = process.stages.get(each.stage or "")
-            if stage is None or not stage.after or each.is_deleted:
-                continue
-            broken = _broken_predecessor(process, instance, each, stage.after)
-            if broken is not None and not (partition.is_history and each.finished_at is not None):
-                claim = _finding(rule, each, other=process.stages[broken].title)
-                self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
-            elif broken is None and instance.raised and rule.code in instance.raised:
-                self._end(partition, instance, _finding(rule, each), rule, step)
-
-    def judge_times(  # noqa: PLR0913, PLR0917 - a visit, now and before
-        self, partition: Partition, process: CompiledProcess, instance: Instance, visit: Visit,
-        before: tuple[int | None, int | None], step: Step,
-    ) -> None:  # fmt: skip
-        """Find a visit that ended before it began, or whose newly told times lie far back (R-T19)."""
-        rule = process.backdated
-        now = (usable(visit.entered_at), usable(visit.finished_at))
-        if rule is None or visit.is_deleted:
-            return
-        detail = None
-        if now[0] is not None and now[1] is not None and now[1] < now[0]:
-            detail = "结束早于开始"
-        elif now == before:
-            return
-        elif not partition.is_history:
-            earliest = partition.clock - process.max_lag_ms
-            if any(t is not None and t != old and t < earliest for t, old in zip(now, before, strict=True)):
-                detail = "登记时间远晚于发生时间"
-        is_corrected = any(old is not None and t != old for t, old in zip(now, before, strict=True))
-        if detail is not None and not (partition.is_history and now[1] is not None):
-            claim = _finding(rule, visit, detail=detail)
-            self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
-        elif detail is None and is_corrected and instance.raised and rule.code in instance.raised:
-            self._end(partition, instance, _finding(rule, visit), rule, step)
-
-    def judge_codes(
-        self, partition: Partition, process: CompiledProcess, instance: Instance, visit: Visit, step: Step
-    ) -> None:
-        """Find an unknown stage and times that no calendar means (1900, 9999) (R-D02)."""
-        rule = process.unknown_code
-        if rule is None:
-            return
-        detail = None
-        if visit.stage is None and ("stage", -1) in visit.older:
-            return  # not told yet: missing, not null
-        if visit.stage not in process.stages:
-            detail = f"环节{visit.stage}"
-        elif any(
-            time is not None and usable(time) is None
-            for time in (visit.entered_at, visit.finished_at, visit.suspend_from, visit.suspend_to)
-        ):
-            detail = f"环节{visit.stage}的时间"
-        elif visit.visit is not None and not 0 <= visit.visit <= MOST_VISITS:
-            detail = f"环节{visit.stage}的办理次数"
-        elif visit.suspend_from and visit.suspend_to and visit.suspend_to < visit.suspend_from:
-            detail = f"环节{visit.stage}的挂起时间"
-        if visit.is_deleted:
-            return
-        if detail is not None:
-            claim = _finding(rule, visit, detail=detail)
-            self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
-        elif instance.raised and rule.code in instance.raised:
-            self._end(partition, instance, _finding(rule, visit), rule, step)
-
-    def judge_row(self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step) -> None:
-        """Find unknown codes, and times that no calendar means, in the instance's own row (R-D02)."""
-        rule, main = process.unknown_code, instance.main
-        if rule is None or main is None or main.is_deleted:
-            return
-        details = [f"{name}的时间" for name, v in main.fields.items() if is_time(name, v) and usable(v) is None]
-        for name, known in process.codes.items():
-            value = main.fields.get(name)
-            if isinstance(value, str | int) and value not in known:
-                details.append(f"{name}为{str(value)[:MOST_SHOWN]}")
-        claim = Claim(face_of(rule), places=(main.place,), values={"detail": "、".join(details)})
-        if details:
-            self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
-        elif instance.raised and rule.code in instance.raised and not _has_nameless(instance):
-            self._end(partition, instance, claim, rule, step)
-
-    def judge_class(self, partition: Partition, instance: Instance, step: Step) -> None:
-        """Find an instance whose row fits no process (R-D02): kept, marked, not judged."""
-        rule = next((p.unknown_code for p in self._definitions.processes.values() if p.unknown_code), None)
-        if rule is None or instance.main is None:
-            return
-        value = instance.main.fields.get("volt_class")
-        claim = Claim(face_of(rule), places=(instance.main.place,), values={"detail": f"电压等级类别{value}"})
-        if instance.process is None and not instance.main.is_deleted:
-            self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
-
-    def judge_orphan(self, partition: Partition, instance: Instance, step: Step) -> None:
-        """Report rows whose instance is still unknown after a while (R-D03)."""
-        instance.due = None
-        rule = self._orphans
-        if rule is None or instance.main is not None:
-            return
-        rows = [v.place for v in instance.visits if not v.is_deleted]
-        claim = Claim(face_of(rule), places=tuple(rows[:1]), values={"since": instance.since})
-        due = instance.since + self._orphan_ms
-        if due <= partition.clock and rows:
-            self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity, due=due)
-        elif rows:
-            instance.due = due
-        else:
-            self._end(partition, instance, claim, rule, step)
-
-    def end_orphan(self, partition: Partition, instance: Instance, step: Step) -> None:
-        """The application of waiting rows has arrived."""
-        if self._orphans is not None:
-            claim = Claim(face_of(self._orphans), values={"since": instance.since})
-            self._end(partition, instance, claim, self._orphans, step)
+    # -- what goes with a row
 
     def end_visit(
         self, partition: Partition, process: CompiledProcess, instance: Instance, told: Told, step: Step
@@ -306,11 +175,8 @@ class Judgement:
             singles: list[Single | None] = [p.unknown_code for p in self._definitions.processes.values()]
         else:
             singles = [process.order, process.backdated, process.unknown_code]
-        found = {rule.code: face_of(rule) for rule in (*singles, self._orphans) if rule is not None}
+        found = {rule.code: face_of(rule) for rule in (*singles, orphan_rule(self._definitions)) if rule is not None}
         return found | {rule.code: rule.face for rule in (process.by_code.values() if process else ())}
-
-    def _end(self, partition: Partition, instance: Instance, claim: Claim, rule: Single, step: Step) -> None:
-        self._alerting.end_rung(partition, instance, claim, step, severity=rule.severity, ended_at=None)
 
 
 def over_at(process: CompiledProcess, instance: Instance, clock: int) -> int | None:
@@ -354,30 +220,6 @@ def _has_open_twin(instance: Instance, visit: Visit) -> bool:
     )
 
 
-def _has_nameless(instance: Instance) -> bool:
-    """Tell whether a visit without stage and number could hold a finding in the place of the instance's own."""
-    return any(v.stage is None and v.visit is None and not v.is_deleted for v in instance.visits)
-
-
-def _broken_predecessor(process: CompiledProcess, instance: Instance, visit: Visit, after: list[str]) -> str | None:
-    entered = usable(visit.entered_at)
-    if entered is None:
-        return None
-    for code in after:
-        before = [v for v in instance.visits if v.stage == code and not v.is_deleted and _entered(v) <= entered]
-        if not before:
-            continue
-        last = max(before, key=lambda v: (v.visit or 0, _entered(v)))
-        finished = usable(last.finished_at)
-        if finished is None or finished > entered or last.result in process.rejected:
-            return code
-    return None
-
-
-def _entered(visit: Visit) -> int:
-    return usable(visit.entered_at) or 0
-
-
 def _visit_claim(rule: Deadline, process: CompiledProcess, visit: Visit, times: Times | None) -> Claim:
     stage = process.stages.get(visit.stage or "")
     dept = visit.dept or (stage.department if stage else None)
@@ -391,12 +233,3 @@ def _visit_claim(rule: Deadline, process: CompiledProcess, visit: Visit, times: 
         values=values,
         counts_workdays=rule.counts_workdays,
     )
-
-
-def _finding(rule: Single, visit: Visit, **values: object) -> Claim:
-    return Claim(face_of(rule), visit.stage, visit.visit, dept=visit.dept, places=(visit.place,), values=values)
-
-
-def face_of(rule: Single) -> RuleFace:
-    """Give the part of a rule that alerts show."""
-    return RuleFace(rule.code, rule.version, rule.title, tuple(rule.tell), rule.text)

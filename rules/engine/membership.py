@@ -12,7 +12,7 @@ from rules.compiler import CompiledProcess, Definitions
 from rules.engine.alerting import Alerting, Claim
 from rules.engine.deadlines import RuleFace
 from rules.engine.equipment import equipment, object_of
-from rules.engine.judgement import face_of
+from rules.engine.findings import face_of
 from rules.engine.partition import Partition, Step
 from rules.models import MembershipRule
 from rules.reference import Fields, Reference, is_open

@@ -13,7 +13,7 @@ import pytest
 from kafka import KafkaConsumer
 
 from bench.kafka_server import KafkaServer
-from stagewatch.receivers import SmtpReceiver, SmsReceiver
+from stagewatch.receivers import SmsReceiver, SmtpReceiver
 from tests.helpers.connect import Connect, deployed_connector
 from tests.helpers.postgres import Postgres
 from tests.helpers.worker import STAGEWATCH, WorkerProcess, running_worker

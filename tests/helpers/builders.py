@@ -81,7 +81,7 @@ class World:
     def app(self, key: str = "A1", *, op: Op = "c", at: str | None = None, **fields: Any) -> Change:
         """An HV application of one source, accepted now."""
         given = {**HV, "app_no": key, "accepted_at": at or self.now, "archived_at": None, **fields}
-        return self.feed("application", key, key, op, at, given)
+        return self.feed("application", key, key, op=op, at=at, given=given)
 
     def lv_app(self, key: str = "A1", **fields: Any) -> Change:
         return self.app(key, **{"volt_class": "LV", **fields})
@@ -93,7 +93,7 @@ class World:
         """A progress row with all its columns, entered now."""
         empty = dict.fromkeys(("finished_at", "result", "suspend_from", "suspend_to", "dept", "handler"))
         given = {"stage": stage, "visit": visit, "entered_at": at or self.now, **empty, **fields}
-        return self.feed("visit", key, row or f"{key}-{stage}-{visit}", op, at, given)
+        return self.feed("visit", key, row or f"{key}-{stage}-{visit}", op=op, at=at, given=given)
 
     def item(self, key: str = "N1", *, op: Op = "c", at: str | None = None, **fields: Any) -> Change:
         """A listed transformer T1 of district TG1, level 2, determined and published now, to be mended next year."""
@@ -102,7 +102,7 @@ class World:
             "determined_at": at or self.now, "published_at": at or self.now, "plan_finish_at": "2027-12-31",
             "cleared_at": None, **fields,
         }  # fmt: skip
-        return self.feed("negative_item", key, key, op, at, given)
+        return self.feed("negative_item", key, key, op=op, at=at, given=given)
 
     def line_item(self, key: str = "N1", line_no: str = "L1", **fields: Any) -> Change:
         return self.item(key, nl_type="DIST_LINE", tg_no=..., trans_no=..., line_no=line_no, **fields)
@@ -111,7 +111,7 @@ class World:
         self, entity: str, row: str, key: str = "", *, op: Op = "c", at: str | None = None, **fields: Any
     ) -> Change:
         """Any other row: of an instance (`key`), or of reference data."""
-        return self.feed(entity, key, row, op, at, fields)
+        return self.feed(entity, key, row, op=op, at=at, given=fields)
 
     def manager(self, tg_no: str = "TG1", no: str = "M1", **fields: Any) -> Change:
         given = {"mgr_no": no, "mgr_name": f"经理{no}", "mobile": "13800000001", "sup_method": "sms", **fields}
@@ -119,9 +119,9 @@ class World:
 
     def delete(self, entity: str, row: str, key: str = "", *, at: str | None = None, **fields: Any) -> Change:
         """A delete; without `key` its image names no instance."""
-        return self.feed(entity, key, row, "d", at, fields)
+        return self.feed(entity, key, row, op="d", at=at, given=fields)
 
-    def feed(self, entity: str, key: str, row: str, op: Op, at: str | None, given: dict[str, Any]) -> Change:
+    def feed(self, entity: str, key: str, row: str, *, op: Op, at: str | None, given: dict[str, Any]) -> Change:
         self.positions += 1
         self.now = at or self.now
         arrival = ms(self.now)

@@ -17,7 +17,7 @@ from schemas import Recorded, decode_alert, parse_recorded
 from stagewatch.replay import Replay
 from tests.helpers.brokers import make_topics
 
-SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
+SAMPLES = Path(__file__).parents[1] / "data"
 CAPTURE = SAMPLES / "connection-2026-postgres.jsonl.gz"
 TOPICS = (
     "cdc.lean.lean_neg_trans", "cdc.mkt.mkt_app", "cdc.mkt.mkt_app_progress", "cdc.mkt.tg_manager", "cdc.ymd.ymd_tg",

@@ -249,9 +249,9 @@ class _Count:
         ends = [t for t in (published, cleared) if t is not None]
         dues.append(("R-N07", "WARN", workdays_after(determined, 3, []), min(ends, default=None)))
         for rule, severity, due, stop in dues:
-            due = max(due, determined, since)
-            if stop is None or due < stop:
-                self.fire(Key(rule, severity, "negative_list", nl_no, None, None, nl_no), due, since, before)
+            at = max(due, determined, since)
+            if stop is None or at < stop:
+                self.fire(Key(rule, severity, "negative_list", nl_no, None, None, nl_no), at, since, before)
 
     def _opened(self, nl_no: str, item: Row, at: int) -> None:
         for app_no, life in self.lives.items():

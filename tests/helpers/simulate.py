@@ -241,11 +241,11 @@ class World:
         is_line = self.chance(0.3)
         table = "lean.lean_neg_line" if is_line else "lean.lean_neg_trans"
         index = rng.randrange(len(self.districts))
-        where: dict[str, str | None] = (
-            {"line_no": f"L{index % 4}"} if is_line else {"trans_no": f"T{index:02d}", "tg_no": f"TG{index:02d}"}
-        )
-        if not is_line and self.chance(0.2):
-            where = {"trans_no": f"T{index:02d}", "tg_no": None}
+        where: dict[str, str | None] = {"trans_no": f"T{index:02d}", "tg_no": f"TG{index:02d}"}
+        if is_line:
+            where = {"line_no": f"L{index % 4}"}
+        elif self.chance(0.2):
+            where["tg_no"] = None
         determined = START + self.days(0, 80)
         planned: date = (determined + self.days(2, 50)).astimezone(SHANGHAI).date()
         self.insert(determined + self.days(0, 2) * self.chance(0.3), handle, table, nl_no=handle, org_no="3340101",

@@ -188,8 +188,8 @@ def test_redelivery_of_any_change_changes_nothing(seed: int, rng: random.Random)
     again: list[Change] = []
     for number, change in enumerate(changes):
         again.append(change)
-        for _ in range(rng.randrange(3)):
-            again.append(msgspec.structs.replace(changes[rng.randrange(number + 1)], at=change.at))
+        repeats = [changes[rng.randrange(number + 1)] for _ in range(rng.randrange(3))]
+        again += [msgspec.structs.replace(repeat, at=change.at) for repeat in repeats]
     repeated = Shell().feed(again).advance()
     assert (
         counted(repeated.alerts) - counted(plain.alerts)
