@@ -36,6 +36,10 @@ SINGLE_NODE = {
     "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
 }
 
+JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""A broker of minutes shares two cores with what is tested. Its optimising compiler would take most of its CPU in
+those minutes, for code that would only be fast afterwards; and a small heap needs no parallel collector."""
+
 
 class KafkaServer:
     """One broker with its own data folder. A restart keeps ports and data.
@@ -46,7 +50,8 @@ class KafkaServer:
     def __init__(self, folder: Path, *, heap: str = "512m", properties: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.port, self._controller_port = free_ports(2)
-        self._java = [program("java"), "-cp", f"{jars('kafka')}/*", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        classes = f"{jars('kafka')}/*"
+        self._java = [program("java"), *JVM, "-cp", classes, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
         self._settings = folder / "server.properties"
         self._extra = dict(properties or {})
         command = [*self._java, f"-Xmx{heap}", "kafka.Kafka", str(self._settings)]

@@ -105,7 +105,7 @@ def _quoted(text: str | None) -> str:
 
 
 def _unquoted(text: str) -> str | None:
-    return text.replace("%7C", "|").replace("%25", "%") or None
+    return text.replace("%7C", "|").replace("%25", "%") if "%" in text else text or None
 
 
 class Instance(msgspec.Struct, array_like=True, gc=False):

@@ -141,6 +141,10 @@ class Agent(Protocol):
     def interval_s(self) -> float:
         """A busy partition commits this often; an idle one at once."""
 
+    @property
+    def quick_s(self) -> float:
+        """Least time between the transactions of a partition that is not busy."""
+
     def open(self, lease: Lease) -> Logic:
         """Make the empty state of a partition just taken over."""
 

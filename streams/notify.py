@@ -32,6 +32,8 @@ class NotifyAgent:
 
     name = "notify"
     interval_s = 0.1
+    quick_s = 0.2
+    """A message waits longer for company; alerts need the broker more."""
 
     def __init__(  # noqa: PLR0913 - what a partition of it shares with the others
         self,

@@ -34,9 +34,9 @@ SETTLE_TIMEOUT_S = 8.0
 """SIGTERM must end the process within 10 s."""
 BUSY_BACKLOG = 300
 """Records waiting: above it, fewer and larger transactions are worth more than a quick one."""
-QUICK_S, QUICK_LEASES = 0.03, 16
-"""Least time between transactions of a partition that is not busy; longer where there are more of them, for each
-costs a millisecond of CPU, whatever is in it."""
+QUICK_LEASES = 16
+"""With more leases than that a partition that is not busy waits longer between transactions: each costs some
+milliseconds of CPU, here and at the broker, whatever is in it."""
 MAX_QUEUED = 2
 """Batches of one partition in Faust's queue: one in work, one ready."""
 MAX_BACKLOG = 40_000
@@ -189,7 +189,8 @@ class Partitions:
             with suppress(TimeoutError):
                 await asyncio.wait_for(partition.hurry.wait(), LAZY_S)
         is_busy = partition.logic.backlog() > BUSY_BACKLOG
-        interval_s = partition.agent.interval_s if is_busy else QUICK_S * max(1.0, len(self._owned) / QUICK_LEASES)
+        agent, crowd = partition.agent, max(1.0, len(self._owned) / QUICK_LEASES)
+        interval_s = agent.interval_s if is_busy else agent.quick_s * crowd
         wait = partition.started + interval_s - time.monotonic()
         if wait > 0 and not flow_ends.is_set() and not self.is_stopping:
             await asyncio.sleep(wait)

@@ -62,6 +62,7 @@ class RekeyAgent:
     name = "rekey"
     changelog = None
     interval_s = 0.1
+    quick_s = 0.03
 
     def __init__(  # noqa: PLR0913 - what a lease of it shares with the others
         self,

@@ -57,6 +57,7 @@ class TrackAgent:
 
     name = "track"
     interval_s = 0.1
+    quick_s = 0.03
 
     def __init__(  # noqa: PLR0913 - what a partition of it shares with the others
         self,

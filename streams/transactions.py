@@ -18,6 +18,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from schemas.errors import Broken
 from streams.logic import Batch, Committed, Records, SourcePartition
+from streams.pipeline import announce, ask_at_once
 
 COMMIT_TIMEOUT_S = 30.0
 """aiokafka repeats EndTxn for ever; longer than this the worker is useless."""
@@ -87,6 +88,7 @@ class Transactions:
     async def fence(self) -> None:
         """Become the owner."""
         self._producer = AIOKafkaProducer(**self._settings)
+        ask_at_once(self._producer)
         try:
             await self._producer.start()
         except Exception as exc:
@@ -107,6 +109,7 @@ class Transactions:
         # Offsets first, and all topics before any waits: while the coordinator still adds something to
         # the transaction, the broker refuses produce requests for it (KIP-890) and a backoff is lost.
         if batch.offsets:
+            announce(producer, batch.writes)
             await producer.send_offsets_to_transaction(_kafka_offsets(batch.offsets), self._group_id)
         await send_all(producer, batch.writes)
         await producer.commit_transaction()

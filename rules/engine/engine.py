@@ -36,17 +36,14 @@ class _Told(NamedTuple):
 
     name: tuple[str | None, int | None] | None
     """Stage and visit number; None: the row was not known, or deleted."""
+    stage: str | None
     times: tuple[int | None, int | None]
     """Entered and finished."""
     matters_to_whole: bool
     """A rule about the whole instance may look at it."""
 
-    @property
-    def stage(self) -> str | None:
-        return self.name[0] if self.name else None
 
-
-NOTHING_TOLD = _Told(None, (None, None), matters_to_whole=False)
+NOTHING_TOLD = _Told(None, None, (None, None), matters_to_whole=False)
 
 
 class Engine:
@@ -229,11 +226,8 @@ class Engine:
         self._judge_visit(partition, process, instance, visit, step)
         self._findings.judge_times(partition, process, instance, visit, was.times, step)
         self._findings.judge_order(partition, process, instance, visit, step)
-        if (
-            was.matters_to_whole
-            or visit.suspend_from is not None
-            or {visit.stage, was.stage} & process.watched_by_whole
-        ):
+        watched = process.watched_by_whole
+        if was.matters_to_whole or visit.suspend_from is not None or visit.stage in watched or was.stage in watched:
             self._judgement.judge_whole(partition, process, instance, step)
         after = self._contributions[process.id].of_visit(instance, visit)
         if before != after:
@@ -390,6 +384,6 @@ def _whereabouts(row: Row | None) -> tuple[object, ...]:
 
 def _told(visit: Visit) -> _Told:
     if visit.is_deleted:
-        return _Told(None, (None, None), matters_to_whole=True)
+        return _Told(None, visit.stage, (None, None), matters_to_whole=True)
     times = usable(visit.entered_at), usable(visit.finished_at)
-    return _Told((visit.stage, visit.visit), times, visit.suspend_from is not None)
+    return _Told((visit.stage, visit.visit), visit.stage, times, visit.suspend_from is not None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from rules.compiler import CompiledProcess, Definitions
 from rules.durations import parse_duration
 from rules.engine.alerting import Alerting, Claim
-from rules.engine.deadlines import RuleFace, usable
+from rules.engine.deadlines import EARLIEST, LATEST, RuleFace, usable
 from rules.engine.partition import Partition, Step
 from rules.models import BackdatedRule, CodeRule, OrderRule, OrphanRule, ReleasedRule
 from rules.state import Instance, Visit, is_time
@@ -60,20 +60,17 @@ class Findings:
         now = (usable(visit.entered_at), usable(visit.finished_at))
         if rule is None or visit.is_deleted:
             return
-        detail = None
-        if now[0] is not None and now[1] is not None and now[1] < now[0]:
-            detail = "结束早于开始"
-        elif now == before:
+        is_reversed = now[0] is not None and now[1] is not None and now[1] < now[0]
+        if now == before and not is_reversed:
             return
-        elif not partition.is_history:
-            earliest = partition.clock - process.max_lag_ms
-            if any(t is not None and t != old and t < earliest for t, old in zip(now, before, strict=True)):
-                detail = "登记时间远晚于发生时间"
-        is_corrected = any(old is not None and t != old for t, old in zip(now, before, strict=True))
-        if detail is not None and not (partition.is_history and now[1] is not None):
-            claim = _finding(rule, visit, detail=detail)
-            self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
-        elif detail is None and is_corrected and instance.raised and rule.code in instance.raised:
+        news = [(t, old) for t, old in zip(now, before, strict=True) if t != old]
+        earliest = partition.clock - process.max_lag_ms
+        is_late = not partition.is_history and any(t is not None and t < earliest for t, _ in news)
+        if is_reversed or is_late:
+            if not (partition.is_history and now[1] is not None):
+                claim = _finding(rule, visit, detail="结束早于开始" if is_reversed else "登记时间远晚于发生时间")
+                self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
+        elif instance.raised and rule.code in instance.raised and any(old is not None for _, old in news):
             self._end(partition, instance, _finding(rule, visit), rule, step)
 
     def judge_codes(
@@ -83,22 +80,15 @@ class Findings:
         rule = process.unknown_code
         if rule is None:
             return
+        if visit.is_deleted or (visit.stage is None and ("stage", -1) in visit.older):
+            return  # a stage that was not told yet is missing, not null
         detail = None
-        if visit.stage is None and ("stage", -1) in visit.older:
-            return  # not told yet: missing, not null
         if visit.stage not in process.stages:
             detail = f"环节{visit.stage}"
-        elif any(
-            time is not None and usable(time) is None
-            for time in (visit.entered_at, visit.finished_at, visit.suspend_from, visit.suspend_to)
-        ):
+        elif _has_odd_time(visit):
             detail = f"环节{visit.stage}的时间"
         elif visit.visit is not None and not 0 <= visit.visit <= MOST_VISITS:
             detail = f"环节{visit.stage}的办理次数"
-        elif visit.suspend_from and visit.suspend_to and visit.suspend_to < visit.suspend_from:
-            detail = f"环节{visit.stage}的挂起时间"
-        if visit.is_deleted:
-            return
         if detail is not None:
             claim = _finding(rule, visit, detail=detail)
             self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
@@ -155,6 +145,17 @@ class Findings:
 
     def _end(self, partition: Partition, instance: Instance, claim: Claim, rule: Single, step: Step) -> None:
         self._alerting.end_rung(partition, instance, claim, step, severity=rule.severity, ended_at=None)
+
+
+def _has_odd_time(visit: Visit) -> bool:
+    """Tell whether a time is one that no calendar means, or a suspension ends before it begins (hot path)."""
+    entered, finished, begin, end = visit.entered_at, visit.finished_at, visit.suspend_from, visit.suspend_to
+    return (
+        (entered is not None and not EARLIEST < entered < LATEST)
+        or (finished is not None and not EARLIEST < finished < LATEST)
+        or (begin is not None and not EARLIEST < begin < LATEST)
+        or (end is not None and (not EARLIEST < end < LATEST or (begin is not None and end < begin)))
+    )
 
 
 def _has_nameless(instance: Instance) -> bool:

@@ -94,8 +94,10 @@ class Membership:
         had_any = False
         for code in [code for code in rules if code in (instance.raised or {})]:
             for key, raised in list((instance.raised or {})[code].items()):
+                if not raised.is_open:
+                    continue
                 _, _, of_item, severity = rung_parts(key)
-                if not raised.is_open or of_item is None or of_item in keep or (item is not None and of_item != item):
+                if of_item is None or of_item in keep or (item is not None and of_item != item):
                     continue
                 fields = self._reference.last_known(ITEM, of_item, partition.clock) or {}
                 thing = equipment(of_item, fields) or AlertObject(rules[code].object_type, "", of_item)

@@ -213,9 +213,9 @@ class _Count:
     def hangs_below(self, app: Row, item: Row, at: int) -> bool:
         tg = self.known("ymd_tg", app["tg_no"], at) or {}
         if "trans_no" not in item:
-            return item["line_no"] == (app["line_no"] or tg.get("line_no"))
+            return bool(item["line_no"] == (app["line_no"] or tg.get("line_no")))
         is_below = item["tg_no"] is not None and item["tg_no"] == app["tg_no"]
-        return is_below or (item["trans_no"] is not None and item["trans_no"] == tg.get("trans_no"))
+        return bool(is_below or (item["trans_no"] is not None and item["trans_no"] == tg.get("trans_no")))
 
     # -- list items
 

@@ -1,6 +1,8 @@
 """The session fixtures for real services. Imported by `tests/conftest.py`; started only when asked for."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -34,9 +36,16 @@ def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """Real PostgreSQL with logical replication; empty, shared by the session."""
-    with needs("postgres"), running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+def postgres() -> Iterator[Postgres]:
+    """Real PostgreSQL with logical replication; empty, shared by the session.
+
+    Not in pytest's own folder: that is closed to other users again whenever another session starts.
+    """
+    with (
+        TemporaryDirectory(prefix="stagewatch-") as folder,
+        needs("postgres"),
+        running_postgres(Path(folder)) as server,
+    ):
         yield server
 
 

@@ -112,7 +112,12 @@ class Shell:
 
 def settled(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Give documents without what the order of arrival decides: of alerts, what is open by its deadline alone."""
-    return [{**doc, "alerts": _standing(doc["alerts"])} for doc in documents]
+    return [{**doc, "alerts": [] if _is_suspended(doc) else _standing(doc["alerts"])} for doc in documents]
+
+
+def _is_suspended(doc: dict[str, Any]) -> bool:
+    """While a suspension is open nothing falls due, but what fell due before it began stands: arrival decides."""
+    return any(v["suspend_from"] and not v["suspend_to"] and not v["finished_at"] for v in doc["visits"])
 
 
 def _standing(alerts: list[dict[str, Any]]) -> list[tuple[Any, ...]]:

@@ -59,7 +59,7 @@ class RememberingLogic:
 
 class OneAgent:
     changelog = None
-    interval_s = 0.0
+    interval_s = quick_s = 0.0
 
     def __init__(self, name: str, *topics: str, changelog: str | None = None) -> None:
         self.name, self.topics, self.changelog = name, frozenset(topics), changelog
