@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -159,7 +160,7 @@ def test_a_manager_who_works_online_gets_a_mail(path: Route) -> None:
 def test_a_new_list_item_tells_the_manager_of_running_applications_once(path: Route) -> None:
     for number in (4, 5):
         _insert_application(path.sql, f"33260000000{number}", "TG0001", datetime.now(UTC))
-        _wait(lambda n=number: _instance(path.worker, f"33260000000{n}"), "the application")
+        _wait(partial(_instance, path.worker, f"33260000000{number}"), "the application")
     now = datetime.now(UTC)
     path.sql.execute(
         "insert into lean.lean_neg_trans (nl_no, org_no, trans_no, tg_no, determined_at, plan_finish_at, limit_level, "

@@ -7,8 +7,8 @@ import holidays
 import pytest
 
 import rules
-from rules.workdays import WorkCalendar, YearDays, failed_tests, state_council_calendar
 from rules.calendar_overlay import Overlay, parse_overlay
+from rules.workdays import WorkCalendar, YearDays, failed_tests, state_council_calendar
 from schemas.errors import DefinitionError
 
 CALENDAR = state_council_calendar()
