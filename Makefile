@@ -36,7 +36,7 @@ check: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --quiet -n 2 $(ARGS) $(FAST_TESTS)
+	HYPOTHESIS_PROFILE=check $(BIN)/python -m pytest --quiet -n 2 $(ARGS) $(FAST_TESTS)
 	$(BIN)/stagewatch check
 
 format: install-dev

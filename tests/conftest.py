@@ -16,7 +16,9 @@ SLOW_KINDS_TIMEOUT_S = 300
 # At the desk property tests look for new cases at every run; in CI the same ones decide every time.
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-settings.load_profile("ci" if os.environ.get("CI") else "desk")
+# `make check` has a quick look at every law; `make test` looks at each a hundred times.
+settings.register_profile("check", deadline=None, derandomize=True, max_examples=15)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "desk"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

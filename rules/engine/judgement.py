@@ -45,7 +45,7 @@ class Judgement:
         for rule in process.by_stage.get(visit.stage or "", ()):
             is_raised = raised is not None and rule.code in raised
             if ended_at is not None:
-                if is_raised and not _has_open_twin(instance, visit):
+                if is_raised and (instance.over_at is not None or not _has_open_twin(instance, visit)):
                     times = rule.times(instance, visit, partition)
                     claim = _visit_claim(rule, process, visit, times)
                     self._end_rungs(partition, instance, claim, times, step, ended_at)

@@ -270,6 +270,14 @@ def test_a_changed_primary_key_carries_the_alerts_of_its_stage_over(order: str) 
     assert w.open("R-T03") == []
 
 
+def test_two_rows_of_one_visit_end_together_with_the_application() -> None:
+    w = surveyed()
+    w.visit("SURVEY", row="V9")
+    w.until("2026-03-11T00:00")
+    w.app(op="u", accepted_at=ENTERED, archived_at="2026-03-11T00:00")
+    assert w.open() == []
+
+
 def test_a_row_that_is_inserted_again_lives_again() -> None:
     w = surveyed()
     w.delete("visit", "V", at="2026-03-03T09:00")
