@@ -14,9 +14,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, UnknownError, UnsupportedVersionError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
-from schemas.errors import Broken
+from schemas.errors import Broken, TryLater
 from streams.logic import Batch, Committed, Records, SourcePartition
 from streams.pipeline import announce, ask_at_once
 
@@ -162,14 +163,19 @@ def _kafka_offsets(offsets: Mapping[SourcePartition, Committed]) -> dict[TopicPa
 
 
 async def has_transactions(application_id: str, settings: Settings) -> bool:
-    """Try InitProducerId: brokers without transactions answer with an error (Tansu: UnknownError)."""
+    """Try InitProducerId: a broker without transactions refuses it (Tansu: UnknownError).
+
+    Raises TryLater if there is no answer: to take silence for a refusal would cost exactly-once unnoticed.
+    """
     producer = AIOKafkaProducer(
         transactional_id=f"{application_id}-probe-{id(settings):x}", transaction_timeout_ms=1000, **settings
     )
     try:
         await asyncio.wait_for(producer.start(), PROBE_TIMEOUT_S)
-    except Exception:  # noqa: BLE001 - any refusal means no
+    except (UnknownError, UnsupportedVersionError, IncompatibleBrokerVersion):
         return False
+    except (KafkaError, TimeoutError) as exc:
+        raise TryLater(f"the broker does not say whether it has transactions: {exc!r}") from exc
     else:
         return True
     finally:
