@@ -7,6 +7,7 @@ Why: only while everything that was written has been read may the wall clock dri
 import asyncio
 import logging
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -20,12 +21,12 @@ log = logging.getLogger("stagewatch.ends")
 
 ASK_EVERY_S = 0.25
 """A timer may lag a second: question, marks and transaction must fit in."""
-ASK_AGAIN_S = 0.02
+ASK_AGAIN_S = 0.04
 """While changes wait to be judged the next question comes this soon."""
 WRITTEN_WITHIN_MS = 20
 """A record is in its log this soon after its timestamp: producers stamp it before they send it. A question asked
 so much later has counted it."""
-KEPT_ANSWERS = 40
+KEPT_ANSWERS = 250
 """Under steady load marks trail the ends: an answer some seconds old is the newest that they have passed."""
 FRESH_S = 5.0
 """Older answers say nothing: the broker is out of reach, and nothing is judged until it is back."""
@@ -61,6 +62,12 @@ class Ends:
         if not self.answers or self._now() * 1000 - self.answers[0].asked_at > FRESH_S * 1000:
             return None
         return self.answers[0]
+
+    def newest(self, is_reached: Callable[[Answer], bool]) -> Answer | None:
+        """Give the newest answer that is reached; None if none is. Whoever reached one has reached all older ones."""
+        answers = list(self.answers)
+        index = bisect_left(answers, 1, key=lambda answer: int(is_reached(answer)))
+        return answers[index] if index < len(answers) else None
 
     def ask_soon(self) -> None:
         """Changes wait for a newer answer."""

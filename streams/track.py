@@ -201,11 +201,9 @@ class Tracking:
 
     def _reached(self) -> Answer | None:
         """The newest answer up to which everything has been read, and has come here."""
-        answers, reference = self._agent.ends.answers, self._agent.reference
-        if not answers or not self._merge.is_at_end(answers[-1].ends):
-            return None  # behind the oldest answer: behind them all
-        return next(
-            (a for a in answers if self._merge.is_at_end(a.ends) and reference.bound(a.reference_ends) is None), None
+        merge, reference = self._merge, self._agent.reference
+        return self._agent.ends.newest(
+            lambda answer: merge.is_at_end(answer.ends) and reference.bound(answer.reference_ends) is None
         )
 
     def _follow_wall_clock(self, reached: Answer | None) -> None:
