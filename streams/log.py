@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+REPEAT_S = 10.0
+_MOST_REMEMBERED = 1_000
 _encode = msgspec.json.Encoder().encode
 _NOISY = ("aiokafka", "kafka", "faust", "mode", "streams.transport")
 """Libraries whose INFO tells how they work, not how we do."""
@@ -27,6 +29,24 @@ class JsonLines(logging.Formatter):
         return _encode(entry).decode()
 
 
+class OnceInAWhile(logging.Filter):
+    """Lets a line pass that was not written in the last `REPEAT_S`: a broker that is away is told twice a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the line is news."""
+        key = (record.name, record.getMessage())
+        if record.created - self._written.get(key, 0.0) < REPEAT_S:
+            return False
+        if len(self._written) > _MOST_REMEMBERED:
+            self._written.clear()
+        self._written[key] = record.created
+        return True
+
+
 def set_up(*, level: str = "info", form: str = "auto") -> None:
     """Send everything to stderr, as `text`, as `json`, or (`auto`) as text where a terminal looks on.
 
@@ -37,6 +57,7 @@ def set_up(*, level: str = "info", form: str = "auto") -> None:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     else:
         handler.setFormatter(JsonLines())
+    handler.addFilter(OnceInAWhile())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import faust
+from aiokafka.errors import KafkaConnectionError
 from faust.transport.drivers import TRANSPORTS
 
 from rules import Definitions, Engine, Reference
-from schemas import Broken, TableMapping
+from schemas import Broken, TableMapping, TryLater
 from schemas.decode import Decoder
 from sinks import OutboxPolicy, Senders, build_sinks
 from sinks.store import NotificationRow
@@ -45,6 +46,8 @@ from streams.watchdog import Watchdog
 log = logging.getLogger("stagewatch.worker")
 TRANSPORTS.aliases["stagewatch"] = "streams.transport:Transport"  # also where the package is not installed
 
+EXIT_FAILED = 1
+"""It did not start: nothing of ours is broken."""
 STOP_TIMEOUT_S = 9.0
 """SIGTERM must end the process within 10 s."""
 
@@ -96,7 +99,10 @@ class Worker:
             self._failed.result()
 
     async def _start(self) -> None:
-        await self.broker.start()
+        try:
+            await self.broker.start()
+        except (KafkaConnectionError, OSError) as exc:
+            raise TryLater(f"cannot reach the broker at {self.config.servers}; is `broker` right?") from exc
         mappings = await self._discover()
         reference = Reference(frozenset(m.entity for m in mappings.values() if m.is_reference))
         self.reader = ReferenceReader(reference, {t: Decoder(m) for t, m in mappings.items() if m.is_reference})
@@ -335,6 +341,9 @@ def run_worker(
     except Restart:
         (restart or _replace_process)()
         return 0
+    except TryLater as exc:
+        log.error("%s", exc)  # noqa: TRY400 - what to do is in the sentence, not in a traceback
+        return EXIT_FAILED
     except Exception as exc:  # the border of the process
         log.critical("broken, leaving: %s", exc, exc_info=None if isinstance(exc, Broken) else exc)
         return EXIT_BROKEN
