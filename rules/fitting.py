@@ -5,7 +5,7 @@ Every fault names the place of the part that refers to something that is not the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from pydantic import BaseModel
 
@@ -26,6 +26,7 @@ from rules.models import (
     Stage,
     TemplateFile,
 )
+from rules.vocabulary import Known, Vocabulary, name_faults
 from rules.wording import GROUP_PARAMETERS, unknown_parameters
 from schemas import Fault, Places
 
@@ -44,11 +45,16 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
 """What an indicator of a kind cannot do without."""
 
 
-def fitting_faults(files: Sequence[Parsed]) -> list[Fault]:
-    """Give every fault between the files, in their order."""
-    processes = {m.id: m for m, _ in files if isinstance(m, Process)}
-    templates = {name for m, _ in files if isinstance(m, TemplateFile) for name in m.templates}
-    codes = {r.code for m, _ in files if isinstance(m, RuleFile) for r in m.rules}
+def fitting_faults(
+    files: Sequence[Parsed], vocabulary: Vocabulary | None = None, broken: Collection[str] = ()
+) -> list[Fault]:
+    """Give every fault between the files, in their order.
+
+    `vocabulary` has the fields of every entity that a source feeds; without it their names are not checked.
+    `broken` names the kinds (`process/v1`, ...) of which a file could not be read: what such a file may hold is
+    not reported as lacking.
+    """
+    known = Known.of([model for model, _ in files], frozenset(broken))
     in_clock = {(r.process, r.stage) for m, _ in files if isinstance(m, LimitFile) for r in m.rows if _runs_by_clock(r)}
     faults: list[Fault] = []
     for model, places in files:
@@ -56,16 +62,17 @@ def fitting_faults(files: Sequence[Parsed]) -> list[Fault]:
             faults += _process_faults(model, places)
         elif isinstance(model, RuleFile):
             for index, rule in enumerate(model.rules):
-                faults += _rule_faults(rule, ("rules", index), places, processes, templates)
+                faults += _rule_faults(rule, ("rules", index), places, known)
                 if isinstance(rule, DeadlineRule):
                     faults += _unit_faults(rule, ("rules", index), places, in_clock)
         elif isinstance(model, LimitFile):
             for index, row in enumerate(model.rows):
-                faults += _limit_faults(row, ("rows", index), places, processes)
+                faults += _limit_faults(row, ("rows", index), places, known)
         elif isinstance(model, IndicatorFile):
-            faults += _indicator_faults(model, places, processes, codes)
+            faults += _indicator_faults(model, places, known)
         elif isinstance(model, TemplateFile):
             faults += _template_faults(model, places)
+        faults += name_faults(model, places, known, vocabulary)
     return [*faults, *_duplicate_codes(files)]
 
 
@@ -94,22 +101,19 @@ def _cycle(stages: Sequence[Stage]) -> list[int]:
     return [index for index, stage in enumerate(stages) if stage.code in after[stage.code]]
 
 
-def _rule_faults(
-    rule: Rule, path: tuple[str | int, ...], places: Places, processes: dict[str, Process], templates: set[str]
-) -> Iterator[Fault]:
-    yield from _unknown_processes(rule.processes, path, places, processes)
-    if rule.text not in templates:
-        yield places.fault(
-            (*path, "text"), f"no message template {rule.text!r}; known are {', '.join(sorted(templates))}"
-        )
-    if isinstance(rule, MembershipRule) and rule.on == "item" and f"{rule.text}_group" not in templates:
+def _rule_faults(rule: Rule, path: tuple[str | int, ...], places: Places, known: Known) -> Iterator[Fault]:
+    yield from _unknown_processes(rule.processes, path, places, known)
+    if known.lacks_template(rule.text):
+        message = f"no message template {rule.text!r}; known are {', '.join(sorted(known.templates))}"
+        yield places.fault((*path, "text"), message)
+    if isinstance(rule, MembershipRule) and rule.on == "item" and known.lacks_template(f"{rule.text}_group"):
         yield places.fault((*path, "text"), f"the grouped message needs a template {rule.text}_group")
     if isinstance(rule, BackdatedRule):
         yield from _units(rule.max_lag, CLOCK, (*path, "max_lag"), places)
     if isinstance(rule, OrphanRule):
         yield from _units(rule.after, CLOCK, (*path, "after"), places)
     if isinstance(rule, DeadlineRule):
-        yield from _deadline_faults(rule, path, places, processes)
+        yield from _deadline_faults(rule, path, places, known.processes)
 
 
 def _deadline_faults(
@@ -169,30 +173,31 @@ def _runs_by_clock(row: LimitRow) -> bool:
     return parse_duration(row.limit).unit != "wd"
 
 
-def _limit_faults(
-    row: LimitRow, path: tuple[str | int, ...], places: Places, processes: dict[str, Process]
-) -> Iterator[Fault]:
+def _limit_faults(row: LimitRow, path: tuple[str | int, ...], places: Places, known: Known) -> Iterator[Fault]:
+    process = known.processes.get(row.process)
     yield from _condition_faults(row.when, (*path, "when"), places)
     yield from _units(row.limit, ANY_LIMIT, (*path, "limit"), places)
-    if row.process not in processes:
-        yield places.fault((*path, "process"), f"no process {row.process!r}; known are {', '.join(sorted(processes))}")
-    elif row.stage is not None and row.stage not in [s.code for s in processes[row.process].stages]:
+    if known.lacks_process(row.process):
+        message = f"no process {row.process!r}; known are {', '.join(sorted(known.processes))}"
+        yield places.fault((*path, "process"), message)
+    elif row.stage is not None and process is not None and row.stage not in [s.code for s in process.stages]:
         yield places.fault((*path, "stage"), f"no stage {row.stage!r} in {row.process}")
     if (row.stage is None) != row.total:
         yield places.fault(path, "a row has either a `stage` or `total: true`")
 
 
-def _indicator_faults(
-    file: IndicatorFile, places: Places, processes: dict[str, Process], codes: set[str]
-) -> Iterator[Fault]:
+def _indicator_faults(file: IndicatorFile, places: Places, known: Known) -> Iterator[Fault]:
+    processes = known.processes
     for index, indicator in enumerate(file.indicators):
         path = ("indicators", index)
-        yield from _unknown_processes(indicator.processes, path, places, processes)
-        if indicator.rule is not None and indicator.rule not in codes:
-            yield places.fault((*path, "rule"), f"no rule {indicator.rule!r}")
+        yield from _unknown_processes(indicator.processes, path, places, known)
+        if indicator.rule is not None and known.lacks_rule(indicator.rule):
+            message = f"no rule {indicator.rule!r}; known are {', '.join(sorted(known.codes))}"
+            yield places.fault((*path, "rule"), message)
         yield from _needs(indicator, path, places)
         stages = {s.code for name in indicator.processes if name in processes for s in processes[name].stages}
-        if indicator.stage is not None and stages and indicator.stage not in stages:
+        is_whole = all(name in processes for name in indicator.processes)
+        if indicator.stage is not None and stages and is_whole and indicator.stage not in stages:
             yield places.fault((*path, "stage"), f"no stage {indicator.stage!r}; known are {', '.join(sorted(stages))}")
 
 
@@ -226,11 +231,11 @@ def _condition_faults(condition: dict[str, object], path: tuple[str | int, ...],
 
 
 def _unknown_processes(
-    names: Sequence[str], path: tuple[str | int, ...], places: Places, processes: dict[str, Process]
+    names: Sequence[str], path: tuple[str | int, ...], places: Places, known: Known
 ) -> Iterator[Fault]:
     for index, name in enumerate(names):
-        if name not in processes:
-            message = f"no process {name!r}; known are {', '.join(sorted(processes))}"
+        if known.lacks_process(name):
+            message = f"no process {name!r}; known are {', '.join(sorted(known.processes))}"
             yield places.fault((*path, "processes", index), message)
 
 

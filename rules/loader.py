@@ -6,6 +6,7 @@ models and by `rules.fitting`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from rules.compiler import Definitions, compile_definitions
 from rules.durations import Duration
 from rules.fitting import fitting_faults
 from rules.models import IndicatorFile, LimitFile, OrphanRule, Process, Rule, RuleFile, TemplateFile
+from rules.vocabulary import Vocabulary
 from rules.workdays import state_council_calendar
 from schemas import DefinitionError, Fault, Places, load_yaml, pydantic_faults
 
@@ -34,6 +36,7 @@ KINDS: dict[str, type[BaseModel]] = {
 }
 """Model by the `version` at the top of a file."""
 
+_VERSION = re.compile(r"^version:[ \t]*(\S+)", re.MULTILINE)
 _Kind = TypeVar("_Kind", bound=BaseModel)
 
 
@@ -52,6 +55,22 @@ class DefinitionSet:
 
     files: list[LoadedFile] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+    """Kinds of which a file could not be read: what is not in `files` may be in that one."""
+
+    def put(self, file: LoadedFile) -> None:
+        """Take a file in, in place of an earlier one of the same kind and id."""
+        for index, other in enumerate(self.files):
+            is_same_kind = type(other.model) is type(file.model)
+            if is_same_kind and getattr(other.model, "id", other.path) == getattr(file.model, "id", file.path):
+                self.files[index] = file
+                return
+        self.files.append(file)
+
+    def refuse(self, kind: str | None, faults: list[Fault]) -> None:
+        """Note the faults of a file that is not well formed; a kind that cannot be told may be any."""
+        self.faults += faults
+        self.broken |= {kind} if kind in KINDS else set(KINDS)
 
     def of(self, kind: type[_Kind]) -> list[_Kind]:
         """Give the models of one kind, later ones in place of earlier ones of the same id."""
@@ -62,13 +81,17 @@ class DefinitionSet:
         return list(found.values())
 
 
-def read_definitions(folders: Sequence[Path]) -> DefinitionSet:
-    """Read every YAML file below the folders (or single files), in sorted order; faults are collected."""
+def read_definitions(folders: Sequence[Path], vocabulary: Vocabulary | None = None) -> DefinitionSet:
+    """Read every YAML file below the folders (or single files), in sorted order; faults are collected.
+
+    `vocabulary` has the fields of the entities that sources feed, so that misspelt names are faults.
+    """
     loaded = DefinitionSet()
     for path in _yaml_files(folders):
         read_file(path, loaded)
-    if not loaded.faults:
-        loaded.faults += fitting_faults([(file.model, file.places) for file in loaded.files])
+    parsed = [(file.model, file.places) for file in loaded.files]
+    loaded.faults += fitting_faults(parsed, vocabulary, loaded.broken)
+    loaded.faults.sort(key=lambda fault: (fault.file, fault.line, fault.column, fault.message))
     return loaded
 
 
@@ -76,22 +99,26 @@ def read_file(path: Path, loaded: DefinitionSet) -> None:
     """Read one file into the set: its model, or its faults."""
     name = str(path)
     try:
-        data, places = load_yaml(path.read_bytes(), name)
-    except DefinitionError as error:
-        loaded.faults += error.faults
-        return
+        text = path.read_bytes()
     except OSError as error:
-        loaded.faults.append(Fault(name, 1, 1, f"cannot be read: {error.strerror}"))
-        return
-    kind = KINDS.get(str(data.get("version"))) if isinstance(data, dict) else None
-    if kind is None:
-        known = ", ".join(sorted(KINDS))
-        loaded.faults.append(places.fault(("version",), f"`version` must be one of {known}"))
+        loaded.refuse(None, [Fault(name, 1, 1, f"cannot be read: {error.strerror}")])
         return
     try:
-        loaded.files.append(LoadedFile(name, kind.model_validate(data), places))
+        data, places = load_yaml(text, name)
+    except DefinitionError as error:
+        found = _VERSION.search(text.decode("utf-8", "replace"))
+        loaded.refuse(found[1].strip("\"'") if found else None, error.faults)
+        return
+    version = str(data.get("version")) if isinstance(data, dict) else ""
+    kind = KINDS.get(version)
+    if kind is None:
+        known = ", ".join(sorted(KINDS))
+        loaded.refuse(None, [places.fault(("version",), f"`version` must be one of {known}")])
+        return
+    try:
+        loaded.put(LoadedFile(name, kind.model_validate(data), places))
     except ValidationError as error:
-        loaded.faults += pydantic_faults(error, places)
+        loaded.refuse(version, pydantic_faults(error, places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +131,35 @@ class Choice:
     """Replaces what the orphan rule says; None: the rule's own."""
 
 
-def load_definitions(folders: Sequence[Path] = (SHIPPED,), choice: Choice = Choice()) -> Definitions:
+class UnknownChoice(DefinitionError):
+    """The definitions lack what was chosen; `by_setting` has the fault of each setting."""
+
+    def __init__(self, by_setting: dict[str, Fault]) -> None:
+        super().__init__(list(by_setting.values()))
+        self.by_setting = by_setting
+
+
+def load_definitions(
+    folders: Sequence[Path] = (SHIPPED,), choice: Choice = Choice(), vocabulary: Vocabulary | None = None
+) -> Definitions:
     """Give the compiled definitions of the folders. Raises DefinitionError with every fault."""
-    loaded = read_definitions(folders)
+    loaded = read_definitions(folders, vocabulary)
     if loaded.faults:
         raise DefinitionError(loaded.faults)
     return compiled(loaded, choice)
 
 
 def compiled(loaded: DefinitionSet, choice: Choice = Choice()) -> Definitions:
-    """Give the compiled definitions of a set without faults. Raises DefinitionError for a choice it does not have."""
+    """Give the compiled definitions of a set without faults. Raises UnknownChoice for a choice it does not have."""
     sets = {file.id: file for file in loaded.of(LimitFile)}
     calendars = {overlay.id: overlay for overlay in loaded.of(Overlay)}
-    faults = [
-        Fault("settings", 1, 1, f"no {what} {name!r}; known are {', '.join(sorted(known))}")
+    faults = {
+        what: Fault("settings", 1, 1, f"no {what} {name!r}; known are {', '.join(sorted(known))}")
         for what, name, known in (("limits", choice.limits, sets), ("calendar", choice.calendar, calendars))
         if name not in known
-    ]
+    }
     if faults:
-        raise DefinitionError(faults)
+        raise UnknownChoice(faults)
     templates: dict[str, str] = {}
     for file in loaded.of(TemplateFile):
         templates.update(file.templates)

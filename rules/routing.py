@@ -13,6 +13,8 @@ from rules.reference import Fields, Reference
 from schemas import Channel, Recipient
 
 Told = tuple[Recipient, Channel]
+ROLES = ("manager", "equipment_manager", "unit_supervisor")
+"""The roles that a rule may name."""
 
 
 class Routing:
