@@ -6,6 +6,7 @@ Every fault of every file is reported at once, with its place. Nothing here touc
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -51,6 +52,14 @@ class SourceCatalog:
     def topics(self) -> tuple[str, ...]:
         """The declared topics, sorted."""
         return tuple(sorted(mapping.topic for mapping in self.mappings))
+
+    def vocabulary(self) -> dict[str, frozenset[str]]:
+        """Give the entities that the tables feed, each with the names of its fields."""
+        found: dict[str, set[str]] = {}
+        for mapping in self.mappings:
+            names = {column.name for column in mapping.columns.values()}
+            found.setdefault(mapping.entity, set()).update(names, mapping.constants)
+        return {entity: frozenset(names) for entity, names in found.items()}
 
     def entities(self, *, reference: bool) -> frozenset[str]:
         """Give the entities of reference tables (or of tables that belong to instances)."""
@@ -127,6 +136,7 @@ def _mappings(
         for name, table in file.model.tables.items():
             mapping = _overruled(_mapping(file.model, name, table), overrules)
             path = ("tables", name)
+            faults.extend(_undeclared(file.places, path, table))
             where = f"{file.file}: {name}"
             other = seen.setdefault(mapping.topic.lower(), where)
             if other != where:
@@ -137,6 +147,25 @@ def _mappings(
                 message = f"'{mapping.topic}': dialect '{mapping.dialect}' cannot be decoded yet; known: {known}"
                 faults.append(file.places.fault(("dialect",), message))
             yield mapping
+
+
+def _undeclared(places: Places, path: tuple[str | int, ...], table: TableModel) -> Iterable[Fault]:
+    """Give the columns of key and instance that the table does not declare.
+
+    A key column need not be declared, it may come from the record's key; but one almost like a declared column
+    is a typing error.
+    """
+    declared = sorted(column.lower() for column in table.columns)
+    named = [(("key", index), name) for index, name in enumerate(table.key) if _is_like(name.lower(), declared)]
+    for part, name in [*named, *([(("instance",), table.instance)] if table.instance else [])]:
+        if name.lower() not in declared:
+            near = get_close_matches(name.lower(), declared, n=3)
+            listed = ", ".join([*near, *(column for column in declared if column not in near)])
+            yield places.fault((*path, *part), f"no column '{name}' in this table; known are {listed}")
+
+
+def _is_like(name: str, declared: Sequence[str]) -> bool:
+    return bool(get_close_matches(name, declared, n=1, cutoff=0.8))
 
 
 def _mapping(source: SourceModel, name: str, table: TableModel) -> TableMapping:

@@ -95,9 +95,7 @@ def nearest_first(name: str, known: Iterable[str]) -> str:
     return ", ".join([*near, *(other for other in names if other not in near)])
 
 
-def name_faults(
-    model: BaseModel, places: Places, known: Known, vocabulary: Vocabulary | None
-) -> Iterator[Fault]:
+def name_faults(model: BaseModel, places: Places, known: Known, vocabulary: Vocabulary | None) -> Iterator[Fault]:
     """Give the names in one file that nobody knows; without a vocabulary, of roles only."""
     if isinstance(model, RuleFile):
         yield from _unknown_roles(model, places)
@@ -105,15 +103,9 @@ def name_faults(
         return
     names = _Names(places, vocabulary)
     if isinstance(model, Process):
-        yield from names.entity(model.entity, ("entity",))
-        for field in ("when", "codes"):
-            for name in getattr(model, field):
-                yield from names.fields([model.entity], name, (field, name), key=True)
-        yield from names.each([model.entity], model.over_when, ("over_when",))
+        yield from _of_process(model, names)
     elif isinstance(model, LimitFile):
-        for index, row in enumerate(model.rows):
-            for name in row.when.keys() - OF_CUSTOMER:
-                yield from names.fields(known.entities([row.process]), name, ("rows", index, "when", name), key=True)
+        yield from _of_limits(model, known, names)
     elif isinstance(model, IndicatorFile):
         for index, indicator in enumerate(model.indicators):
             entities = known.entities(indicator.processes)
@@ -123,6 +115,20 @@ def name_faults(
         for index, rule in enumerate(model.rules):
             if isinstance(rule, DeadlineRule):
                 yield from _of_deadline(rule, ("rules", index), known.entities(rule.processes), names)
+
+
+def _of_limits(file: LimitFile, known: Known, names: _Names) -> Iterator[Fault]:
+    for index, row in enumerate(file.rows):
+        for name in (name for name in row.when if name not in OF_CUSTOMER):
+            yield from names.fields(known.entities([row.process]), name, ("rows", index, "when", name), key=True)
+
+
+def _of_process(process: Process, names: _Names) -> Iterator[Fault]:
+    yield from names.entity(process.entity, ("entity",))
+    for field in ("when", "codes"):
+        for name in getattr(process, field):
+            yield from names.fields([process.entity], name, (field, name), key=True)
+    yield from names.each([process.entity], process.over_when, ("over_when",))
 
 
 def _unknown_roles(file: RuleFile, places: Places) -> Iterator[Fault]:

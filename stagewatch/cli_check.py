@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,10 @@ import click
 from stagewatch.cli import command, settings_from, settings_option
 
 if TYPE_CHECKING:
+    from connectors import SourceCatalog
+    from rules import DefinitionSet
     from schemas import Fault
+    from stagewatch.settings import Settings
 
 
 @command(short_help="Lint every definition and source; report all faults.")
@@ -28,44 +31,66 @@ def check(*, paths: tuple[Path, ...], config: Path | None) -> int:
     from stagewatch.output import Output
 
     output = Output()
-    settings = settings_from(config, output)
-    faults = faults_of([*settings.definitions, *settings.sources], is_whole=True) if not paths else faults_of(paths)
+    faults = faults_of(paths, settings_from(config, output))
     for fault in faults:
         output.line(str(fault))
     if faults:
-        output.error(f"{len(faults)} faults")
+        output.error(f"{len(faults)} fault{'s' if len(faults) > 1 else ''}")
         return 1
     output.done("checked: no faults")
     return 0
 
 
-def faults_of(paths: Sequence[Path], *, is_whole: bool = False) -> list[Fault]:
-    """Give the faults of all files below the paths, sorted by place.
+def faults_of(paths: Sequence[Path], settings: Settings) -> list[Fault]:
+    """Give the faults of all files below the paths (of what is configured, if there are none), sorted by place.
 
-    Files given by themselves lean on those shipped: a rule file alone is checked with the processes it names.
+    The paths are read after what is configured, so that a rule file alone is checked with the processes it
+    names; of the files that are not below the paths, only faults that these cause are given.
     """
-    from connectors import check_source, load_sources
-    from rules import SHIPPED, read_definitions
+    base = [file for path in (*settings.definitions, *settings.sources) for file in _yaml_files(path)]
+    own = [file for path in paths for file in _yaml_files(path)]
+    found = _faults(base, [])
+    if own:
+        names, old = {str(file) for file in own}, {str(fault) for fault in found}
+        found = [fault for fault in _faults(base, own) if fault.file in names or str(fault) not in old]
+    by_text = {str(fault): fault for fault in found}
+    return sorted(by_text.values(), key=lambda fault: (fault.file, fault.line, fault.column, fault.message))
+
+
+def _faults(base: Sequence[Path], own: Sequence[Path]) -> list[Fault]:
+    """Give the faults of `base` with `own` read after it, in any order."""
+    from connectors import SourceCatalog, load_sources
+    from rules import read_definitions
     from schemas import DefinitionError
 
-    files = [file for path in paths for file in _yaml_files(path)]
-    sources = [file for file in files if _is_source(file)]
-    definitions = [file for file in files if file not in sources]
     faults: list[Fault] = []
-    for file in sources:
-        faults += check_source(file.read_bytes(), str(file))
-    if sources and not faults:
+    catalogs: list[SourceCatalog] = []
+    definitions: list[Path] = []
+    for files in (base, own):
+        sources = [file for file in files if _is_source(file)]
+        definitions += [file for file in files if file not in sources]
         try:
-            load_sources(sources)  # topics declared twice across files
+            catalogs.append(load_sources(sources))
         except DefinitionError as error:
             faults += error.faults
-    if definitions:
-        names = {str(file) for file in definitions}
-        found = read_definitions(definitions).faults
-        if found and not is_whole:
-            found = [f for f in read_definitions([SHIPPED, *definitions]).faults if f.file in names]
-        faults += found
-    return sorted(set(faults), key=lambda fault: (fault.file, fault.line, fault.column))
+    tables = {(mapping.source, mapping.table): mapping for catalog in catalogs for mapping in catalog.mappings}
+    vocabulary = SourceCatalog(tables.values()).vocabulary() if not faults else None
+    loaded = read_definitions(definitions, vocabulary)
+    return [*faults, *loaded.faults, *_unknown_entities(catalogs, loaded)]
+
+
+def _unknown_entities(catalogs: Sequence[SourceCatalog], loaded: DefinitionSet) -> Iterator[Fault]:
+    """Give the tables whose rows nobody reads: most likely their entity is misspelt."""
+    from rules import known_entities, nearest_first
+
+    if loaded.broken & {"process/v1", "rules/v1"}:
+        return
+    known = known_entities(file.model for file in loaded.files)
+    for file in (file for catalog in catalogs for file in catalog.files):
+        for name, table in file.model.tables.items():
+            if table.entity not in known:
+                message = f"no definition knows an entity '{table.entity}'; known are "
+                yield file.places.fault(("tables", name, "entity"), message + nearest_first(table.entity, known))
 
 
 def _yaml_files(path: Path) -> list[Path]:

@@ -56,10 +56,20 @@ def replay(*, events: Path, config: Path | None, until: str | None, folder: Path
 def load_everything(settings: Settings) -> tuple[Any, Any]:
     """Give the definitions and the sources that the settings name."""
     from connectors import load_sources
-    from rules import Choice, load_definitions
+    from rules import Choice, UnknownChoice, load_definitions
+    from stagewatch.settings import SettingError
 
     choice = Choice(limits=settings.limits, calendar=settings.calendar, orphan_after=settings.orphan_after)
-    definitions = load_definitions(settings.definitions, choice)
+    try:
+        definitions = load_definitions(settings.definitions, choice)
+    except UnknownChoice as error:
+        where = {key: settings.source_of(key) for key in error.by_setting}
+        raise SettingError(
+            [
+                f"{f'setting `{key}`' if where[key] == 'default' else where[key]}: {fault.message}"
+                for key, fault in error.by_setting.items()
+            ]
+        ) from None
     return definitions, load_sources(list(settings.sources), settings.dialect_overrides)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stagewatch.cli import Failed, Group, command, output_option, settings_from, settings_option
+from stagewatch.cli import Failed, Group, command, output_option, settings_from, settings_option, unknown
 
 if TYPE_CHECKING:
     from schemas import AlertEvent
@@ -88,12 +88,24 @@ def list_alerts(  # noqa: PLR0913 - click hands over every option
         found = store.alerts(
             rule=rule, org_no=org_no, state=state, severity=severity, instance=instance, limit=limit
         )  # fmt: skip
+        if rule is not None and not found and not store.alerts(rule=rule, limit=1):
+            _refuse_unknown_rule(rule, config, output)
     if output.is_json:
         for row in found:
             output.record({"state": row.state, **alert_document(row.event)})
         return
     columns = ["raised", "rule", "severity", "state", "instance", "stage", "due", "org", "text"]
     output.table(columns, (_alert_line(row.state, row.event) for row in found))
+
+
+def _refuse_unknown_rule(code: str, config: Path | None, output: Output) -> None:
+    """Raise UsageError if the definitions have no such rule; alerts of a rule that is gone are still listed."""
+    from rules import RuleFile, read_definitions
+
+    loaded = read_definitions(settings_from(config, output).definitions)
+    codes = sorted({rule.code for file in loaded.of(RuleFile) for rule in file.rules})
+    if code not in codes and "rules/v1" not in loaded.broken:
+        raise click.UsageError(unknown("rule", code, codes))
 
 
 def alert_document(event: AlertEvent) -> dict[str, Value]:

@@ -150,7 +150,8 @@ def shipped_texts() -> Iterator[Path]:
 
 def test_no_file_names_a_machine_or_a_registry() -> None:
     # What is written into a file must hold on every machine.
-    banned = ("/" + "work/", "/" + "root/", "pypi." + "org", "repo." + "maven", "repo1." + "maven", "files.python" + "hosted")
+    folders = ("/" + "work/", "/" + "root/")
+    banned = (*folders, "pypi." + "org", "repo." + "maven", "repo1." + "maven", "files.python" + "hosted")
     guilty = [
         f"{path.relative_to(ROOT)}: {word}"
         for path in shipped_texts()

@@ -209,3 +209,16 @@ def test_sample_record_that_cannot_be_compared(tmp_path: Path, more: str, fault:
     found = run_source_tests(catalog)[0].fault
     assert found is not None
     assert found.message == f"test 's': {fault}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [("key: [id]", "key: [ids]", "s0.yaml:6:11"), ("key: [id]", "key: [id]\n    instance: nosuch", "s0.yaml:7:15")],
+)
+def test_key_and_instance_are_columns_of_the_table(tmp_path: Path, old: str, new: str, place: str) -> None:
+    (fault,) = faults(tmp_path, MINIMAL.replace(old, new))
+    assert fault.startswith(f"{place}: no column")
+
+
+def test_a_key_column_may_come_from_the_records_key_alone(tmp_path: Path) -> None:
+    assert load(tmp_path, MINIMAL.replace("key: [id]", "key: [serial]")).vocabulary() == {"thing": {"id", "at"}}

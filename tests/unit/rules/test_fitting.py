@@ -4,10 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from rules import SHIPPED, read_definitions
+from rules import SHIPPED, Vocabulary, read_definitions
+
+FIELDS = {
+    "application": {
+        "volt_class", "app_type", "source_count", "status_code", "accepted_at", "archived_at", "apply_cap_kva",
+    },
+    "negative_item": {"limit_level", "determined_at", "published_at", "cleared_at", "plan_finish_at"},
+    "customer_project": {"prj_no"},
+    "project_schedule": {"plan_finish"},
+    "works_report": {"submitted_at"},
+}  # fmt: skip
 
 
-def faults_with(folder: Path, room: str, old: str, new: str) -> list[str]:
+def faults_with(folder: Path, room: str, old: str, new: str, vocabulary: Vocabulary | None = None) -> list[str]:
     """Give the faults after a replacement in every file of a room that has the text, in a copy of the shipped ones."""
     for path in SHIPPED.rglob("*.yaml"):
         text = path.read_text(encoding="utf-8")
@@ -16,7 +26,7 @@ def faults_with(folder: Path, room: str, old: str, new: str) -> list[str]:
         if path.parent.name == room and old in text:
             text = text.replace(old, new, 1)
         target.write_text(text, encoding="utf-8")
-    return [f.message for f in read_definitions([folder]).faults]
+    return [f.message for f in read_definitions([folder], vocabulary).faults]
 
 
 SURVEY = "stage: SURVEY\n    limit: stage\n    rungs: {WARN: {before: 1wd}, ALARM: {at: deadline}}"
@@ -72,3 +82,34 @@ def test_what_does_not_fit_is_a_fault(tmp_path: Path, room: str, old: str, new: 
     assert any(old in path.read_text(encoding="utf-8") for path in (SHIPPED / room).iterdir())
     faults = faults_with(tmp_path, room, old, new)
     assert any(message in text for text in faults), faults
+
+
+@pytest.mark.parametrize(
+    ("room", "old", "new", "message"),
+    [
+        ("processes", "over_when: [archived_at]", "over_when: [archived]", "no field 'archived'; known are arch"),
+        ("processes", "entity: application", "entity: applicationn", "no source has an entity 'applicationn'"),
+        ("processes", "when: {volt_class", "when: {volt_clas", "no field 'volt_clas'"),
+        ("processes", "  app_type: [", "  app_typ: [", "no field 'app_typ'"),
+        ("rules", "restarts_on: works_report", "restarts_on: foo", "no source has an entity 'foo'"),
+        ("rules", "reference: project_schedule", "reference: nosuchref", "no source has an entity 'nosuchref'"),
+        ("rules", "through: customer_project", "through: nosuch", "no source has an entity 'nosuch'"),
+        ("rules", "key: prj_no", "key: prj", "customer_project has no field 'prj'"),
+        ("rules", "field: plan_finish,", "field: plan_finishh,", "project_schedule has no field 'plan_finishh'"),
+        ("rules", "field: plan_finish_at,", "field: plan_finis,", "negative_item has no field 'plan_finis'"),
+        ("rules", "start: accepted_at", "start: accepted_att", "application has no field 'accepted_att'"),
+        ("rules", "until: [cleared_at]", "until: [x]", "negative_item has no field 'x'"),
+        ("rules", "tell: [manager, ", "tell: [managerr, ", "no role 'managerr'; known are manager"),
+        ("limits", "{source_count: {ge: 2}}", "{source_cnt: {ge: 2}}", "application has no field 'source_cnt'"),
+        ("indicators", "field: accepted_at", "field: accepted", "application has no field 'accepted'"),
+        ("indicators", "sum: apply_cap_kva", "sum: apply_cap", "application has no field 'apply_cap'"),
+    ],
+)  # fmt: skip
+def test_a_name_that_no_source_feeds_is_a_fault(tmp_path: Path, room: str, old: str, new: str, message: str) -> None:
+    assert any(old in path.read_text(encoding="utf-8") for path in (SHIPPED / room).iterdir())
+    faults = faults_with(tmp_path, room, old, new, FIELDS)
+    assert any(message in text for text in faults), faults
+
+
+def test_the_shipped_names_are_all_known() -> None:
+    assert read_definitions([SHIPPED], FIELDS).faults == []

@@ -230,6 +230,25 @@ def test_a_later_folder_replaces_files_of_the_same_id(tmp_path: Path) -> None:
     assert w.until("2026-04-01T00:00").raised("R-T03")[-1] == ("R-T03", "ALARM", "2026-03-05T00:00")
 
 
+def test_of_two_files_with_one_id_only_the_later_is_judged(tmp_path: Path) -> None:
+    copied(tmp_path)
+    loaded = read_definitions([SHIPPED, tmp_path])
+    assert loaded.faults == []
+    assert {Path(file.path).is_relative_to(tmp_path) for file in loaded.files} == {True}
+
+
+def test_a_broken_file_hides_no_faults_of_the_others_and_makes_up_none(tmp_path: Path) -> None:
+    copied(tmp_path)
+    (tmp_path / "templates" / "sms.yaml").write_text("version: templates/v1\nid: [\n")
+    limits = tmp_path / "limits" / "default.yaml"
+    limits.write_text(limits.read_text(encoding="utf-8").replace("stage: SURVEY", "stage: LUNCH", 1), encoding="utf-8")
+    faults = read_definitions([tmp_path]).faults
+    assert {Path(f.file).name for f in faults} == {"sms.yaml", "default.yaml"}
+    assert any("no stage 'LUNCH'" in f.message for f in faults)
+    assert not any("no message template" in f.message for f in faults)
+    assert faults == sorted(faults, key=lambda f: (f.file, f.line, f.column, f.message))
+
+
 def test_a_calendar_of_every_day_can_be_chosen() -> None:
     w = World(definitions=load_definitions(choice=Choice(calendar="every_day")))
     w.app()

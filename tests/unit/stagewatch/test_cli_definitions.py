@@ -75,3 +75,36 @@ def test_a_process_is_drawn_as_a_tree_and_as_an_svg(tmp_path: Path, capsys: Said
 def test_an_unknown_process_lists_the_known(capsys: Said) -> None:
     assert run(["rules", "draw", "hv"]) == 2
     assert "lv_connection" in capsys.readouterr().err
+
+
+def test_an_edited_copy_of_the_shipped_has_only_its_own_fault(tmp_path: Path, capsys: Said) -> None:
+    for path in SHIPPED.rglob("*.yaml"):
+        copy = tmp_path / path.relative_to(SHIPPED)
+        copy.parent.mkdir(exist_ok=True)
+        text = path.read_text(encoding="utf-8").replace("restarts_on: works_report", "restarts_on: foo", 1)
+        copy.write_text(text, encoding="utf-8")
+    assert run(["check", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    (line,) = said.out.splitlines()
+    assert "no source has an entity 'foo'" in line
+    assert "1 fault" in said.err
+    assert "1 faults" not in said.err
+
+
+def test_an_entity_of_a_source_that_nobody_reads_is_a_fault(tmp_path: Path, capsys: Said) -> None:
+    source = tmp_path / "x.yaml"
+    source.write_text(
+        "version: source/v1\nsource: x\ntables:\n  t:\n    entity: visitt\n    key: [id]\n    columns: {id: text}\n"
+    )
+    assert run(["check", str(source)]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{source}:5:13: no definition knows an entity 'visitt'; known are visit,")
+
+
+def test_a_choice_that_is_not_there_names_its_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    (tmp_path / "events.jsonl").write_text("")
+    monkeypatch.setenv("STAGEWATCH_LIMITS", "nosuch")
+    assert run(["replay", str(tmp_path / "events.jsonl"), "-o", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.startswith("STAGEWATCH_LIMITS: no limits 'nosuch'; known are default, older")

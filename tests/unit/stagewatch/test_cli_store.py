@@ -128,3 +128,10 @@ def test_settings_say_value_source_and_meaning_and_hide_passwords(
 def test_dead_letters_need_a_broker(capsys: Said) -> None:
     assert run(["deadletters", "list"]) == 1
     assert "STAGEWATCH_BROKER" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("filled")
+def test_alerts_of_an_unknown_rule_are_refused_with_the_known(capsys: Said) -> None:
+    assert run(["alerts", "list", "--rule", "R-T99"]) == 2
+    assert "R-T03" in capsys.readouterr().err
+    assert run(["alerts", "list", "--rule", "R-T05"]) == 0
