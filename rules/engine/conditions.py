@@ -30,6 +30,10 @@ def _entry(field: str, wanted: Any) -> Test:  # noqa: ANN401 - YAML scalar, list
         if unknown:
             msg = f"unknown comparison {sorted(unknown)}; known are {sorted(COMPARISONS)}"
             raise ValueError(msg)
+        for name, value in wanted.items():
+            if name != "ne" and (isinstance(value, bool) or not isinstance(value, int | float)):
+                msg = f"{field}: {{{name}: {value}}} compares with a number"
+                raise ValueError(msg)
         pairs = [(COMPARISONS[name], value) for name, value in wanted.items()]
         return lambda fields: all(_compare(test, fields.get(field), value) for test, value in pairs)
     if isinstance(wanted, list):

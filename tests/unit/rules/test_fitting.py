@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from rules import SHIPPED, Vocabulary, read_definitions
+from rules.engine.conditions import compile_condition
 
 FIELDS = {
     "application": {
@@ -113,3 +114,8 @@ def test_a_name_that_no_source_feeds_is_a_fault(tmp_path: Path, room: str, old: 
 
 def test_the_shipped_names_are_all_known() -> None:
     assert read_definitions([SHIPPED], FIELDS).faults == []
+
+
+def test_a_comparison_with_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="compares with a number"):
+        compile_condition({"source_count": {"ge": "two"}})
