@@ -225,6 +225,11 @@ class Outbox:
     def _expires_at(self, row: Row) -> int:
         return row.changed_at + round(self.policy.keep_s * _MS)
 
+    @property
+    def changes(self) -> int:
+        """How many rows changed since the last `take_changes`."""
+        return len(self._dirty)
+
     def take_changes(self) -> list[tuple[str, bytes | None]]:
         """The changed rows since the last call, for the changelog: (key, row or None if it was removed).
 
