@@ -46,9 +46,10 @@ format: install-dev
 bench: install
 	$(BIN)/stagewatch bench $(ARGS)
 
-# Kills, crashes and take-overs on a real broker.
+# Kills, zombies, take-overs and worse on a real broker: a few of each, ARGS="--long" for the whole table,
+# ARGS="--fault kill --times 200 --seed 7" for one kind, ARGS=--list for all kinds.
 fault: install-dev
-	$(BIN)/python -m pytest $(ARGS) tests/simulation
+	$(BIN)/python -m tests.fault $(ARGS)
 
 # Real Kafka, Connect, Debezium and PostgreSQL.
 e2e: install-dev

@@ -10,9 +10,10 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from bench.connector import TABLES, Layout
 from bench.java_artifacts import ToolMissing
 from bench.kafka_server import KafkaServer
-from bench.rows import PARTITIONS
+from bench.worker_process import cpu_s
 from schemas import StagewatchError
 
 OWN_PREFIX = "stagewatch."
@@ -35,13 +36,17 @@ class NotEmpty(StagewatchError):
 class Broker:
     """Questions and orders to one Kafka. Close it."""
 
-    def __init__(self, bootstrap: str) -> None:
-        """Connect. Raises StagewatchError if nobody answers."""
-        self.bootstrap = bootstrap
-        servers = bootstrap.split(",")
+    def __init__(self, bootstrap: str, pid: int | None = None) -> None:
+        """Connect. Raises StagewatchError if nobody answers.
+
+        Args:
+            bootstrap: host:port.
+            pid: its process, if it is one of ours.
+        """
+        self.bootstrap, self._pid = bootstrap, pid
         try:
-            self._admin: Any = KafkaAdminClient(bootstrap_servers=servers)
-            self._consumer: Any = KafkaConsumer(bootstrap_servers=servers, isolation_level="read_committed")
+            self._admin: Any = KafkaAdminClient(bootstrap_servers=bootstrap.split(","))
+            self._consumer: Any = self._reader()
         except KafkaError as error:
             raise StagewatchError(f"no Kafka answers at {bootstrap}: {type(error).__name__}; is it running?") from error
 
@@ -50,15 +55,19 @@ class Broker:
         """The setting `broker` of a worker."""
         return f"kafka://{self.bootstrap}"
 
-    def make_source_topics(self) -> None:
+    def cpu_s(self) -> float:
+        """CPU seconds it has used so far; 0 if it is not ours to watch."""
+        return cpu_s(self._pid) if self._pid is not None else 0.0
+
+    def make_source_topics(self, layout: Layout) -> None:
         """Make the captured topics. Raises NotEmpty if there are any, or any of ours."""
-        there = sorted(t for t in self._admin.list_topics() if t in PARTITIONS or t.startswith(OWN_PREFIX))
+        there = sorted(self._ours())
         if there:
             raise NotEmpty(
                 f"{self.bootstrap} has topics of these names: {', '.join(there)}. Delete them, give another broker, "
                 f"or leave --broker out to let the benchmark start its own"
             )
-        self.make_topics(PARTITIONS, UNLIMITED)
+        self.make_topics(layout.partitions, UNLIMITED)
 
     def make_topics(self, partitions: Mapping[str, int], configs: Mapping[str, str]) -> None:
         """Make topics with so many partitions each, and wait until they can be written."""
@@ -67,15 +76,39 @@ class Broker:
         )
         self._admin.wait_for_topics(list(partitions))
 
+    def topics(self) -> set[str]:
+        """Give the names of all topics."""
+        return set(self._admin.list_topics())
+
     def delete_own_topics(self) -> None:
-        """Delete what a worker made, so that the next one starts from nothing."""
-        ours = [topic for topic in self._admin.list_topics() if topic.startswith(OWN_PREFIX)]
-        self._admin.delete_topics(ours)
+        """Delete what workers made, so that the next one starts from nothing."""
+        self.delete_topics({topic for topic in self._ours() if topic.startswith(OWN_PREFIX)})
+
+    def delete_source_topics(self) -> None:
+        """Delete the captured topics, and what workers made of them."""
+        self.delete_topics(self._ours())
+
+    def delete_topics(self, names: set[str]) -> None:
+        """Delete topics and wait until they are gone. Raises StagewatchError if the broker keeps them."""
+        if names:
+            self._admin.delete_topics(sorted(names))
         deadline = time.monotonic() + DELETE_TIMEOUT_S
-        while set(ours) & set(self._admin.list_topics()):
+        while names & self.topics():
             if time.monotonic() > deadline:
-                raise StagewatchError(f"the broker does not delete {', '.join(ours)}: is delete.topic.enable off?")
+                raise StagewatchError(
+                    f"the broker does not delete {', '.join(sorted(names))}: is delete.topic.enable off?"
+                )
             time.sleep(0.1)
+        # It would remember the partitions of a topic that is made anew with fewer, and wait for them.
+        self._consumer.close()
+        self._consumer = self._reader()
+
+    def _reader(self) -> Any:  # noqa: ANN401 - kafka-python carries no types
+        return KafkaConsumer(bootstrap_servers=self.bootstrap.split(","), isolation_level="read_committed")
+
+    def _ours(self) -> set[str]:
+        sources = {table.topic for table in TABLES.values()}
+        return {topic for topic in self.topics() if topic in sources or topic.startswith(OWN_PREFIX)}
 
     def ends(self, topics: Iterable[str]) -> Offsets:
         """Give where each partition ends for a read-committed reader."""
@@ -126,7 +159,7 @@ def broker_for(bootstrap: str | None, data_dir: Path) -> Iterator[tuple[Broker, 
                 broker.close()
             return
         with _own_kafka(folder / "kafka") as server:
-            broker = Broker(server.bootstrap)
+            broker = Broker(server.bootstrap, server.process.pid)
             try:
                 yield broker, folder
             finally:

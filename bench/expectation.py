@@ -6,7 +6,7 @@ A benchmark that loses work is no benchmark: every one ends here.
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from bench.lives import Plan, records
+from bench.plan import Plan, records
 from schemas import AlertEvent, Recorded, StagewatchError, decode_alert
 from stagewatch import Replay, load_everything, load_settings, read_topic
 

@@ -2,15 +2,22 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.codec import lz4_encode
+from aiokafka.record import _crecords
 
 from schemas import Recorded
 
 BATCH_BYTES = 256 << 10
 """What a busy connector's batches grow to; a broker takes a megabyte."""
 _REPORT_EVERY = 2_000
+_LZ4_LEVEL = 1
+"""What a connector's producer writes with. aiokafka knows only level 9, which takes as much CPU as all else together:
+the worker's, where both share a machine."""
+_crecords.default_records.lz4_encode = partial(lz4_encode, level=_LZ4_LEVEL)  # whoever imports this writes, no more
 
 
 class Feed:

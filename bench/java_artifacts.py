@@ -1,6 +1,6 @@
 """Java programs that tests and benchmarks start: resolved once by Maven, from the versions pinned in `deploy/java`.
 
-Called by `bench.kafka_server` and the tests' Connect. The product itself needs no Java.
+Called by `bench.kafka_server`, `bench.peer_engines` and the tests' Connect. The product itself needs no Java.
 """
 
 import fcntl
@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from schemas.errors import StagewatchError
@@ -39,34 +40,47 @@ def jars(name: str) -> Path:
     if not pom.exists():
         raise ToolMissing(f"{pom} is missing: a benchmark that starts its own Kafka needs the project's checkout")
     program("java")
-    cache = _cache()
-    target = cache / f"{name}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
-    with (cache / f"{name}.lock").open("w") as lock:
+    return kept("java", f"{name}-{digest(pom.read_bytes())}", lambda target: _resolve(pom, target))
+
+
+def classes(source: Path, libraries: Path) -> Path:
+    """Folder with the classes of one Java source, compiled against these jars. Raises `ToolMissing` without a JDK."""
+    name = f"{source.stem}-{digest(source.read_bytes() + libraries.name.encode())}"
+    command = [program("javac"), "-cp", f"{libraries}/*", str(source)]
+    return kept("java", name, lambda target: run_tool([*command, "-d", str(target)], f"{source.name} does not compile"))
+
+
+def digest(content: bytes) -> str:
+    """Give what a kept folder's name ends in, so that another version never mixes with this one."""
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def kept(kind: str, name: str, make: Callable[[Path], None]) -> Path:
+    """Give the folder `kind/name` of the data folder, or of the user's cache; `make` fills it at the first call.
+
+    Whole or not at all: an interrupted download must not look like a finished one. Safe to call from several
+    processes at once.
+    """
+    data_dir = os.environ.get("STAGEWATCH_DATA_DIR")
+    target = (Path(data_dir) if data_dir else Path.home() / ".cache" / "stagewatch") / kind / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
-            _resolve(pom, target)
+            partial = target.with_name(f"{name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            make(partial)
+            partial.rename(target)
     return target
 
 
-def _cache() -> Path:
-    data_dir = os.environ.get("STAGEWATCH_DATA_DIR")
-    cache = (Path(data_dir) if data_dir else Path.home() / ".cache" / "stagewatch") / "java"
-    cache.mkdir(parents=True, exist_ok=True)
-    return cache
+def run_tool(command: list[str], failure: str) -> None:
+    """Run a program that fetches or builds; raises `ToolMissing` with `failure` and the end of what it said."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=RESOLVE_TIMEOUT_S, check=False)
+    if done.returncode != 0:
+        raise ToolMissing(f"{failure}: {(done.stdout + done.stderr).strip()[-500:]}")
 
 
 def _resolve(pom: Path, target: Path) -> None:
-    """Fill `target`, whole or not at all: an interrupted download must not look like a finished one."""
-    partial = target.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={partial}", "-DincludeScope=runtime"]
-    done = subprocess.run(
-        [program("mvn"), "-q", "-B", "-f", str(pom), *goal],
-        capture_output=True,
-        text=True,
-        timeout=RESOLVE_TIMEOUT_S,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise ToolMissing(f"Maven could not resolve {pom.name}: {(done.stdout + done.stderr).strip()[-500:]}")
-    partial.rename(target)
+    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={target}", "-DincludeScope=runtime"]
+    run_tool([program("mvn"), "-q", "-B", "-f", str(pom), *goal], f"Maven could not resolve {pom.name}")

@@ -9,15 +9,17 @@ from typing import NamedTuple
 
 import msgspec
 
+from bench.connector import Connector
 from bench.lives import DAY_MS, LV_STAGES, Neighbourhood, new_application
-from bench.rows import Connector, Happening, Progress, iso
+from bench.rows import Happening, Progress, iso
 from schemas import Recorded
 
 ALERTING_SHARE = 0.02
 LATE_DAYS = 30
 """More than any makeshift calendar could stretch five workdays to."""
-POOL = 20_000
-"""Applications that are known before the flow begins: so many that each has a handful of stages at the end of it."""
+POOL, RECORDS_EACH = 20_000, 8
+"""Applications that are known before the flow begins: at least so many, and so many that each has a handful of stages
+at the end of it."""
 OPEN = 2_000
 """Stages that are open at a time."""
 DISTRICTS = 400
@@ -36,15 +38,20 @@ class Flow(NamedTuple):
         """Records in all."""
         return self.rate * self.seconds
 
+    @property
+    def pool(self) -> int:
+        """Applications that the records are about."""
+        return max(POOL, self.records // RECORDS_EACH)
+
     def raises(self, record: Recorded) -> bool:
         """Whether a record of the flow raises alerts on arrival: only those speak of a survey."""
         return record.value is not None and _LATE in record.value
 
 
-def warm_up(connector: Connector, now: int) -> Iterator[Recorded]:
+def warm_up(flow: Flow, connector: Connector, now: int) -> Iterator[Recorded]:
     """Give the applications that the flow is about, accepted a minute ago: HV, so nothing falls due meanwhile."""
     at = now - 60_000
-    for number in range(POOL):
+    for number in range(flow.pool):
         yield connector.record(
             Happening(at + number, "c", new_application(number, Neighbourhood(number % DISTRICTS), at, is_hv=True))
         )
@@ -57,9 +64,9 @@ def live_records(flow: Flow, connector: Connector, start: int) -> Iterator[Recor
     for number in range(flow.records):
         at = start + number * 1000 // flow.rate
         if rng.random() < ALERTING_SHARE:
-            row = _entered(rng, number, "SURVEY", at - LATE_DAYS * DAY_MS)
+            row = _entered(rng, flow, number, "SURVEY", at - LATE_DAYS * DAY_MS)
         elif len(opened) < OPEN or rng.random() < 0.5:  # noqa: PLR2004 - as many ends as beginnings
-            row = _entered(rng, number, rng.choice(LV_STAGES[1:]).code, at - 1_000)
+            row = _entered(rng, flow, number, rng.choice(LV_STAGES[1:]).code, at - 1_000)
             opened.append(row)
         else:
             row = msgspec.structs.replace(
@@ -68,8 +75,8 @@ def live_records(flow: Flow, connector: Connector, start: int) -> Iterator[Recor
         yield connector.record(Happening(at, "u" if row.finished_at else "c", row))
 
 
-def _entered(rng: random.Random, number: int, stage: str, at: int) -> Progress:
-    app_no = new_application(rng.randrange(POOL), Neighbourhood(0), at, is_hv=True).app_no
+def _entered(rng: random.Random, flow: Flow, number: int, stage: str, at: int) -> Progress:
+    app_no = new_application(rng.randrange(flow.pool), Neighbourhood(0), at, is_hv=True).app_no
     return Progress(
         number, app_no, stage, 1 + number, "MKT", "H001", iso(at), None, None, None, None, None, None, iso(at)
     )

@@ -1,33 +1,21 @@
-"""Realistic lives for the benchmarks: applications of two kinds, their stages, and a negative list beside them.
-
-Seeded: the same `Plan` gives the same happenings, so that the records that go to Kafka can be judged again
-without it. Only open lives are in memory, whatever the number of events.
-"""
+"""Realistic lives: applications of two kinds from their row to their archiving, and items of the negative list."""
 
 import random
 from collections.abc import Iterator
-from heapq import heappop, heappush
-from itertools import chain, islice
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
 
-from bench.rows import Application, District, Happening, ListItem, Progress, Responsible, iso
-from schemas import Recorded
+from bench.rows import Application, Happening, ListItem, Progress, iso
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-START_MS = 1_767_574_800_000
-"""2026-01-05T09:00+08:00, a Monday: all of it lies in a year whose workdays are published."""
-SPAN_DAYS = 180
-CHANGES_PER_LIFE = 10
-"""Records by the end of the span per application begun in it (finished ones: 10 LV, 22 HV)."""
 HV_SHARE = 0.35
 LATE_SHARE = 0.06
 """Stages that overrun; with those that come near their deadline, 5 to 10 % raise something."""
 DELAYED_NEWS_SHARE = 0.03
 """Changes known hours after the fact, not minutes."""
-LIVES_PER_ITEM = 400
 
 
 class Stage(NamedTuple):
@@ -59,21 +47,14 @@ LV_STAGES = (
 )
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """What to generate; everything follows from it."""
+def stages_of(*, is_hv: bool) -> tuple[Stage, ...]:
+    """Give the stages of a kind, in their order."""
+    return HV_STAGES if is_hv else LV_STAGES
 
-    events: int
-    seed: int = 7
 
-    @property
-    def lives(self) -> int:
-        """Applications that are begun."""
-        return max(self.events // CHANGES_PER_LIFE, 20)
-
-    @property
-    def districts(self) -> int:
-        """Transformer districts: some thirty applications each."""
-        return min(max(self.lives // 30, 40), 20_000)
+def mean_days(stage: Stage) -> float:
+    """How long a stage takes on average."""
+    return (1 - LATE_SHARE) * sum(stage.usual) / 2 + LATE_SHARE * sum(stage.late) / 2
 
 
 class Neighbourhood:
@@ -88,81 +69,47 @@ class Neighbourhood:
         self.org_no = f"33401{number % 6:02d}"
 
 
-def records(plan: Plan) -> Iterator[Recorded]:
-    """Give the plan's records in order of arrival, exactly `plan.events` of them."""
-    from bench.rows import Connector  # noqa: PLC0415 - a new one for each pass
-
-    return map(Connector().record, happenings(plan))
-
-
-def happenings(plan: Plan) -> Iterator[Happening]:
-    """Give what happens, in order of arrival: reference rows first, then lives and list items side by side."""
-    return islice(chain(_references(plan), _side_by_side(plan)), plan.events)
-
-
-def _references(plan: Plan) -> Iterator[Happening]:
-    at = START_MS - DAY_MS
-    for number in range(plan.districts):
-        place = Neighbourhood(number)
-        since = iso(at)
-        yield Happening(at + number, "c", District(
-            place.tg_no, f"城北{number}号公变台区", place.trans_no, place.line_no, place.org_no, 400, since
-        ))  # fmt: skip
-        yield Happening(at + number, "c", Responsible(
-            place.tg_no, place.mgr_no, f"经理{number // 4}", f"138{number // 4:08d}",
-            "online" if number % 5 in (0, 1) else "sms", since, None, since,
-        ))  # fmt: skip
-
-
-def _side_by_side(plan: Plan) -> Iterator[Happening]:
-    """Merge all lives by time; a life is begun when its time has come."""
-    rng = random.Random(plan.seed)
-    spacing = SPAN_DAYS * DAY_MS / plan.lives
-    open_lives: list[tuple[int, int, Happening, Iterator[Happening]]] = []
-    begun = 0
-    while True:
-        while begun < plan.lives and (not open_lives or START_MS + begun * spacing <= open_lives[0][0]):
-            for life in _begin(plan, rng, begun, START_MS + int(begun * spacing)):
-                first = next(life)
-                heappush(open_lives, (first.at, 2 * begun + isinstance(first.row, ListItem), first, life))
-            begun += 1
-        if not open_lives:
-            return
-        _, number, happening, life = heappop(open_lives)
-        yield happening
-        following = next(life, None)
-        if following is not None:
-            heappush(open_lives, (following.at, number, following, life))
-
-
-def _begin(plan: Plan, rng: random.Random, number: int, at: int) -> list[Iterator[Happening]]:
-    place = Neighbourhood(rng.randrange(plan.districts))
-    lives = [_application(random.Random(rng.random()), number, place, at)]
-    if number % LIVES_PER_ITEM == LIVES_PER_ITEM // 2:
-        lives.append(_list_item(random.Random(rng.random()), number // LIVES_PER_ITEM, place, at))
-    return lives
-
-
-def _application(rng: random.Random, number: int, place: Neighbourhood, at: int) -> Iterator[Happening]:
+def whole_life(rng: random.Random, number: int, place: Neighbourhood, at: int) -> Iterator[Happening]:
     """One application from its row to its archiving."""
     is_hv = rng.random() < HV_SHARE
     row = new_application(number, place, at, is_hv=is_hv)
     known = at + _news_after(rng)
     yield Happening(known, "c", row)
-    time = at
-    for serial, stage in enumerate(HV_STAGES if is_hv else LV_STAGES):
-        entered = Progress(
-            number * 16 + serial, row.app_no, stage.code, 1, stage.dept, f"H{number % 997:03d}", iso(time), None, None,
-            None, None, None, None, iso(time),
-        )  # fmt: skip
-        known = max(known + 1, time + _news_after(rng))
-        yield Happening(known, "c", entered)
-        time += int(rng.uniform(*(stage.late if rng.random() < LATE_SHARE else stage.usual)) * DAY_MS)
-        known = max(known + 1, time + _news_after(rng))
-        finished = msgspec.structs.replace(entered, finished_at=iso(time), result_code="pass", upd_at=iso(time))
-        yield Happening(known, "u", finished)
-    archived = msgspec.structs.replace(row, status_code="archived", archived_at=iso(time), upd_at=iso(time))
-    yield Happening(known + 1, "u", archived, row)
+    for serial, stage in enumerate(stages_of(is_hv=is_hv)):
+        visit = _visit(row, number * 16 + serial, stage, at)
+        known = max(known + 1, at + _news_after(rng))
+        yield Happening(known, "c", visit)
+        at += _duration(rng, stage)
+        known = max(known + 1, at + _news_after(rng))
+        yield Happening(known, "u", _ended(visit, at))
+    yield Happening(known + 1, "u", _archived(row, at), row)
+
+
+def open_life(rng: random.Random, number: int, place: Neighbourhood, at: int, start: int) -> Iterator[Happening]:
+    """One application that is under way at `at`: its row and the stage that is open, as a snapshot reads them.
+
+    Then the rest of it, from `start` on.
+    """
+    is_hv, serial = rng.choices(_UNDER_WAY, cum_weights=_LIKELIHOODS)[0]
+    stages = stages_of(is_hv=is_hv)
+    lasts = _duration(rng, stages[serial])
+    entered = at - int(rng.random() * lasts)
+    accepted = entered - int(sum(map(mean_days, stages[:serial])) * DAY_MS)
+    row = new_application(number, place, accepted, is_hv=is_hv)
+    visit = _visit(row, number * 16 + serial, stages[serial], entered)
+    yield Happening(at, "r", row)
+    yield Happening(at, "r", visit)
+    end = max(entered + lasts, start)
+    known = end + _news_after(rng)
+    yield Happening(known, "u", _ended(visit, end))
+    for later in range(serial + 1, len(stages)):
+        visit = _visit(row, number * 16 + later, stages[later], end)
+        known = max(known + 1, end + _news_after(rng))
+        yield Happening(known, "c", visit)
+        end += _duration(rng, stages[later])
+        known = max(known + 1, end + _news_after(rng))
+        yield Happening(known, "u", _ended(visit, end))
+    yield Happening(known + 1, "u", _archived(row, end), row)
 
 
 def new_application(number: int, place: Neighbourhood, at: int, *, is_hv: bool) -> Application:
@@ -175,7 +122,7 @@ def new_application(number: int, place: Neighbourhood, at: int, *, is_hv: bool) 
     )  # fmt: skip
 
 
-def _list_item(rng: random.Random, number: int, place: Neighbourhood, at: int) -> Iterator[Happening]:
+def list_item(rng: random.Random, number: int, place: Neighbourhood, at: int) -> Iterator[Happening]:
     """One transformer that is short of capacity: determined, published a day later, cleared after weeks."""
     planned = at // DAY_MS + rng.randrange(15, 60)
     row = ListItem(
@@ -196,3 +143,31 @@ def _news_after(rng: random.Random) -> int:
     if rng.random() < DELAYED_NEWS_SHARE:
         return int(rng.uniform(1, 30) * HOUR_MS)
     return int(rng.uniform(2, 600) * 1000)
+
+
+def _visit(row: Application, progress_id: int, stage: Stage, at: int) -> Progress:
+    return Progress(
+        progress_id, row.app_no, stage.code, 1, stage.dept, f"H{progress_id % 997:03d}", iso(at), None, None,
+        None, None, None, None, iso(at),
+    )  # fmt: skip
+
+
+def _ended(visit: Progress, at: int) -> Progress:
+    return msgspec.structs.replace(visit, finished_at=iso(at), result_code="pass", upd_at=iso(at))
+
+
+def _archived(row: Application, at: int) -> Application:
+    return msgspec.structs.replace(row, status_code="archived", archived_at=iso(at), upd_at=iso(at))
+
+
+def _duration(rng: random.Random, stage: Stage) -> int:
+    return int(rng.uniform(*(stage.late if rng.random() < LATE_SHARE else stage.usual)) * DAY_MS)
+
+
+_UNDER_WAY = [(is_hv, serial) for is_hv in (True, False) for serial in range(len(stages_of(is_hv=is_hv)))]
+"""Kind and stage of an application that is under way, and how likely each is: by the time spent there."""
+_LIKELIHOODS = list(accumulate(
+    (HV_SHARE if is_hv else 1 - HV_SHARE) * mean_days(stages_of(is_hv=is_hv)[serial]) for is_hv, serial in _UNDER_WAY
+))  # fmt: skip
+MEAN_LIFE_DAYS = _LIKELIHOODS[-1]
+"""From acceptance to the end, over both kinds."""

@@ -4,18 +4,26 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.server_process import ServerProcess
 from schemas import StagewatchError
 
+_TOOK_OVER = re.compile(r"took over (\d+) partitions: fenced in ([\d.]+) s, (\d+) changelog records in ([\d.]+) s")
 _READY = re.compile(r"^ready: \d+ partitions", re.MULTILINE)
 _TICKS = os.sysconf("SC_CLK_TCK")
+START_S = 120.0
+"""A million instances are read back in seconds; this is for a machine that does other things too."""
 STOP_S = 12.0
 """SIGTERM must end a worker within 10 s."""
+
+
+_SERIALS = count()
+"""Tells workers apart that are of one application; `next` is atomic, several may be started at once."""
 
 
 class WorkerDied(StagewatchError):
@@ -28,6 +36,16 @@ class Moment(NamedTuple):
     wall_s: float
     cpu_s: float
     done: float
+
+
+class TakeOver(NamedTuple):
+    """What a worker said of one take-over."""
+
+    partitions: int
+    fenced_s: float
+    records: int
+    """Of the changelogs."""
+    recovered_s: float
 
 
 class Measured(NamedTuple):
@@ -46,6 +64,12 @@ def rate(begin: Moment, end: Moment) -> Measured:
     return Measured(done / wall, done / cpu)
 
 
+def cpu_s(pid: int) -> float:
+    """CPU seconds that a process has used so far, user and system (proc(5), fields 14 and 15 of stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
 class WorkerProcess:
     """One worker."""
 
@@ -61,14 +85,18 @@ class WorkerProcess:
         return pid
 
     def cpu_s(self) -> float:
-        """CPU seconds it has used so far, user and system, all threads (proc(5), fields 14 and 15 of stat)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        """CPU seconds it has used so far, all threads."""
+        return cpu_s(self.pid)
 
     def rss_mb(self) -> float:
         """Resident memory, MB."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def take_overs(self) -> list[TakeOver]:
+        """What it said of each of its take-overs so far."""
+        found = _TOOK_OVER.findall(self._server.log.read_text(errors="replace"))
+        return [TakeOver(int(count), float(fenced), int(records), float(s)) for count, fenced, records, s in found]
 
     def at(self, done: float) -> Moment:
         """Give this moment, at which so much was done."""
@@ -77,23 +105,31 @@ class WorkerProcess:
 
 @contextmanager
 def running_worker(
-    broker: str, folder: Path, application_id: str, agents: str | None = None
+    broker: str, folder: Path, application_id: str, agents: str | None = None, settings: Mapping[str, str] | None = None
 ) -> Iterator[WorkerProcess]:
-    """Start a worker, give it once it is ready, stop it at the end. Settings of this shell do not reach it."""
-    data_dir = folder / application_id
+    """Start a worker, give it once it is ready, stop it at the end. Settings of this shell do not reach it.
+
+    Args:
+        broker: its setting of that name.
+        folder: its data folder and its log go there; may hold those of others.
+        application_id: its setting of that name. Several workers of one may run, also one after the other.
+        agents: what of it runs; None: all.
+        settings: further ones, by key.
+    """
+    name = f"{application_id}-{next(_SERIALS)}"
+    data_dir, log = folder / name, folder / f"{name}.log"
     data_dir.mkdir(parents=True)
-    log = folder / f"{application_id}.log"
-    settings = {
+    chosen = {
         "broker": broker, "application_id": application_id, "data_dir": str(data_dir),
-        "store": f"sqlite:///{data_dir / 'store.db'}",
+        "store": f"sqlite:///{data_dir / 'store.db'}", **(settings or {}),
     }  # fmt: skip
     foreign = [part for name in os.environ if name.startswith("STAGEWATCH_") for part in ("-u", name)]
-    variables = [f"STAGEWATCH_{name.upper()}={value}" for name, value in settings.items()]
+    variables = [f"STAGEWATCH_{name.upper()}={value}" for name, value in chosen.items()]
     program = str(Path(sys.executable).with_name("stagewatch"))
     command = ["env", *foreign, *variables, program, "worker", *(("--agents", agents) if agents else ())]
     server = ServerProcess(
         command, log, lambda: log.exists() and _READY.search(log.read_text(errors="replace")) is not None,
-        stop_timeout_s=STOP_S,
+        start_timeout_s=START_S, stop_timeout_s=STOP_S,
     )  # fmt: skip
     server.start()
     try:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from schemas import ColumnType, Dialect, TimestampUnit
+from schemas import ColumnType, Dialect, MessageKey, TimestampUnit
 
 
 def _zone(name: str) -> str:
@@ -50,6 +50,11 @@ class TableModel(_Model):
         default=None, description="read by every worker; by default true where there is no instance column"
     )
     topic: str | None = Field(default=None, description="Kafka topic, if not the source's pattern")
+    message_key: MessageKey = Field(
+        default="row",
+        description="what the topic's messages are keyed by: row, or the instance as json "
+        '({"app_no": "…"}, Debezium\'s message.key.columns) or as bare text; then nothing need be re-keyed',
+    )
     timestamp_unit: TimestampUnit | None = Field(default=None, description="unit of numeric times, if not the source's")
     constants: dict[Name, str | int | bool] = Field(default={}, description="fields that every row has")
     columns: dict[Name, Annotated[ColumnModel, BeforeValidator(_field_of_type)]] = Field(
@@ -66,6 +71,8 @@ class TableModel(_Model):
                 raise ValueError(f"{what} '{twice[0]}' is declared twice")
         if self.instance is None and self.is_reference is False:
             raise ValueError("a table without an instance column can only be reference data")
+        if self.instance is None and self.message_key != "row":
+            raise ValueError("message_key: a table without an instance column is keyed by its row")
         return self
 
 

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import msgspec
 from pydantic import ValidationError
 
 from connectors.source_models import DialectModel, SourceModel, TableModel
@@ -178,6 +179,8 @@ def _mapping(source: SourceModel, name: str, table: TableModel) -> TableMapping:
         key=tuple(column.lower() for column in table.key),
         instance=table.instance.lower() if table.instance else None,
         is_reference=table.instance is None if table.is_reference is None else table.is_reference,
+        message_key=table.message_key,
+        key_form=_key_form(table),
         columns={
             column.lower(): Column(model.field or column.lower(), model.type) for column, model in table.columns.items()
         },
@@ -189,16 +192,14 @@ def _mapping(source: SourceModel, name: str, table: TableModel) -> TableMapping:
     )
 
 
+def _key_form(table: TableModel) -> bytes:
+    """Give how an instance's number stands in a message key: as Kafka Connect's JSON converter writes it, or bare."""
+    return b'{"%b":"%%b"}' % str(table.instance).encode() if table.message_key == "json" else b"%b"
+
+
 def _overruled(mapping: TableMapping, overrules: list[tuple[str, DialectModel]]) -> TableMapping:
     for pattern, setting in overrules:
         if fnmatchcase(mapping.topic.lower(), pattern):
-            mapping = TableMapping(
-                source=mapping.source, table=mapping.table, topic=mapping.topic, entity=mapping.entity,
-                key=mapping.key, instance=mapping.instance, is_reference=mapping.is_reference,
-                columns=mapping.columns, constants=mapping.constants,
-                dialect=setting.dialect or mapping.dialect,
-                timestamp_unit=setting.timestamp_unit or mapping.timestamp_unit,
-                column_timezone=setting.column_timezone or mapping.column_timezone,
-                op_ts_timezone=setting.op_ts_timezone or mapping.op_ts_timezone,
-            )  # fmt: skip
+            said = {name: value for name, value in setting.model_dump().items() if value is not None}
+            mapping = msgspec.structs.replace(mapping, **said)
     return mapping

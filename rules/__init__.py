@@ -9,6 +9,7 @@ from rules.description import describe
 from rules.draw import draw_svg, draw_text, limit_lines
 from rules.durations import Duration, DurationField, parse_duration
 from rules.engine.engine import Engine
+from rules.engine.membership import ITEM
 from rules.engine.partition import Partition, Step
 from rules.loader import (
     SHIPPED,
@@ -21,12 +22,13 @@ from rules.loader import (
 )
 from rules.models import LimitFile, Process, RuleFile
 from rules.reference import Reference
-from rules.state import Instance, rung_parts
+from rules.state import Instance, InstanceSummary, rung_parts
 from rules.testing import TestResult, run_tests
 from rules.vocabulary import Vocabulary, known_entities, nearest_first
 from rules.workdays import WorkCalendar, state_council_calendar
 
 __all__ = [
+    "ITEM",
     "SHIPPED",
     "Choice",
     "DefinitionSet",
@@ -35,6 +37,7 @@ __all__ = [
     "DurationField",
     "Engine",
     "Instance",
+    "InstanceSummary",
     "LimitFile",
     "Partition",
     "Process",

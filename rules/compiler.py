@@ -17,6 +17,7 @@ from rules.models import (
     CodeRule,
     DeadlineRule,
     Indicator,
+    IntervalRule,
     LimitRow,
     MembershipRule,
     OrderRule,
@@ -29,6 +30,8 @@ from rules.models import (
 from rules.workdays import WorkCalendar
 
 R = TypeVar("R")
+WHEREABOUTS = ("tg_no", "trans_no", "line_no", "cons_no", "org_no")
+"""Fields of an instance by which reference data find it, and the unit that its indicators count for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,10 @@ class CompiledProcess:
     released: ReleasedRule | None
     orphan: OrphanRule | None
     unknown_code: CodeRule | None
+    intervals: tuple[tuple[str, int, IntervalRule], ...]
+    """Field and limit (ms) of each."""
+    watched: frozenset[str]
+    """Fields of the instance's own row that something judges; a change of the others is kept and no more."""
     indicators: tuple[Indicator, ...]
 
 
@@ -86,6 +93,7 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
     indicators: list[Indicator],
 ) -> Definitions:
     """Give the compiled definitions; what does not fit together was found by `rules.loader` before."""
+    chosen_by = frozenset(name for process in processes for name in process.when)
     compiled = [
         _compile_process(
             process,
@@ -93,6 +101,7 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
             [row for row in limits if row.process == process.id],
             calendar,
             tuple(i for i in indicators if process.id in i.processes),
+            chosen_by,
         )
         for process in processes
     ]
@@ -102,12 +111,13 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
     return Definitions({p.id: p for p in compiled}, calendar, templates, limits_id, by_entity)
 
 
-def _compile_process(
+def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there are
     process: Process,
     rules: list[Rule],
     limits: list[LimitRow],
     calendar: WorkCalendar,
     indicators: tuple[Indicator, ...],
+    chosen_by: frozenset[str],
 ) -> CompiledProcess:
     deadlines = [Deadline(r, limits, calendar) for r in rules if isinstance(r, DeadlineRule)]
     members = [r for r in rules if isinstance(r, MembershipRule)]
@@ -136,8 +146,26 @@ def _compile_process(
         released=_only(ReleasedRule, rules),
         orphan=_only(OrphanRule, rules),
         unknown_code=_only(CodeRule, rules),
+        intervals=tuple((r.field, parse_duration(r.limit).clock_ms, r) for r in rules if isinstance(r, IntervalRule)),
+        watched=_watched(process, rules, limits, indicators) | chosen_by,
         indicators=indicators,
     )
+
+
+def _watched(
+    process: Process, rules: list[Rule], limits: list[LimitRow], indicators: tuple[Indicator, ...]
+) -> frozenset[str]:
+    names = {*WHEREABOUTS, "status_code", *process.over_when, *process.when, *process.codes}
+    for row in limits:
+        names.update(row.when)
+    for indicator in indicators:
+        names.update(name for name in (indicator.field, indicator.sum) if name)
+    for rule in rules:
+        if isinstance(rule, DeadlineRule):
+            names.update((rule.start, *rule.until))
+            if rule.due is not None:
+                names.add(rule.due.field)
+    return frozenset(names)
 
 
 def _only(kind: type[R], rules: list[Rule]) -> R | None:

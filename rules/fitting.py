@@ -16,6 +16,7 @@ from rules.models import (
     DeadlineRule,
     Indicator,
     IndicatorFile,
+    IntervalRule,
     LimitFile,
     LimitRow,
     MembershipRule,
@@ -112,6 +113,8 @@ def _rule_faults(rule: Rule, path: tuple[str | int, ...], places: Places, known:
         yield from _units(rule.max_lag, CLOCK, (*path, "max_lag"), places)
     if isinstance(rule, OrphanRule):
         yield from _units(rule.after, CLOCK, (*path, "after"), places)
+    if isinstance(rule, IntervalRule):
+        yield from _units(rule.limit, CLOCK, (*path, "limit"), places)
     if isinstance(rule, DeadlineRule):
         yield from _deadline_faults(rule, path, places, known.processes)
 

@@ -160,8 +160,17 @@ class CodeRule(_Rule):
     severity: Severity = "INFO"
 
 
+class IntervalRule(_Rule):
+    """A time field of the instance's own row that moved on by more than a limit: once each time it does."""
+
+    kind: Literal["interval"]
+    field: str = Field(description="time field of the instance")
+    limit: DurationText
+    severity: Severity = "ALARM"
+
+
 Rule = Annotated[
-    DeadlineRule | OrderRule | BackdatedRule | MembershipRule | ReleasedRule | OrphanRule | CodeRule,
+    DeadlineRule | OrderRule | BackdatedRule | MembershipRule | ReleasedRule | OrphanRule | CodeRule | IntervalRule,
     Field(discriminator="kind"),
 ]
 

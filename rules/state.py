@@ -108,18 +108,32 @@ def _unquoted(text: str) -> str | None:
     return text.replace("%7C", "|").replace("%25", "%") if "%" in text else text or None
 
 
-class Instance(msgspec.Struct, array_like=True, gc=False):
-    """One process instance: everything known about one application, or one negative-list item."""
+class InstanceHead(msgspec.Struct, array_like=True, gc=False):
+    """The beginning of an encoded instance: what can be told without decoding the rest."""
 
     key: str
+    scheduled: int | None = None
+    """The time in the partition's timer heap; derived."""
+    index: tuple[str, ...] = ()
+    """Keys under which reference data find it; derived."""
+
+
+class InstanceSummary(InstanceHead, array_like=True, gc=False):
+    """The head of an encoded instance and what it counts for."""
+
     process: str | None = None
+    raised: dict[str, dict[str, Raised]] | None = None
+    """What was raised: by rule code (`code@process` for a process that it left), then by `rung_key`."""
+
+
+class Instance(InstanceSummary, array_like=True, gc=False):
+    """One process instance: everything known about one application, or one negative-list item."""
+
     main: Row | None = None
     """The row that is the instance itself; None: only rows that refer to it are known (orphans)."""
     visits: list[Visit] = []
     others: dict[str, Row] | None = None
     """Further rows, by `entity:row`."""
-    raised: dict[str, dict[str, Raised]] | None = None
-    """What was raised: by rule code (`code@process` for a process that it left), then by `rung_key`."""
     over_at: int | None = None
     """When it was over, epoch ms; None while it runs."""
     due: int | None = None
@@ -128,8 +142,10 @@ class Instance(msgspec.Struct, array_like=True, gc=False):
     """Arrival of the first row, epoch ms (orphans wait from here)."""
     released_at: int | None = None
     """Negative-list items only: when it was cleared while an application below it still waited."""
-    scheduled: int | None = None
-    """The time in the partition's timer heap; derived."""
+
+
+STATE_FORMAT = 2
+"""Of what is in the changelog. Higher than what is found: a worker of this version cannot read it."""
 
 
 class PartitionPosition(msgspec.Struct, array_like=True):
@@ -139,3 +155,4 @@ class PartitionPosition(msgspec.Struct, array_like=True):
     notify_from: int
     reference: dict[str, int]
     """Next offset per reference source partition (`topic:partition`) whose events were judged."""
+    state_format: int = 1

@@ -29,11 +29,12 @@ from schemas.codec import (
 )
 from schemas.columns import MAX_MS, MIN_MS, LocalZone, is_extreme_year
 from schemas.deadletter import DeadLetter
-from schemas.decode import MAX_BYTES, MAX_DEPTH, REASONS, SUPPORTED_DIALECTS, Decoder, Headers
+from schemas.decode import MAX_BYTES, MAX_DEPTH, REASONS, SUPPORTED_DIALECTS, Decoder, Headers, Refused
 from schemas.errors import BadInput, Broken, DefinitionError, Fault, StagewatchError, TryLater
 from schemas.indicator import IndicatorDelta, IndicatorValue
-from schemas.mapping import Column, ColumnType, Dialect, TableMapping, TimestampUnit
+from schemas.mapping import Column, ColumnType, Dialect, MessageKey, TableMapping, TimestampUnit
 from schemas.notice import Channel, Notice, Recipient, message_text
+from schemas.record import Raw
 from schemas.recorded import Recorded, parse_recorded
 from schemas.yaml_places import Places, YamlPath, load_model, load_yaml, pydantic_faults
 
@@ -66,11 +67,14 @@ __all__ = [
     "IndicatorValue",
     "LocalZone",
     "Mark",
+    "MessageKey",
     "Notice",
     "Op",
     "Places",
+    "Raw",
     "Recipient",
     "Recorded",
+    "Refused",
     "Severity",
     "StagewatchError",
     "TableMapping",

@@ -18,6 +18,7 @@ from schemas.change import Change, Mark, Op, Value
 from schemas.deadletter import DeadLetter
 from schemas.errors import BadInput
 from schemas.indicator import IndicatorDelta, IndicatorValue
+from schemas.mapping import TableMapping
 from schemas.notice import Notice
 
 MARK_KEY = b"\x00mark"
@@ -96,7 +97,7 @@ _decode_wire_change = _guarded(msgspec.msgpack.Decoder(_WireChange).decode)
 def to_wire(fields: dict[str, Value]) -> dict[str, WireValue]:
     """Give fields as MessagePack can hold them: decimals as extensions. The same dict if there are none."""
     if Decimal not in map(type, fields.values()):
-        return cast("dict[str, WireValue]", fields)
+        return fields  # type: ignore[return-value]  # no decimals in it (hot path: no cast)
     return {
         name: Ext(_DECIMAL, str(value).encode()) if isinstance(value, Decimal) else value
         for name, value in fields.items()
@@ -125,6 +126,12 @@ def encode_change(change: Change) -> bytes:
     if wire is change.fields:
         return _pack(change)
     return _pack(msgspec.structs.replace(change, fields=cast("dict[str, Value]", wire)))
+
+
+def change_encoder(mapping: TableMapping) -> Callable[[Change], bytes]:
+    """Give `encode_change` for the changes of one table; faster where it has no decimals."""
+    has_decimals = any(column.type == "decimal" for column in mapping.columns.values())
+    return encode_change if has_decimals else _pack
 
 
 def decode_change(data: bytes) -> Change:

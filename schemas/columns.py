@@ -77,6 +77,7 @@ class LocalZone:
     def __init__(self, name: str) -> None:
         """Take an IANA name. Raises `ZoneInfoNotFoundError` or `ValueError` for an unknown one."""
         self._zone = ZoneInfo(name)
+        self.is_utc = name in ("UTC", "Etc/UTC")
         self._offsets: dict[int, int | None] = {}
 
     def to_utc(self, wall_ms: int) -> int:
@@ -138,7 +139,8 @@ def converter(column: ColumnType, zone: LocalZone, unit: TimestampUnit, semantic
         case "bool":
             return to_bool
         case "timestamp":
-            return _Moment(zone, unit, semantic).to_instant
+            moment = _Moment(zone, unit, semantic)
+            return moment.to_utc_instant if zone.is_utc and semantic not in DAY_SEMANTICS else moment.to_instant
         case "date":
             return _Moment(zone, unit, semantic).to_end_of_day
         case _:
@@ -234,6 +236,14 @@ class _Moment:
         if isinstance(value, Decimal) and value == value.to_integral_value():
             return self.to_instant(to_int(value))
         raise ValueError(f"{_kind(value)} instead of a time")
+
+    def to_utc_instant(self, value: object) -> int:
+        """Do as `to_instant` where the wall clock shows UTC, faster for numbers."""
+        if type(value) is int:
+            wall = value * self._multiply // self._divide
+            if _YEAR_ONE_MS <= wall <= MAX_MS:
+                return wall
+        return self.to_instant(value)
 
     def to_end_of_day(self, value: object) -> int:
         """Give the midnight that ends the local day of the value."""

@@ -20,9 +20,10 @@ UNAVAILABLE = "__debezium_unavailable_value"
 
 _VARIABLE_SCALE = "io.debezium.data.VariableScaleDecimal"
 _DECIMAL = "org.apache.kafka.connect.data.Decimal"
-_MOST_POSITION = (1 << 63) - 1
+MOST_POSITION = (1 << 63) - 1
 _ROW_BITS, _POS_BITS = 10, 33  # MySQL: rows of one event; binlog files are 1 GB, 8 GB leaves room
 _SEQ_BITS = 16
+_SCN = re.compile("[0-9]{1,14}", re.ASCII)
 
 
 class Source(msgspec.Struct, gc=False):
@@ -59,12 +60,16 @@ def position_of(source: Source | None, offset: int, op: Op) -> int:
     nothing: 0 for a snapshot row (so that it never overwrites a change), else the record's offset.
     """
     if source is not None:
-        lsn = source.lsn
-        if type(lsn) is int and 0 <= lsn <= _MOST_POSITION:
-            return lsn
-        for number in (_number(lsn), _oracle(source), _mysql(source)):
-            if number is not None and number <= _MOST_POSITION:
-                return number
+        scn = source.commit_scn
+        if type(scn) is str and source.lsn is None and source.txSeq is None and _SCN.fullmatch(scn):
+            return int(scn) << _SEQ_BITS  # Oracle's usual form (hot path)
+        number = _number(source.lsn) if source.lsn is not None else None
+        if number is None and (scn is not None or source.scn is not None):
+            number = _oracle(source)
+        if number is None and source.file is not None:
+            number = _mysql(source)
+        if number is not None and number <= MOST_POSITION:
+            return number
     return 0 if op == "r" else offset
 
 

@@ -6,9 +6,9 @@ never raise anything else, recurse with the input, or depend on the depth of the
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
@@ -17,6 +17,8 @@ from schemas.columns import Convert, LocalZone, UnreadableDate, converter, to_te
 from schemas.debezium import UNAVAILABLE, Envelope, FieldType, column_types, position_of, unwrapped
 from schemas.errors import BadInput, Broken
 from schemas.mapping import TableMapping
+from schemas.record import Raw
+from schemas.whole_rows import WholeRow
 
 Headers = Mapping[str, Any] | Sequence[tuple[str, Any]] | None
 
@@ -35,6 +37,7 @@ REASONS = (
 
 _SILENT_OPS = {"t": "truncate", "m": "message"}
 _MOST_SCHEMAS = 16  # a table has one schema at a time; after as many changes the oldest may be compiled again
+_LEARN_AFTER = 1_000  # records in a row that went the long way: the source's rows look otherwise now
 _MOST_NAMES = 4_096  # spellings of column names kept; a hostile producer could invent more
 _UNAVAILABLE = UNAVAILABLE.encode()
 _NEW_KEY = "__debezium.newkey"
@@ -46,6 +49,13 @@ _decode_envelope = msgspec.json.Decoder(Envelope, float_hook=Decimal).decode
 _decode_row = msgspec.json.Decoder(dict[str, Any] | None, float_hook=Decimal).decode
 _Column = tuple[str, bool, Convert]
 """Field name, whether text goes through as it stands, and what else to do with a value."""
+
+
+class Refused(NamedTuple):
+    """A record that could not be read, and why."""
+
+    record: Raw
+    why: BadInput
 
 
 class Decoder:
@@ -68,6 +78,60 @@ class Decoder:
         self._wrapped: dict[tuple[bytes, bool], _Table] = {}
         self._prefix = b"\x00"  # how the last value with an embedded schema began; no JSON begins like this
         self._prefix_table = self._plain
+        self._whole: WholeRow | None = None  # how the usual record looks
+        self._misses = _LEARN_AFTER
+
+    def decode_run(
+        self, records: Iterable[Raw], *, topic: str, partition: int, high: int
+    ) -> tuple[list[Change], list[Refused], int]:
+        """Decode records of one partition, in order: the changes, the refused records, and the new running maximum.
+
+        `high` is the largest timestamp of the partition before these records; a record whose own is smaller
+        arrived at `high`. What a record tells does not depend on the records around it.
+        """
+        refused: list[Refused] = []
+
+        def odd(record: Raw, at: int) -> Change | None:
+            try:
+                change = self.decode(
+                    key=record.key, value=record.value, headers=record.headers, timestamp=at, topic=topic,
+                    partition=partition, offset=record.offset,
+                )  # fmt: skip
+            except BadInput as why:
+                refused.append(Refused(record, why))
+                return None
+            if change is not None:
+                self._misses += 1
+                if self._misses >= _LEARN_AFTER and record.value is not None:
+                    self._learn(record.value)
+            return change
+
+        changes: list[Change] = []
+        rest = iter(records)
+        while self._whole is None:
+            record = next(rest, None)
+            if record is None:
+                return changes, refused, high
+            high = max(high, record.timestamp)
+            change = odd(record, high)
+            if change is not None:
+                changes.append(change)
+        found, high = self._whole.read_run(rest, topic=topic, partition=partition, high=high, odd=odd)
+        return changes + found, refused, high
+
+    def _learn(self, value: bytes) -> None:
+        """Take a record that was read as an example of the usual one."""
+        table, envelope = self._open(value)
+        if envelope.after is None or (table is not self._plain and table is not self._prefix_table):
+            return
+        self._misses = 0
+        try:
+            self._whole = WholeRow(
+                self.mapping, table.converts(), envelope.after, max_bytes=self._max_bytes, max_depth=self._max_depth,
+                prefix=b"" if table is self._plain else self._prefix,
+            )  # fmt: skip
+        except ValueError:
+            self._whole = None
 
     def decode(  # noqa: PLR0913 - a record's parts
         self, *, key: bytes | None, value: bytes | None, headers: Headers = None, timestamp: int, topic: str,
@@ -254,6 +318,10 @@ class _Table:
         self._instance = mapping.instance
         mapped = mapping.columns.get(mapping.instance or "")
         self._instance_field = mapped.name if mapped else None
+
+    def converts(self) -> dict[str, Convert]:
+        """Give per column (lower case), mapped or part of the key, what makes its value."""
+        return {name: convert for name, (_, _, convert) in self._known.items()} | self._extra
 
     def read(self, image: dict[str, Any], *, has_gaps: bool) -> tuple[dict[str, Value], dict[str, Value]]:
         """Give the mapped fields of a row image, and its key columns that are not mapped.

@@ -14,6 +14,10 @@ ColumnType = Literal["text", "int", "decimal", "bool", "timestamp", "date"]
 
 TimestampUnit = Literal["s", "ms", "us", "ns"]
 
+MessageKey = Literal["row", "json", "text"]
+"""What the messages of a topic are keyed by: the source's row, or the process instance, written as a JSON object of
+its column (what Debezium's `message.key.columns` makes) or as its bare text."""
+
 Dialect = Literal[
     "debezium-json", "debezium-avro", "ogg-json", "ogg-json-row", "ogg-delimited", "canal-json", "maxwell-json"
 ]
@@ -43,6 +47,10 @@ class TableMapping(msgspec.Struct, frozen=True, kw_only=True):
     """Source column that carries the process instance key; None: pure reference data."""
     is_reference: bool = False
     """Every worker reads it, besides or instead of the partition that owns the instance."""
+    message_key: MessageKey = "row"
+    """Topics keyed by the instance are joined as they stand, without re-keying."""
+    key_form: bytes = b"%b"
+    """The message key of an instance, with `%b` for its number (`{"app_no":"%b"}`); where `message_key` is not row."""
     columns: dict[str, Column] = {}
     """Source column name (lower case) to what becomes of it. Columns that are not here are ignored."""
     constants: dict[str, Value] = {}

@@ -42,10 +42,13 @@ class Outbox:
     def __init__(self, policy: OutboxPolicy) -> None:
         self.policy = policy
         self._rows: dict[str, Row] = {}
-        self._waiting: dict[Channel, Buckets] = {channel: Buckets() for channel in sorted(policy.channels)}
+        self._waiting = self._empty_buckets()
         self._members: dict[str, list[str]] = {}
         self._final: list[tuple[int, str]] = []
         self._dirty: dict[str, None] = {}
+
+    def _empty_buckets(self) -> dict[Channel, Buckets]:
+        return {channel: Buckets() for channel in sorted(self.policy.channels)}
 
     def __len__(self) -> int:
         """The number of rows, final ones included."""
@@ -135,8 +138,20 @@ class Outbox:
                 row.reason = f"no {row.notice.channel} channel is set up"
                 self._put(row, State.NO_CHANNEL, now)
             else:
+                _set_back(row, now)
                 self._index(row)
         return found
+
+    def rewind(self, now: int) -> None:
+        """Bring forward what waits for a time that only a wrong clock had reached; call when the clock stepped back.
+
+        Otherwise a notice would wait as long as the clock was ahead.
+        """
+        self._waiting = self._empty_buckets()
+        for row in self._rows.values():
+            if row.state in OPEN_STATES and row.state is not State.SENDING:
+                _set_back(row, now)
+                self._index(row)
 
     def _apply(self, row: Row, outcome: Outcome, now: int) -> None:
         match outcome:
@@ -259,3 +274,11 @@ class Outbox:
     def notifications(self) -> list[NotificationRow]:
         """Every row as the store shows it."""
         return [notification_of(row) for row in self._rows.values()]
+
+
+def _set_back(row: Row, now: int) -> None:
+    """Move the times of a waiting row to a clock that is behind the one that wrote them."""
+    ahead = row.changed_at - now
+    if row.state in OPEN_STATES and ahead > 0:
+        row.added_at, row.changed_at = min(row.added_at, now), now
+        row.next_at = max(row.next_at - ahead, 0)

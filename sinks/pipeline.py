@@ -19,6 +19,7 @@ from sinks.sink import Outcome
 from sinks.store.rows import NotificationRow
 
 _log = logging.getLogger(__name__)
+_DRIFT_MS = 1000
 _NOT_DELIVERED = frozenset({State.REFUSED, State.FAILED, State.UNKNOWN})
 
 Changes = list[tuple[str, bytes | None]]
@@ -42,6 +43,7 @@ class Pipeline:
         self._taken: tuple[list[Delivery], list[NotificationRow]] = ([], [])
         self._sends: dict[asyncio.Task[None], Delivery] = {}
         self._answers: deque[tuple[Delivery, Outcome]] = deque()
+        self._turned_at = 0
         self.answered = asyncio.Event()
         """Set when a send ended: time for a `turn`, which clears it."""
 
@@ -52,6 +54,8 @@ class Pipeline:
 
     def is_due(self, now: int) -> bool:
         """Whether a `turn` would do something: an answer came, or something may leave and there is room."""
+        if self._has_stepped_back(now):
+            return True
         due = self._outbox.next_due()
         has_room = any(room > 0 for room in self._senders.room().values())
         return bool(self._answers) or (due is not None and due <= now and has_room)
@@ -75,6 +79,9 @@ class Pipeline:
     def turn(self, now: int) -> None:
         """Settle what was answered, forget what is old, mark what may leave now."""
         self.answered.clear()
+        if self._has_stepped_back(now):
+            self._outbox.rewind(now)
+        self._turned_at = now
         while self._answers:
             delivery, outcome = self._answers.popleft()
             self._outbox.settle(delivery, outcome, now)
@@ -83,6 +90,10 @@ class Pipeline:
         for delivery in self._outbox.due(now, self._senders.room()):
             self._senders.reserve(delivery)
             self._marked.append(delivery)
+
+    def _has_stepped_back(self, now: int) -> bool:
+        """Whether the clock shows an earlier time than at the last turn, by more than a correction of its drift."""
+        return now < self._turned_at - _DRIFT_MS
 
     def _complain(self, delivery: Delivery) -> None:
         """Say in the log, once per message, that somebody was not told for certain."""

@@ -14,9 +14,11 @@ from stagewatch.cli import command, output_option, unknown
 @command(short_help="Run a benchmark.")
 @click.argument("name", required=False)
 @click.option("--broker", metavar="HOST:PORT", help="Work on this Kafka and leave the topics; else start one.")
-@click.option("--events", type=click.IntRange(1), help="How many events (track).")
-@click.option("--rate", type=click.IntRange(1), help="Events a second (latency).")
-@click.option("--seconds", type=click.IntRange(1), help="For how long (latency).")
+@click.option("--events", type=click.IntRange(1), help="How many events.")
+@click.option("--instances", type=click.IntRange(1), help="How many process instances are open.")
+@click.option("--rate", type=click.IntRange(1), help="Events a second.")
+@click.option("--seconds", type=click.IntRange(1), help="For how long.")
+@click.option("--raise-baseline", is_flag=True, default=None, help="Keep what was reached, if it is more (ratchet).")
 @output_option
 def bench(*, name: str | None, broker: str | None, form: str, **options: int | None) -> int:
     """Run the benchmark NAME; without one, list them. Exit 1 if a goal is missed."""

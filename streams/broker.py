@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -25,8 +26,8 @@ from streams.transactions import (
 log = logging.getLogger("stagewatch.broker")
 
 _RETRY_S = 0.2
-_RETRIES = 100
-"""Twenty seconds: a group coordinator that is just being elected answers by then."""
+_ELECTED_S = 20.0
+"""A group coordinator that is just being elected answers by then."""
 
 
 class KafkaBroker:
@@ -89,11 +90,12 @@ class KafkaBroker:
     async def committed(self, tps: Iterable[SourcePartition]) -> Mapping[SourcePartition, Committed]:
         """Ask the group coordinator, not a cache; partitions without a committed offset are left out."""
         wanted = [TopicPartition(*tp) for tp in tps]
-        for attempt in range(_RETRIES):
+        deadline = time.monotonic() + _ELECTED_S
+        while True:
             try:
                 found = await self.admin.list_consumer_group_offsets(self._config.application_id, partitions=wanted)
             except (KafkaError, AttributeError):  # aiokafka 0.14 fails on its own way to report an error
-                if attempt == _RETRIES - 1:
+                if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(_RETRY_S)
             else:

@@ -1,14 +1,14 @@
 """How much state a worker holds, counted when somebody asks: instances, open alerts, notices not sent.
 
-Called from the thread that answers scrapes while the event loop goes on: lists are taken at once (one step of
-the interpreter), and what changes during the count is counted as it was or as it is.
+Called from the thread that answers scrapes while the event loop goes on: what changes during the count is counted
+as it was.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from rules import Instance, Partition, rung_parts
+from rules import InstanceSummary, Partition, rung_parts
 from sinks import OPEN_STATES, Outbox
 
 KEPT_S = 5.0
@@ -46,18 +46,19 @@ class Census:
             return
         instances, alerts = Counter[str](), Counter[tuple[str, str, str]]()
         for partition in self._partitions():
-            for instance in list(partition.instances.values()):
-                instances[instance.process or ""] += 1
-                if instance.raised:
-                    alerts.update(_open_alerts(instance))
+            for summary in partition.instances.summaries():
+                instances[summary.process or ""] += 1
+                if summary.raised and (found := _open_alerts(summary)):
+                    main = partition.instances[summary.key].main
+                    org = str(main.fields.get("org_no") or "") if main else ""
+                    alerts.update((code, severity, org) for code, severity in found)
         self._instances, self._alerts, self._counted_at = instances, alerts, time.monotonic()
 
 
-def _open_alerts(instance: Instance) -> list[tuple[str, str, str]]:
-    org = str(instance.main.fields.get("org_no") or "") if instance.main else ""
+def _open_alerts(summary: InstanceSummary) -> list[tuple[str, str]]:
     return [
-        (code.partition("@")[0], rung_parts(key)[3], org)
-        for code, rungs in list((instance.raised or {}).items())
-        for key, raised in list(rungs.items())
+        (code.partition("@")[0], rung_parts(key)[3])
+        for code, rungs in (summary.raised or {}).items()
+        for key, raised in rungs.items()
         if raised.is_open
     ]

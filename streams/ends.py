@@ -15,6 +15,7 @@ from contextlib import suppress
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from schemas.errors import Broken
 from streams.logic import SourcePartition
 
 log = logging.getLogger("stagewatch.ends")
@@ -35,7 +36,7 @@ FRESH_S = 5.0
 class Answer:
     """What the broker said: at `asked_at` (epoch ms) nothing lay beyond `ends`."""
 
-    __slots__ = ("asked_at", "ends", "reference_ends", "serial")
+    __slots__ = ("_of", "asked_at", "ends", "reference_ends", "serial")
 
     def __init__(
         self,
@@ -45,6 +46,18 @@ class Answer:
         reference_ends: Mapping[SourcePartition, int],
     ) -> None:
         self.serial, self.asked_at, self.ends, self.reference_ends = serial, asked_at, ends, reference_ends
+        self._of: dict[int, Mapping[SourcePartition, int]] = {}
+
+    def of(self, number: int, direct: frozenset[str]) -> Mapping[SourcePartition, int]:
+        """Give the ends that matter to one tracking partition: of `direct` topics only its own number."""
+        if not direct:
+            return self.ends
+        found = self._of.get(number)
+        if found is None:
+            found = self._of[number] = {
+                tp: end for tp, end in self.ends.items() if tp.partition == number or tp.topic not in direct
+            }
+        return found
 
 
 class Ends:
@@ -88,17 +101,26 @@ class Ends:
         sources: Iterable[SourcePartition],
         references: Iterable[SourcePartition],
         on_answer: Callable[[Answer], None],
+        give_up_s: float = 0.0,
     ) -> None:
-        """Ask until cancelled. `consumer` must read committed: then the end is the last stable offset."""
+        """Ask until cancelled. `consumer` must read committed: then the end is the last stable offset.
+
+        Raises Broken after `give_up_s` without an answer (0: never): a client that lost its way is as silent as a
+        broker that is away, and only a new one tells them apart.
+        """
         sources, references = list(sources), list(references)
         tps = list({TopicPartition(*tp) for tp in [*sources, *references]})
+        answered = time.monotonic()
         while True:
             asked_at = int(self._now() * 1000)
             try:
                 found = await consumer.end_offsets(tps) if tps else {}
             except KafkaError as exc:
                 log.warning("cannot ask for the ends of the sources: %r", exc)
+                if 0 < give_up_s < time.monotonic() - answered:
+                    raise Broken(f"the broker has not answered for {give_up_s:.0f} s") from exc
             else:
+                answered = time.monotonic()
                 ends = {tp: found[TopicPartition(*tp)] for tp in sources}
                 self.add(asked_at, ends, {tp: found[TopicPartition(*tp)] for tp in references})
                 on_answer(self.answers[0])

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from schemas import Raw
+
 
 class SourcePartition(NamedTuple):
     """One partition of one topic."""
@@ -17,36 +19,16 @@ class SourcePartition(NamedTuple):
     partition: int
 
 
-class Raw(Protocol):
-    """A record as the Kafka client hands it over."""
-
-    @property
-    def offset(self) -> int:
-        """Its place in the partition."""
-
-    @property
-    def timestamp(self) -> int:
-        """Epoch ms: the producer's, or the broker's, as the topic says."""
-
-    @property
-    def key(self) -> bytes | None:
-        """The key's bytes."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The value's bytes; None is a tombstone."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Names and values, in order; names may repeat."""
-
-
 class Committed(NamedTuple):
     """What the group has committed for one input partition; `metadata` is the agent's own note."""
 
     offset: int
     metadata: str = ""
 
+
+CATCH_UP_MS = 5_000
+"""What is read was written so long ago: nobody waits for the single alert, and rows that change again soon need be
+written only once."""
 
 Records = list[tuple[bytes | None, bytes | None]]
 
@@ -108,6 +90,9 @@ class Logic(Protocol):
 
     def is_urgent(self) -> bool:
         """What is to be written must not wait for company."""
+
+    def is_catching_up(self) -> bool:
+        """Nobody waits for the single result: fewer and larger transactions are worth more."""
 
     def take(self) -> Batch:
         """Hand over what is to be written and start afresh."""

@@ -33,9 +33,11 @@ class SourceProgress(msgspec.Struct, array_like=True, gc=False):
     judged: int
     """Next offset to judge."""
     read: int
-    """Next offset the re-keying agent reads, as its last mark said."""
+    """How far it was read: next offset the re-keying agent reads, as its last mark said; of a direct source, next
+    offset whose dead letters and forwarded changes are not written yet."""
     high: int
-    """Running maximum of the timestamps up to `read`, epoch ms."""
+    """Running maximum of the timestamps up to `read`, epoch ms; of a direct source, up to `judged`."""
+    is_direct: bool = False
 
 
 class MergePosition(msgspec.Struct, array_like=True, gc=False):
@@ -48,21 +50,29 @@ class MergePosition(msgspec.Struct, array_like=True, gc=False):
     sources: list[SourceProgress]
 
 
+Place = tuple[int, SourcePartition | None]
+"""A place in the order: everything up to this time, at this time up to this source partition (None: of none)."""
+
+
 class _Source:
     """One source partition: its queue of changes not judged, and how far it has come."""
 
     __slots__ = (
-        "ats", "blocked_since", "changes", "high", "is_passed", "judged", "key", "logs", "read", "received",
+        "ats", "blocked_since", "changes", "high", "is_direct", "is_passed", "judged", "judged_high", "key", "logs",
+        "read", "received", "written",
     )  # fmt: skip
 
-    def __init__(self, key: SourcePartition) -> None:
+    def __init__(self, key: SourcePartition, *, is_direct: bool = False) -> None:
         self.key = key
+        self.is_direct = is_direct
         self.changes: list[Change] = []
         self.ats: list[int] = []  # of `changes`, never decreasing: what the merge goes by
-        self.logs: list[int] = []  # of `changes`, their offsets in `stagewatch.changes`
+        self.logs: list[int] = []  # of `changes`, their offsets in `stagewatch.changes`; none of a direct source
         self.received = 0  # source offset below which everything has come
         self.judged = 0
+        self.judged_high = 0  # timestamp of the last change judged
         self.read = 0
+        self.written = 0  # direct: next offset whose dead letters are not written yet
         self.high = _NEVER
         self.blocked_since: float | None = None
         self.is_passed = False
@@ -71,7 +81,7 @@ class _Source:
         self.blocked_since = None
         self.is_passed = False
 
-    def cut(self, bound: "tuple[int, SourcePartition | None] | None") -> int:
+    def cut(self, bound: Place | None) -> int:
         """How many changes at the head of the queue sort before `bound`."""
         if bound is None:
             return len(self.changes)
@@ -80,16 +90,31 @@ class _Source:
             return bisect_right(self.ats, at)
         return bisect_left(self.ats, at)
 
+    def take(self, count: int) -> list[Change]:
+        """Give the head of the queue and note it as judged."""
+        taken = self.changes[:count]
+        self.judged, self.judged_high = taken[-1].offset + 1, self.ats[count - 1]
+        del self.changes[:count], self.ats[:count], self.logs[:count]
+        return taken
+
+    def progress(self) -> SourceProgress:
+        """What to persist: of a direct source, where to read on and how far its dead letters are written."""
+        topic, number = self.key
+        if not self.is_direct:
+            return SourceProgress(topic, number, self.judged, self.read, self.high)
+        written = max(self.read, self.written)  # stopped again on the way back: it was written as far as it was
+        if self.changes:
+            return SourceProgress(topic, number, self.changes[0].offset, written, self.judged_high, is_direct=True)
+        return SourceProgress(topic, number, self.read, written, self.high, is_direct=True)
+
 
 class Merge:
-    """The merge of one partition of `stagewatch.changes`."""
+    """The merge of one partition of `stagewatch.changes`, and of the captured topics that are read as they stand."""
 
     def __init__(self, *, merge_wait_s: float = 300.0) -> None:
         self._merge_wait_s = merge_wait_s
         self._sources: dict[SourcePartition, _Source] = {}
-        self._ready: list[Change] = []  # handed out in portions from the end of `_next`
-        self._next = 0
-        self._ready_log = 0  # offset in the log of the earliest change in `_ready`
+        self._allowed: tuple[Place | None] | None = None  # what lies before may be judged whatever comes
         self._hold_to = 0
         self._held_since: float | None = None
         self.read_to = 0
@@ -124,6 +149,20 @@ class Merge:
         source.has_news()
         return True
 
+    def extend(self, key: SourcePartition, changes: Sequence[Change], next_offset: int, high: int) -> None:
+        """Queue what was read of a direct source: changes in order, none of them seen before, up to `next_offset`."""
+        source = self.direct(key)
+        source.changes += changes
+        source.ats += [change.at for change in changes]
+        source.read, source.high = next_offset, max(high, source.high)
+        source.has_news()
+
+    def direct(self, key: SourcePartition) -> _Source:
+        """Give a source partition that is read as it stands, without marks."""
+        source = self._source(*key)
+        source.is_direct = True
+        return source
+
     def mark(self, mark: Mark) -> None:
         """Note how far a source partition has been read. An older mark changes nothing."""
         source = self._source(mark.topic, mark.partition)
@@ -144,7 +183,7 @@ class Merge:
         horizon: int | None = None,
         floor: int | None = None,
     ) -> Sequence[Change]:
-        """Give the next changes that may be judged, at most `limit`, in order; empty if none may.
+        """Give the next changes that may be judged, about `limit` of each source, in order; empty if none may.
 
         Args:
             ends: the ends of all source partitions, from the latest question to the broker.
@@ -154,21 +193,26 @@ class Merge:
             horizon: records of this time or later may not yet have been counted in `ends`; None: all are.
             floor: everything earlier than this has come, as an older question and its marks show.
         """
-        if self._next >= len(self._ready):
-            self._refill(ends, now, reference_bound, horizon, floor)
-        portion = self._ready[self._next : self._next + limit]
-        self._next += len(portion)
-        for change in portion:
-            self._sources[change.topic, change.partition].judged = change.offset + 1  # type: ignore[index]
-        return portion
+        if self._allowed is not None:
+            return self._take(self._allowed[0], limit)
+        if self.read_to < self._hold_to or not ends:
+            return []
+        behind = self._behind(ends)
+        while True:
+            bound = self._limited(self._bound(behind, reference_bound), horizon, now)
+            if floor is not None and bound is not None and bound[0] < floor:
+                bound = (floor, None)
+            taken = self._take(bound, limit)
+            if taken or not self._pass_silent(behind, now):
+                return taken
 
     def has_ready(self) -> bool:
         """The next `pop_ready` gives something whatever the ends are."""
-        return self._next < len(self._ready)
+        return self._allowed is not None
 
     def has_queued(self) -> bool:
         """Changes wait to be judged."""
-        return self.has_ready() or any(source.changes for source in self._sources.values())
+        return any(source.changes for source in self._sources.values())
 
     def is_at_end(self, ends: Mapping[SourcePartition, int]) -> bool:
         """Every source partition has been read to its end, and here to the mark that said so."""
@@ -177,42 +221,25 @@ class Merge:
         sources = self._sources
         return all(end <= (s.read if (s := sources.get(key)) else 0) for key, end in ends.items())
 
-    def _refill(
-        self,
-        ends: Mapping[SourcePartition, int],
-        now: float,
-        reference_bound: int | None,
-        horizon: int | None,
-        floor: int | None,
-    ) -> None:
-        self._ready, self._next = [], 0
-        if self.read_to < self._hold_to or not ends:
-            return
-        behind = self._behind(ends)
-        parts: list[list[Change]] = []
-        log = None
-        while not parts:
-            bound = self._limited(self._bound(behind, reference_bound), horizon, now)
-            if floor is not None and bound is not None and bound[0] < floor:
-                bound = (floor, None)
-            for source in self._sources.values():
-                if source.ats and (count := source.cut(bound)):
-                    log = source.logs[0] if log is None else min(log, source.logs[0])
-                    parts.append(source.changes[:count])
-                    del source.changes[:count], source.ats[:count], source.logs[:count]
-            if parts or not self._pass_silent(behind, now):
-                break
-        self._ready_log = log or 0
-        self._ready = _merged(parts)
+    def _take(self, bound: Place | None, limit: int) -> Sequence[Change]:
+        """Take what sorts before `bound`, in portions: all up to where the first source has given `limit`."""
+        found = [(source, count) for source in self._sources.values() if source.ats and (count := source.cut(bound))]
+        full = [(source.ats[limit - 1], source.key) for source, count in found if count > limit]
+        self._allowed = None
+        if full:
+            portion = min(full)
+            self._allowed = (bound,)
+            found = [(source, count) for source, _ in found if (count := source.cut(portion))]
+        return _merged([source.take(count) for source, count in found])
 
     def _behind(self, ends: Mapping[SourcePartition, int]) -> list[_Source]:
         """Source partitions that have records unread; what is not among `ends` is gone, never waited for."""
         return [source for key, end in ends.items() if (source := self._source(*key)).read < end]
 
     @staticmethod
-    def _bound(behind: Iterable[_Source], reference_bound: int | None) -> tuple[int, SourcePartition | None] | None:
+    def _bound(behind: Iterable[_Source], reference_bound: int | None) -> Place | None:
         """The earliest place in the order at which something unread may still come."""
-        best: tuple[int, SourcePartition | None] | None = None
+        best: Place | None = None
         for source in behind:
             at = source.high
             if not source.is_passed and (best is None or (at, source.key) < best):
@@ -221,9 +248,7 @@ class Merge:
             return (reference_bound, None)
         return best
 
-    def _limited(
-        self, bound: tuple[int, SourcePartition | None] | None, horizon: int | None, now: float
-    ) -> tuple[int, SourcePartition | None] | None:
+    def _limited(self, bound: Place | None, horizon: int | None, now: float) -> Place | None:
         """Hold back what is newer than the question: an earlier record may have been written meanwhile.
 
         A record from the future (a producer whose clock is ahead) is not waited for longer than `HOLD_S`.
@@ -265,11 +290,8 @@ class Merge:
 
     def position(self) -> MergePosition:
         """What to persist with the state that the judged changes led to."""
-        resume = self._ready_log if self.has_ready() else self.read_to
-        for source in self._sources.values():
-            if source.logs and source.logs[0] < resume:
-                resume = source.logs[0]
-        progress = [SourceProgress(*s.key, s.judged, s.read, s.high) for s in self._sources.values()]
+        resume = min([self.read_to, *(source.logs[0] for source in self._sources.values() if source.logs)])
+        progress = [s.progress() for s in self._sources.values() if s.read or s.written or not s.is_direct]
         # Stopped again on the way back: the marks are still as of where it was before.
         return MergePosition(resume, max(self.read_to, self._hold_to), progress)
 
@@ -284,12 +306,15 @@ class Merge:
             source = self._source(kept.topic, kept.partition)
             source.judged = source.received = kept.judged
             source.read, source.high = kept.read, kept.high
+            if kept.is_direct:  # what was read and not judged is read again
+                source.is_direct, source.written = True, kept.read
+                source.read, source.judged_high = kept.judged, kept.high
 
 
 def _merged(parts: list[list[Change]]) -> list[Change]:
     """Merge runs that are each in order. Stable: equal times come in the order of their source partitions."""
-    if len(parts) == 1:
-        return parts[0]
+    if len(parts) < 2:  # noqa: PLR2004 - nothing to merge
+        return parts[0] if parts else []
     parts.sort(key=lambda part: (part[0].topic, part[0].partition))
     merged = [change for part in parts for change in part]
     merged.sort(key=_by_time)

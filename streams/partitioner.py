@@ -2,6 +2,10 @@
 
 from struct import unpack_from
 
+import msgspec
+
+from schemas import Change
+
 _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF
 _SEED = 0x9747B28C
@@ -29,8 +33,10 @@ def murmur2(data: bytes) -> int:
 class Partitioner:
     """Key to partition number of one topic."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, form: bytes = b"%b") -> None:
+        """Take the number of partitions, and how a key stands in the messages whose order of partitions is followed."""
         self.count = count
+        self._form = form
         self._cache: dict[str, tuple[bytes, int]] = {}
 
     def of(self, key: str) -> tuple[bytes, int]:
@@ -40,9 +46,24 @@ class Partitioner:
             if len(self._cache) >= _CACHE_SIZE:
                 self._cache.clear()
             data = key.encode()
-            found = self._cache[key] = (data, (murmur2(data) & 0x7FFFFFFF) % self.count)
+            found = self._cache[key] = (data, (murmur2(self._form % data) & 0x7FFFFFFF) % self.count)
         return found
 
     def of_bytes(self, key: bytes) -> int:
         """Give the partition of a key that will hardly come again."""
         return (murmur2(key) & 0x7FFFFFFF) % self.count
+
+
+def spread(change: Change, partitioner: Partitioner) -> list[tuple[int, Change]]:
+    """Give which partitions have to know a change, and what of it.
+
+    The message key brings a record to the partition of its instance. It does not where it is null, nor the
+    instance that a row left, nor a delete that names none.
+    """
+    if not change.instance:
+        return [(number, change) for number in range(partitioner.count)]
+    target = partitioner.of(change.instance)[1]
+    left_target = partitioner.of(change.left)[1] if change.left else target
+    if left_target == target:
+        return [(target, change)]
+    return [(target, msgspec.structs.replace(change, left="")), (left_target, change.leaving())]

@@ -34,6 +34,8 @@ SETTLE_TIMEOUT_S = 8.0
 """SIGTERM must end the process within 10 s."""
 BUSY_BACKLOG = 300
 """Records waiting: above it, fewer and larger transactions are worth more than a quick one."""
+CATCH_UP_S = 0.5
+"""How often a partition commits that catches up."""
 QUICK_LEASES = 16
 """With more leases than that a partition that is not busy waits longer between transactions: each costs some
 milliseconds of CPU, here and at the broker, whatever is in it."""
@@ -191,6 +193,8 @@ class Partitions:
         is_busy = partition.logic.backlog() > BUSY_BACKLOG
         agent, crowd = partition.agent, max(1.0, len(self._owned) / QUICK_LEASES)
         interval_s = agent.interval_s if is_busy else agent.quick_s * crowd
+        if is_busy and partition.logic.is_catching_up():
+            interval_s = CATCH_UP_S
         wait = partition.started + interval_s - time.monotonic()
         if wait > 0 and not flow_ends.is_set() and not self.is_stopping:
             await asyncio.sleep(wait)

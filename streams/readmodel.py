@@ -108,7 +108,7 @@ class StoreWriter:
             read = self._read[tp.topic]
             for record in records:
                 try:
-                    row = read(record)
+                    row = read(tp, record)
                 except BadInput:  # not ours: anybody may write into a topic
                     row = None
                 if isinstance(row, InstanceRow):
@@ -121,18 +121,20 @@ class StoreWriter:
         batch.instances, batch.indicators = list(instances.values()), list(indicators.values())
         return batch
 
-    def _alert(self, record: Any) -> AlertEventRow:  # noqa: ANN401 - aiokafka's record
+    @staticmethod
+    def _alert(tp: TopicPartition, record: Any) -> AlertEventRow:  # noqa: ANN401 - aiokafka's record
         event = decode_alert(record.value or b"")
         return AlertEventRow(
-            event=event, topic=record.topic, partition=record.partition, offset=record.offset, at=record.timestamp
+            event=event, topic=tp.topic, partition=tp.partition, offset=record.offset, at=record.timestamp
         )
 
-    def _instance(self, record: Any) -> InstanceRow | None:  # noqa: ANN401 - aiokafka's record
+    def _instance(self, _tp: TopicPartition, record: Any) -> InstanceRow | None:  # noqa: ANN401 - aiokafka's record
         if record.value is None or record.key.startswith(ZERO):
             return None
         return self._read_instance(record.value, record.timestamp, record.offset)
 
-    def _indicator(self, record: Any) -> IndicatorRow:  # noqa: ANN401 - aiokafka's record
+    @staticmethod
+    def _indicator(_tp: TopicPartition, record: Any) -> IndicatorRow:  # noqa: ANN401 - aiokafka's record
         return IndicatorRow(value=decode_indicator(record.value or b""), position=record.offset)
 
     @staticmethod

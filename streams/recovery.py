@@ -1,12 +1,17 @@
 """Read changelog partitions back into memory, to the end and not to a guessed last record."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from schemas.errors import Broken
 from streams.logic import SourcePartition
 
+SILENT_S = 60.0
+"""A broker that says nothing for so long is out of reach: begin anew, with connections of which all is known."""
+CANNOT_RECOVER = "state cannot be recovered from the rest: restore the topic, or start with a new application_id"
 Apply = Callable[[list[Any]], None]
 
 
@@ -18,6 +23,8 @@ async def recover(
     Call after the partition was fenced: from then on its end cannot move. The end is the
     *position* reaching the last stable offset, since the last records may be control records,
     aborted or compacted away. Stops early when `is_current()` turns false.
+
+    Raises Broken if records were deleted from the beginning: what is left would be taken for the whole.
     """
     if not targets:
         return 0
@@ -30,18 +37,46 @@ async def recover(
     count = 0
     try:
         consumer.assign(list(tps))
+        check_beginnings(await consumer.beginning_offsets(list(tps)))
         await consumer.seek_to_beginning(*tps)
         ends = await consumer.end_offsets(list(tps))
-        pending = set(tps)
+        pending, deadline = set(tps), time.monotonic() + SILENT_S
         while pending and is_current():
             for tp in list(pending):
                 if await consumer.position(tp) >= ends[tp]:
                     pending.discard(tp)
                     consumer.pause(tp)
-            if pending:
-                for tp, records in (await consumer.getmany(*pending, timeout_ms=100, max_records=5000)).items():
-                    tps[tp](records)
-                    count += len(records)
+            found = await consumer.getmany(*pending, timeout_ms=100, max_records=5000) if pending else {}
+            for tp, records in found.items():
+                tps[tp](records)
+                count += len(records)
+            if found:
+                deadline = time.monotonic() + SILENT_S
+            elif pending and time.monotonic() > deadline:
+                names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in sorted(pending))
+                raise Broken(f"nothing came for {SILENT_S:.0f} s of {names}")
     finally:
         await consumer.stop()
     return count
+
+
+def check_beginnings(beginnings: Mapping[TopicPartition, int]) -> None:
+    """See that nothing was deleted: compaction keeps a log's first offset, only deleting moves it. Raises Broken."""
+    for tp, offset in sorted(beginnings.items()):
+        if offset > 0:
+            raise Broken(
+                f"{tp.topic}-{tp.partition}: everything before offset {offset} was deleted (retention, or by hand); "
+                f"{CANNOT_RECOVER}"
+            )
+
+
+def check_rows(changelog: SourcePartition, found: int, written: int) -> None:
+    """Compare the rows that a changelog gave with how many there were at its last transaction.
+
+    Raises Broken if some are missing: the topic was deleted and made anew, and written to since.
+    """
+    if found != written:
+        raise Broken(
+            f"{changelog.topic}-{changelog.partition} has {found} rows, and had {written} at its last transaction; "
+            f"{CANNOT_RECOVER}"
+        )

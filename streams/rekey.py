@@ -10,18 +10,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from schemas.change import Change, Mark
-from schemas.codec import MARK_KEY, encode_change, encode_dead_letter, encode_mark
-from schemas.deadletter import DeadLetter
-from schemas.decode import Decoder
-from schemas.errors import BadInput
+from schemas import MARK_KEY, Decoder, Mark, Raw, encode_mark
+from schemas.codec import change_encoder
 from streams.ends import Ends
-from streams.logic import Batch, Committed, Lease, Raw, Records, SourcePartition
+from streams.letters import Letters
+from streams.logic import CATCH_UP_MS, Batch, Committed, Lease, Records, SourcePartition
 from streams.metrics import Metrics
-from streams.partitioner import Partitioner
-
-MAX_LETTER_BYTES = 16 << 20
-"""Raw bytes kept in a dead letter; in base64 that is under the 32 MB that our topics take."""
+from streams.partitioner import Partitioner, spread
 
 
 class Skew:
@@ -71,7 +66,7 @@ class RekeyAgent:
         keyed: frozenset[str],
         changes: str,
         deadletters: str,
-        partitioner: Partitioner,
+        partitioners: Mapping[str, Partitioner],
         letter_partitioner: Partitioner,
         ends: Ends,
         metrics: Metrics,
@@ -82,8 +77,11 @@ class RekeyAgent:
         self.keyed = keyed
         """Topics whose rows belong to instances. Of the others only dead letters are written: the reader of
         reference data, of which there is one per worker, has no transaction to write them in once."""
-        self.partitioner, self.letter_partitioner = partitioner, letter_partitioner
-        self.changes = [SourcePartition(changes, number) for number in range(partitioner.count)]
+        self.partitioners, self.letter_partitioner = partitioners, letter_partitioner
+        """By topic, where the instances of its rows are; all of one count."""
+        count = next((partitioner.count for partitioner in partitioners.values()), 0)
+        self.changes = [SourcePartition(changes, number) for number in range(count)]
+        self.encoders = {topic: change_encoder(decoder.mapping) for topic, decoder in decoders.items()}
         self.deadletters = deadletters
         self.ends, self.metrics = ends, metrics
         self.skew = Skew(ends, max_skew_s=max_skew_s)
@@ -113,7 +111,7 @@ class Rekeying:
         self.lease = lease
         self._progress: dict[SourcePartition, _Progress] = {}
         self._out: list[Records] = [[] for _ in agent.changes]
-        self._letters: list[tuple[int, bytes, bytes]] = []
+        self._letters = Letters(agent.deadletters, agent.letter_partitioner, agent.metrics)
         self._moved: set[SourcePartition] = set()
         self._count = 0
 
@@ -136,65 +134,25 @@ class Rekeying:
         """Decode and spread by instance; what cannot be understood becomes a dead letter."""
         agent, out = self._agent, self._out
         topic, number = source
-        decode, of = agent.decoders[topic].decode, agent.partitioner.of
         progress = self._progress.get(source) or self._progress.setdefault(source, _Progress(0, 0))
-        high, is_keyed = progress.high, topic in agent.keyed
-        entities: Counter[str] = Counter()
-        for record in records:
-            if record.timestamp > high:  # noqa: PLR1730 - the hot path: no call
-                high = record.timestamp
-            try:
-                change = decode(
-                    key=record.key, value=record.value, headers=record.headers, timestamp=high,
-                    topic=topic, partition=number, offset=record.offset,
-                )  # fmt: skip
-            except BadInput as bad:
-                self._refuse(source, record, bad)
-                continue
-            if change is None:
-                continue
-            entities[change.entity] += 1
-            if not is_keyed:
-                continue
-            if change.instance:
-                key, target = of(change.instance)
-                if change.left:
-                    change = self._tell_left(change, target)
-                out[target].append((key, encode_change(change)))
-            else:
-                self._tell_all(change)
+        changes, refused, high = agent.decoders[topic].decode_run(
+            records, topic=topic, partition=number, high=progress.high
+        )
+        if topic in agent.keyed:
+            of, encode = agent.partitioners[topic].of, agent.encoders[topic]
+            for change in changes:
+                if change.instance and not change.left:
+                    key, target = of(change.instance)
+                    out[target].append((key, encode(change)))
+                else:
+                    for target, each in spread(change, agent.partitioners[topic]):
+                        out[target].append((each.instance.encode(), encode(each)))
+        self._letters.add(source, refused)
         progress.high, progress.next_offset = high, next_offset
         self._moved.add(source)
         self._count += len(records)
         agent.skew.note(source, next_offset, high)
-        agent.metrics.on_events(topic, len(records), entities)
-
-    def _tell_left(self, change: Change, target: int) -> Change:
-        """Tell the instance that the row left, if another partition holds it; give what is left to tell."""
-        key, left_target = self._agent.partitioner.of(change.left)
-        if left_target == target:  # one change for both: a partition takes each source record once
-            return change
-        self._out[left_target].append((key, encode_change(change.leaving())))
-        return msgspec.structs.replace(change, left="")
-
-    def _tell_all(self, change: Change) -> None:
-        """A delete that does not name its instance: whoever holds the row will know."""
-        value = encode_change(change)
-        for records in self._out:
-            records.append((b"", value))
-
-    def _refuse(self, source: SourcePartition, record: Raw, bad: BadInput) -> None:
-        value, detail = record.value, bad.detail
-        if value is not None and len(value) > MAX_LETTER_BYTES:
-            detail = f"{detail} (only the first {MAX_LETTER_BYTES} of {len(value)} bytes are kept)"
-            value = value[:MAX_LETTER_BYTES]
-        letter = DeadLetter.of(
-            bad.reason, detail, topic=source.topic, partition=source.partition, offset=record.offset,
-            timestamp=record.timestamp, key=record.key, value=value,
-        )  # fmt: skip
-        key = source.topic.encode() + b"|" + (record.key or b"")
-        self._letters.append((self._agent.letter_partitioner.of_bytes(key), key, encode_dead_letter(letter)))
-        self._agent.metrics.on_dead_letter(bad.reason)
+        agent.metrics.on_events(topic, len(records), Counter({agent.decoders[topic].mapping.entity: len(changes)}))
 
     def is_due(self, positions: Mapping[SourcePartition, int]) -> bool:
         """A mark is missing: at the start, and when fetching went past control records at the end."""
@@ -226,6 +184,12 @@ class Rekeying:
         """Every tracker waits for the marks."""
         return bool(self._moved)
 
+    def is_catching_up(self) -> bool:
+        """What is read was written long ago."""
+        latest = self._agent.ends.latest
+        newest = max((self._progress[source].high for source in self._moved), default=0)
+        return latest is not None and latest.asked_at - newest > CATCH_UP_MS
+
     def backlog(self) -> int:
         """Changes not yet written."""
         return self._count
@@ -242,12 +206,11 @@ class Rekeying:
             records.extend(marks)
             if records:
                 batch.writes[target] = records
-        for number, key, value in self._letters:
-            batch.writes.setdefault(SourcePartition(self._agent.deadletters, number), []).append((key, value))
+        self._letters.write(batch)
         for source in self._moved:
             progress = self._progress[source]
             batch.offsets[source] = Committed(progress.next_offset, str(progress.high))
-        self._out, self._letters, self._moved, self._count = [[] for _ in self._agent.changes], [], set(), 0
+        self._out, self._moved, self._count = [[] for _ in self._agent.changes], set(), 0
         return batch
 
     def _mark(self, source: SourcePartition) -> Mark:

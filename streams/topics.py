@@ -5,7 +5,7 @@ A `cdc.*` topic is never made here.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from schemas import Broken
+from streams.logic import SourcePartition
 
 log = logging.getLogger("stagewatch.topics")
 
@@ -44,9 +45,14 @@ class TopicNames(msgspec.Struct, frozen=True):
         """The changelog of an agent's state."""
         return f"{self.application_id}-{agent}-changelog"
 
+    def states(self) -> dict[str, str]:
+        """What each changelog is the state of: the topic that its agent reads."""
+        read = {"track": self.changes, "totals": self.deltas, "notify": self.notices}
+        return {self.changelog(agent): topic for agent, topic in read.items()}
+
     def configs(self) -> dict[str, Mapping[str, str]]:
         """Every topic that the worker makes, with its settings."""
-        compacted = [self.indicators, self.definitions, *map(self.changelog, ("track", "totals", "notify"))]
+        compacted = [self.indicators, self.definitions, *self.states()]
         return {
             **dict.fromkeys((self.changes, self.deltas, self.notices), _A_WEEK),
             **dict.fromkeys((self.alerts, self.deadletters, self.commands), _FOR_EVER),
@@ -79,21 +85,36 @@ async def ensure(
         if name in counts:
             continue
         # A changelog belongs to the partitions of what its agent reads.
-        like = {names.changelog("track"): names.changes, names.changelog("totals"): names.deltas,
-                names.changelog("notify"): names.notices}.get(name)  # fmt: skip
-        count = counts.get(like or "", wanted)
+        count = counts.get(names.states().get(name, ""), wanted)
         settings = {**config, "max.message.bytes": str(_MAX_BYTES)}
         new.append(NewTopic(name, count, 1, topic_configs=settings))
     await _create(admin, new)
     counts = await _wait_for(admin, names.configs())
-    for agent, topic in (("track", names.changes), ("totals", names.deltas), ("notify", names.notices)):
-        changelog = names.changelog(agent)
+    for changelog, topic in names.states().items():
         if counts[changelog] != counts[topic]:
             raise Broken(
                 f"{changelog} has {counts[changelog]} partitions, {topic} has {counts[topic]}: they must be equal; "
                 f"state cannot be moved between partitions, start with a new application_id"
             )
     return counts
+
+
+Committed = Callable[[Iterable[SourcePartition]], Awaitable[Mapping[SourcePartition, Any]]]
+
+
+async def check_states(names: TopicNames, counts: Mapping[str, int], committed: Committed) -> None:
+    """See that no changelog is missing of what was read before: made anew, it would pass for a fresh start.
+
+    Call before `ensure`. `committed` says how far the group has read. Raises Broken.
+    """
+    for changelog, topic in names.states().items():
+        if changelog in counts or topic not in counts:
+            continue
+        if await committed(SourcePartition(topic, number) for number in range(counts[topic])):
+            raise Broken(
+                f"{changelog} is missing, and {topic} was read before: its state cannot be recovered; "
+                f"restore the topic, or start with a new application_id"
+            )
 
 
 async def _create(admin: AIOKafkaAdminClient, new: list[NewTopic]) -> None:

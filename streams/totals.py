@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from schemas import BadInput, Broken, IndicatorDelta, IndicatorValue
+from schemas import BadInput, Broken, IndicatorDelta, IndicatorValue, Raw
 from schemas.codec import decode_delta, encode_indicator, iso
-from streams.logic import Batch, Committed, Lease, Raw, Records, SourcePartition
+from streams.logic import Batch, Committed, Lease, Records, SourcePartition
 from streams.metrics import Metrics
 from streams.partitioner import Partitioner
 
@@ -138,6 +138,10 @@ class Totalling:
     def is_urgent(self) -> bool:
         """A sum moved."""
         return bool(self._changed)
+
+    def is_catching_up(self) -> bool:
+        """Never: there is little to write."""
+        return False
 
     def backlog(self) -> int:
         """Sums not yet written."""

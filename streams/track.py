@@ -6,19 +6,21 @@ position in the log go into one transaction.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import msgspec
 
-from rules import Engine, Partition, Step
-from schemas import AlertEvent, BadInput, Broken, IndicatorDelta
+from rules import ITEM, Engine, Partition, Step
+from schemas import AlertEvent, BadInput, Broken, Change, Decoder, Raw
 from schemas.codec import MARK_KEY, decode_change, decode_mark, encode_alert, encode_change, encode_delta, encode_notice
 from streams.ends import WRITTEN_WITHIN_MS, Answer, Ends
-from streams.logic import Batch, Committed, Lease, Raw, Records, SourcePartition
+from streams.letters import Letters
+from streams.logic import CATCH_UP_MS, Batch, Committed, Lease, Records, SourcePartition
 from streams.merge import Merge, MergePosition
 from streams.metrics import Metrics
-from streams.partitioner import Partitioner
+from streams.partitioner import Partitioner, spread
 from streams.reference import ReferenceReader
 from streams.totals import delta_key
 
@@ -26,6 +28,10 @@ POSITION_KEY = b"\x00position"
 """Key of the last changelog record of every transaction. No instance key begins with a zero byte."""
 STEP_CHANGES = 1000
 """Changes judged in one step: some 10 ms."""
+RUN = 250
+"""Records decoded and judged before the next ones are: what they make stays in the processor's cache."""
+MOST_QUEUED = 5_000
+"""Changes of one direct source that wait for another: enough for many steps, little in memory."""
 KEEP_CLOCK_MS = 5_000
 """An idle partition's clock is written this often: what a crash takes back of it has shown to nobody."""
 
@@ -49,7 +55,17 @@ class TrackTopics(msgspec.Struct, frozen=True):
     alerts: str
     deltas: str
     notices: str
+    deadletters: str
     changelog: str
+
+
+class DirectTopic(msgspec.Struct, frozen=True):
+    """A captured topic keyed by the instance, with as many partitions as `stagewatch.changes`: read as it stands."""
+
+    decoder: Decoder
+    encode: Callable[[Change], bytes]
+    partitioner: Partitioner
+    """Where its instances are."""
 
 
 class TrackAgent:
@@ -68,16 +84,24 @@ class TrackAgent:
         ends: Ends,
         reference: ReferenceReader,
         metrics: Metrics,
+        direct: Mapping[str, DirectTopic] | None = None,
+        by_entity: Mapping[str, Partitioner] | None = None,
         is_exact: bool = True,
         merge_wait_s: float = 300.0,
         now: Callable[[], float] = time.time,
     ) -> None:
+        """Take what all partitions share; `by_entity` says where the instances of an entity are, if not by key."""
         self.engine, self.out, self.ends, self.reference, self.metrics = engine, out, ends, reference, metrics
-        self.topics = frozenset({out.changes})
+        self.direct = dict(direct or {})
+        self.by_entity = dict(by_entity or {})
+        self.topics = frozenset({out.changes, *self.direct})
+        self.direct_topics = frozenset(self.direct)
         self.changelog = out.changelog
         self.is_exact = is_exact
         self.merge_wait_s = merge_wait_s
-        self.by_key = {t: Partitioner(counts[t]) for t in (out.changes, out.alerts, out.deltas, out.notices)}
+        self.by_key = {
+            t: Partitioner(counts[t]) for t in (out.changes, out.alerts, out.deltas, out.notices, out.deadletters)
+        }
         self.now = now
         self.started_at = int(now() * 1000)
         self.owned: dict[int, Tracking] = {}
@@ -87,9 +111,16 @@ class TrackAgent:
         tracking = self.owned[lease.number] = Tracking(self, lease)
         return tracking
 
-    def is_held(self, source: SourcePartition) -> bool:  # noqa: ARG002 - the protocol's
-        """Never: what unblocks a merge may lie behind."""
-        return False
+    def is_held(self, source: SourcePartition) -> bool:
+        """Hold back a direct source that is far ahead of the others; never `changes`, which may unblock them."""
+        if source.topic not in self.direct or source.partition not in self.owned:
+            return False
+        return self.owned[source.partition].queued(source) > MOST_QUEUED
+
+    def read_to(self, source: SourcePartition) -> int | None:
+        """How far a direct source of this worker has been read; None if another has it."""
+        tracking = self.owned.get(source.partition) if source.topic in self.direct else None
+        return None if tracking is None else tracking.read_to(source)
 
 
 class Tracking:
@@ -100,12 +131,15 @@ class Tracking:
         self._engine = agent.engine
         self._number = lease.number
         self._source = SourcePartition(agent.out.changes, lease.number)
+        self._direct = [SourcePartition(topic, lease.number) for topic in sorted(agent.direct)]
+        self._letters = Letters(agent.out.deadletters, agent.by_key[agent.out.deadletters], agent.metrics)
+        self._forwards: list[tuple[int, bytes, bytes]] = []  # changes for instances of other partitions
         self._merge = Merge(merge_wait_s=agent.merge_wait_s)
         self.partition: Partition = agent.engine.new_partition(lease.number)
         self._step = Step()
         self._position: TrackPosition | None = None
         self._moved = False
-        self._committed = -1
+        self._committed: dict[SourcePartition, int] = {}
         self._kept_clock = 0
         self._arrivals: list[int] = []
         self._taken: list[AlertEvent] = []
@@ -126,34 +160,58 @@ class Tracking:
                 engine.load(partition, key.decode(), value)
 
     def recover(self, committed: Mapping[SourcePartition, Committed]) -> Mapping[SourcePartition, int]:
-        """Check the state's position against the committed one; both were written in one transaction."""
-        found, position = committed.get(self._source), self._position
-        agent, partition = self._agent, self.partition
-        resume = found.offset if found is not None else None
+        """Check the state's positions against the committed ones; both were written in one transaction."""
+        position, agent, partition = self._position, self._agent, self.partition
         if position is not None:
-            if agent.is_exact and found is not None and found.offset != position.merge.resume:
-                raise Broken(f"{self._source}: committed {found.offset}, changelog says {position.merge.resume}")
-            resume = position.merge.resume
             self._engine.load_position(partition, position.engine)
             self._merge.restore(position.merge)
-        elif found is not None and agent.is_exact:
-            raise Broken(f"{self._source}: committed {found.offset}, but the changelog has no position")
-        elif found is None:  # the very first start: what fell due before it is raised, and nobody is told
+        elif not committed:  # the very first start: what fell due before it is raised, and nobody is told
             partition.notify_from = agent.started_at
         partition.live_from = agent.started_at
         self._engine.finish_recovery(partition)
         self._kept_clock, self._position = partition.clock, None
-        if resume is None:
+        self._committed = self._resume(position)
+        if agent.is_exact:
+            self._check(committed, position)
+        if position is None:  # a broker without transactions: what was committed may be all there is
+            self._committed = {tp: found.offset for tp, found in committed.items()}
+        return dict(self._committed)
+
+    def _resume(self, position: TrackPosition | None) -> dict[SourcePartition, int]:
+        """Give where the state says to read on; sources that it does not know start at their beginning."""
+        if position is None:
             return {}
-        self._committed = resume
-        return {self._source: resume}
+        resume = {self._source: position.merge.resume}
+        known = {SourcePartition(kept.topic, kept.partition): kept.judged for kept in position.merge.sources}
+        return resume | {source: known[source] for source in self._direct if source in known}
+
+    def _check(self, committed: Mapping[SourcePartition, Committed], position: TrackPosition | None) -> None:
+        """Raise Broken unless the offsets committed are those of the state."""
+        for source, found in committed.items():
+            if position is None:
+                raise Broken(f"{source}: committed {found.offset}, but the changelog has no position")
+            known = self._committed.get(source)
+            # Committed with metadata by a re-keying agent: it was not read as it stands until now.
+            if found.offset != known and (known is not None or not found.metadata):
+                raise Broken(f"{source}: committed {found.offset}, changelog says {known}")
 
     # -- work
 
-    def apply(self, source: SourcePartition, records: Sequence[Raw], next_offset: int) -> None:  # noqa: ARG002
+    def apply(self, source: SourcePartition, records: Sequence[Raw], next_offset: int) -> None:
         """Take changes and marks into the merge, then judge what may be judged."""
-        merge = self._merge
-        push, mark = merge.push, merge.mark
+        self._moved = True
+        if source.topic not in self._agent.direct:
+            self._read_changes(records, next_offset)
+            self._judge()
+            return
+        for first in range(0, len(records), RUN):
+            run = records[first : first + RUN]
+            is_last = first + RUN >= len(records)
+            self._read_direct(source, run, next_offset if is_last else run[-1].offset + 1)
+            self._judge()
+
+    def _read_changes(self, records: Sequence[Raw], next_offset: int) -> None:
+        push, mark = self._merge.push, self._merge.mark
         for record in records:
             try:
                 if record.key == MARK_KEY:
@@ -162,13 +220,56 @@ class Tracking:
                     push(decode_change(record.value or b""), record.offset)
             except BadInput:  # not ours: anybody may write into a topic
                 self._agent.metrics.on_dropped("undecodable_change", 1)
-        merge.read_to = next_offset
-        self._moved = True
+        self._merge.read_to = next_offset
+
+    def _read_direct(self, source: SourcePartition, records: Sequence[Raw], next_offset: int) -> None:
+        """Decode captured records that are keyed by the instance; what cannot be understood becomes a dead letter."""
+        agent, topic = self._agent, self._agent.direct[source.topic]
+        progress = self._merge.direct(source)
+        changes, refused, high = topic.decoder.decode_run(
+            records, topic=source.topic, partition=source.partition, high=max(progress.high, 0)
+        )
+        if refused:
+            self._letters.add(source, [each for each in refused if each.record.offset >= progress.written])
+        instances = self.partition.instances.rows
+        if [None for change in changes if change.instance not in instances or change.left]:
+            changes = self._ours(topic, changes, progress.written)
+        self._merge.extend(source, changes, next_offset, high)
+        progress.written = max(progress.written, next_offset)
+        agent.metrics.on_events(source.topic, len(records), Counter({topic.decoder.mapping.entity: len(changes)}))
+
+    def _ours(self, topic: DirectTopic, changes: Sequence[Change], written: int) -> list[Change]:
+        """Give the changes of instances of this partition; the others go where they belong."""
+        instances, mine = self.partition.instances.rows, []
+        for change in changes:
+            if change.instance in instances and not change.left:
+                mine.append(change)
+                continue
+            for number, each in spread(change, topic.partitioner):
+                if number == self._number:
+                    mine.append(each)
+                elif change.offset >= written:
+                    self._forwards.append((number, each.instance.encode(), topic.encode(each)))
+        return mine
+
+    def queued(self, source: SourcePartition) -> int:
+        """How many changes of a direct source wait to be judged."""
+        return len(self._merge.direct(source).changes)
+
+    def read_to(self, source: SourcePartition) -> int:
+        """How far a direct source was read."""
+        return self._merge.direct(source).read
+
+    def tick(self, positions: Mapping[SourcePartition, int]) -> None:
+        """Note how far fetching has come, past control records too; judge what may be judged now."""
+        for source in self._unread(positions):
+            self._merge.extend(source, [], positions[source], 0)
+            self._moved = True
         self._judge()
 
-    def tick(self, positions: Mapping[SourcePartition, int]) -> None:  # noqa: ARG002 - the protocol's
-        """Judge what may be judged now."""
-        self._judge()
+    def _unread(self, positions: Mapping[SourcePartition, int]) -> list[SourcePartition]:
+        """Give the direct sources of which less was read than was fetched."""
+        return [tp for tp in self._direct if tp in positions and self._merge.direct(tp).read < positions[tp]]
 
     def _judge(self) -> None:
         agent = self._agent
@@ -178,7 +279,7 @@ class Tracking:
         passed = self._merge.passed
         reached = self._reached()
         changes = self._merge.pop_ready(
-            latest.ends, now=time.monotonic(), limit=STEP_CHANGES,
+            self._ends(latest), now=time.monotonic(), limit=STEP_CHANGES,
             reference_bound=agent.reference.bound(latest.reference_ends),
             horizon=latest.asked_at - WRITTEN_WITHIN_MS,
             floor=reached.asked_at - WRITTEN_WITHIN_MS if reached else None,
@@ -203,8 +304,11 @@ class Tracking:
         """The newest answer up to which everything has been read, and has come here."""
         merge, reference = self._merge, self._agent.reference
         return self._agent.ends.newest(
-            lambda answer: merge.is_at_end(answer.ends) and reference.bound(answer.reference_ends) is None
+            lambda answer: merge.is_at_end(self._ends(answer)) and reference.bound(answer.reference_ends) is None
         )
+
+    def _ends(self, answer: Answer) -> Mapping[SourcePartition, int]:
+        return answer.of(self._number, self._agent.direct_topics)
 
     def _follow_wall_clock(self, reached: Answer | None) -> None:
         """Move the clock to the last moment of which it is known that all written by then has been judged."""
@@ -216,14 +320,14 @@ class Tracking:
         for alert in self._step.alerts[raised:]:
             self._agent.metrics.on_timer_lag((now - alert.raised_at) / 1000)
 
-    def is_due(self, positions: Mapping[SourcePartition, int]) -> bool:  # noqa: ARG002 - the protocol's
+    def is_due(self, positions: Mapping[SourcePartition, int]) -> bool:
         """A timer or a reference event may fire, changes wait, or the clock should be written."""
         latest = self._agent.ends.latest
         if latest is None:
             return False
-        if self._merge.has_queued() or self.partition.next_due() <= latest.asked_at:
+        if self._merge.has_queued() or self.partition.next_due() <= latest.asked_at or self._unread(positions):
             return True
-        return self._committed >= 0 and latest.asked_at - self._kept_clock >= KEEP_CLOCK_MS
+        return bool(self._committed) and latest.asked_at - self._kept_clock >= KEEP_CLOCK_MS
 
     def clock_behind_ms(self, now: int) -> int:
         """How far the clock is behind `now`; of a partition that has nothing to do, the age of the last question.
@@ -231,7 +335,7 @@ class Tracking:
         The clock of an idle partition is moved only when something is due: it counts as if it had been.
         """
         latest = self._agent.ends.latest
-        if latest is None or self.is_due({}) or not self._merge.is_at_end(latest.ends):
+        if latest is None or self.is_due({}) or not self._merge.is_at_end(self._ends(latest)):
             return now - self.partition.clock
         return now - latest.asked_at
 
@@ -243,18 +347,25 @@ class Tracking:
 
     def is_dirty(self) -> bool:
         """Something was read, or the clock has run for a while."""
-        has_run = self._committed >= 0 and self.partition.clock - self._kept_clock >= KEEP_CLOCK_MS
+        has_run = bool(self._committed) and self.partition.clock - self._kept_clock >= KEEP_CLOCK_MS
         return self._moved or has_run or self.is_urgent()
 
     def is_urgent(self) -> bool:
         """Progress marks alone can wait; what the engine concluded cannot."""
         step = self._step
-        return bool(step.changed or step.alerts or step.deltas or step.notices or step.votes)
+        return bool(
+            step.rows or step.alerts or step.sums or step.notices or step.votes or self._letters or self._forwards
+        )
+
+    def is_catching_up(self) -> bool:
+        """The clock is far behind the wall's."""
+        latest = self._agent.ends.latest
+        return latest is not None and latest.asked_at - self.partition.clock > CATCH_UP_MS
 
     def backlog(self) -> int:
         """Records not yet written."""
         step = self._step
-        return len(step.changed) + len(step.alerts) + len(step.deltas) + len(step.notices)
+        return len(step.rows) + len(step.alerts) + len(step.sums) + len(step.notices)
 
     def take(self) -> Batch:
         """Alerts, differences, notices, votes; then the rows that changed; last the position."""
@@ -262,14 +373,15 @@ class Tracking:
         batch = Batch()
         self._write_outputs(batch, step)
         merge = self._merge.position()
-        dump, partition = self._engine.dump, self.partition
-        rows: Records = [(key.encode(), dump(partition, key)) for key in sorted(step.changed)]
+        partition = self.partition
+        rows: Records = [(key.encode(), data) for key, data in step.rows.items()]
         position = TrackPosition(merge, self._engine.dump_position(partition))
         rows.append((POSITION_KEY, _encode_position(position)))
         batch.writes[SourcePartition(self._agent.out.changelog, self._number)] = rows
-        if merge.resume != self._committed:
-            batch.offsets[self._source] = Committed(merge.resume)
-            self._committed = merge.resume
+        for source, resume in self._resume(position).items():
+            if self._committed.get(source) != resume:
+                batch.offsets[source] = Committed(resume)
+                self._committed[source] = resume
         self._moved, self._kept_clock = False, partition.clock
         return batch
 
@@ -282,12 +394,19 @@ class Tracking:
 
         for alert in step.alerts:
             write(out.alerts, alert.instance, encode_alert(alert))
-        for key, delta in summed(step.deltas).items():
-            write(out.deltas, key, encode_delta(delta))
+        for delta in step.deltas:
+            write(out.deltas, delta_key(delta), encode_delta(delta))
         for notice in step.notices:
             write(out.notices, notice.recipient.no, encode_notice(notice))
         for vote in step.votes:
-            write(out.changes, vote.instance, encode_change(vote))
+            target = agent.by_entity.get(ITEM, agent.by_key[out.changes]).of(vote.instance)[1]
+            batch.writes.setdefault(SourcePartition(out.changes, target), []).append(
+                (vote.instance.encode(), encode_change(vote))
+            )
+        for number, data, value in self._forwards:
+            batch.writes.setdefault(SourcePartition(out.changes, number), []).append((data, value))
+        self._forwards = []
+        self._letters.write(batch)
         self._taken, self._taken_arrivals, self._arrivals = step.alerts, self._arrivals, []
 
     def on_committed(self) -> None:
@@ -305,16 +424,3 @@ class Tracking:
             if self._agent.owned[self._number] is self:
                 del self._agent.owned[self._number]
         self._engine.release(self.partition)
-
-
-def summed(deltas: Sequence[IndicatorDelta]) -> dict[str, IndicatorDelta]:
-    """One difference per indicator key: what a transaction adds to it in all."""
-    found: dict[str, IndicatorDelta] = {}
-    for delta in deltas:
-        key = delta_key(delta)
-        known = found.get(key)
-        found[key] = delta if known is None else msgspec.structs.replace(
-            known, numerator=known.numerator + delta.numerator, denominator=known.denominator + delta.denominator,
-            at=max(known.at, delta.at),
-        )  # fmt: skip
-    return found

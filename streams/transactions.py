@@ -10,6 +10,7 @@ such that a crash repeats and never loses.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
@@ -23,6 +24,8 @@ from streams.pipeline import announce, ask_at_once
 
 COMMIT_TIMEOUT_S = 30.0
 """aiokafka repeats EndTxn for ever; longer than this the worker is useless."""
+FENCE_TIMEOUT_S = 60.0
+"""aiokafka repeats InitProducerId for ever too. The coordinator may wait for a transaction's end, and be elected."""
 PROBE_TIMEOUT_S = 15.0
 """A fresh Kafka makes its transaction log on the first request: seconds."""
 MAX_REQUEST_BYTES = 32 << 20
@@ -31,6 +34,9 @@ MAX_BATCH_BYTES = 900_000
 """Below the 1 MB that brokers accept by default."""
 
 Settings = Mapping[str, Any]
+
+
+_NO_HEADERS: list[tuple[str, bytes]] = []
 
 
 class Writer(Protocol):
@@ -56,15 +62,29 @@ async def send_all(producer: AIOKafkaProducer, writes: Mapping[SourcePartition, 
     """
     delivered: list[asyncio.Future[Any]] = []
     for (topic, partition), records in writes.items():
-        batch = producer.create_batch()
-        for key, value in records:
-            if batch.append(key=key, value=value, timestamp=None) is None:
-                delivered.append(await producer.send_batch(batch, topic, partition=partition))
-                batch = producer.create_batch()
-                batch.append(key=key, value=value, timestamp=None)
-        if batch.record_count():
+        done = 0
+        while done < len(records):
+            batch = producer.create_batch()
+            done = fill(batch, records, done)
             delivered.append(await producer.send_batch(batch, topic, partition=partition))
     await asyncio.gather(*delivered)
+
+
+def fill(batch: Any, records: Records, first: int) -> int:  # noqa: ANN401 - aiokafka's, without types
+    """Put records from `first` on into a batch until it is full; give the index of the next one.
+
+    A batch takes its first record whatever its size. Goes past `BatchBuilder.append`, which costs as much again as
+    the record.
+    """
+    append, now, index = batch._builder.append, int(time.time() * 1000), first  # noqa: SLF001
+    for index in range(first, len(records)):
+        key, value = records[index]
+        if append(index - first, now, key=key, value=value, headers=_NO_HEADERS) is None:
+            break
+    else:
+        index = len(records)
+    batch._relative_offset = index - first  # noqa: SLF001 - what it counts its records by
+    return index
 
 
 class Transactions:
@@ -91,7 +111,7 @@ class Transactions:
         self._producer = AIOKafkaProducer(**self._settings)
         ask_at_once(self._producer)
         try:
-            await self._producer.start()
+            await asyncio.wait_for(self._producer.start(), FENCE_TIMEOUT_S)
         except Exception as exc:
             raise Broken(f"{self.transactional_id}: cannot take the lease: {exc!r}") from exc
 

@@ -4,6 +4,13 @@ Consumers die silently in every client library (faust-streaming#175, aiokafka#11
 again what has ended.
 """
 
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+log = logging.getLogger("stagewatch.watchdog")
+
 
 class Watchdog:
     """Pure: fed with lag and progress, says when it is time to leave."""
@@ -29,3 +36,31 @@ class Watchdog:
         if self._since is None:
             self._since = now
         return self._stall_s > 0 and now - self._since >= self._stall_s
+
+
+class LastResort:
+    """Ends the process if an orderly end takes too long.
+
+    A library's thread that waits for a broker out of reach outlives every cancellation. All that was committed
+    is in the broker; whatever else there is would be forgotten anyway.
+    """
+
+    def __init__(self, *, leave: Callable[[int], None] = os._exit) -> None:
+        self._leave = leave
+        self._timer: threading.Timer | None = None
+
+    def arm(self, code: int, *, after_s: float) -> None:
+        """Leave with this exit code after so long, whatever the other threads do."""
+        self._timer = threading.Timer(after_s, self._end, (code, after_s))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def disarm(self) -> None:
+        """The orderly end came; may be called at any time."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _end(self, code: int, after_s: float) -> None:
+        log.error("still here %s s after the end began: leaving at once with exit code %d", after_s, code)
+        logging.shutdown()
+        self._leave(code)

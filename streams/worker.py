@@ -5,6 +5,7 @@ transaction ends the process at once with 70 (see `partitions.py`).
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -15,11 +16,12 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import faust
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.transport.drivers import TRANSPORTS
 
 from rules import Definitions, Engine, Reference
 from schemas import Broken, TableMapping, TryLater
+from schemas.codec import change_encoder
 from schemas.decode import Decoder
 from sinks import OutboxPolicy, Senders, build_sinks
 from sinks.store import NotificationRow
@@ -37,19 +39,24 @@ from streams.partitions import EXIT_BROKEN, Partitions
 from streams.readmodel import StoreWriter
 from streams.reference import ReferenceReader
 from streams.rekey import RekeyAgent
-from streams.topics import TopicNames, ensure, partition_counts
+from streams.topics import TopicNames, check_states, ensure, partition_counts
 from streams.totals import TotalsAgent
-from streams.track import TrackAgent, TrackTopics
+from streams.track import DirectTopic, TrackAgent, TrackTopics
 from streams.transport import RawBatchSchema
-from streams.watchdog import Watchdog
+from streams.watchdog import LastResort, Watchdog
 
 log = logging.getLogger("stagewatch.worker")
 TRANSPORTS.aliases["stagewatch"] = "streams.transport:Transport"  # also where the package is not installed
 
 EXIT_FAILED = 1
 """It did not start: nothing of ours is broken."""
+GC_THRESHOLD = (200_000, 20, 20)
+"""The collector of cycles looks at every record that is on its way, again and again: by default it took a third of
+the time. What the hot path makes has no cycles; those of tasks and exceptions can wait."""
 STOP_TIMEOUT_S = 9.0
 """SIGTERM must end the process within 10 s."""
+LAST_RESORT_S = 9.5
+"""What hangs on a broker out of reach is left as it is: nothing of it is committed."""
 
 
 class Sources(Protocol):
@@ -77,6 +84,7 @@ class Worker:
         self._failed: asyncio.Future[None] | None = None
         self._is_ready = False
         self._watchdog = Watchdog(stall_s=config.stall_s)
+        self.last_resort = LastResort()
 
     # -- starting
 
@@ -92,6 +100,7 @@ class Worker:
                 start.result()
                 await asyncio.wait({stop, self._failed}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self.last_resort.arm(0 if stop.done() else EXIT_BROKEN, after_s=LAST_RESORT_S)
             start.cancel()
             stop.cancel()
             await self._stop()
@@ -111,7 +120,10 @@ class Worker:
         inputs = self._partitions(t for t, m in mappings.items() if m.instance is not None)
         await self.reader.start(references, self.broker.settings)
         self._go(self.reader.run())
-        self._go(self.ends.ask_for_ever(self.broker.consumer, inputs, references, self._on_answer))
+        asking = self.ends.ask_for_ever(
+            self.broker.consumer, inputs, references, self._on_answer, give_up_s=self.config.stall_s
+        )
+        self._go(asking)
         self._go(self._rediscover(mappings))
         self._serve_metrics()
         self.app = self._make_app()
@@ -124,6 +136,7 @@ class Worker:
     async def _discover(self) -> dict[str, TableMapping]:
         """Find the captured topics that have a mapping, and see to our own topics."""
         counts = await partition_counts(self.broker.admin)
+        await check_states(self.names, counts, self.broker.committed)
         mappings = {topic: m for topic in sorted(counts) if (m := self.sources.mapping_for(topic)) is not None}
         self.counts = await ensure(
             self.broker.admin, self.names, {t: counts[t] for t in mappings}, partitions=self.config.partitions
@@ -136,17 +149,25 @@ class Worker:
 
     def _make_agents(self, mappings: dict[str, TableMapping], reference: Reference) -> None:
         names, counts, config, is_exact = self.names, self.counts, self.config, self.broker.is_exact
+        direct = self._direct_topics(mappings)
+        partitioners = self._partitioners(mappings)
         self.rekey = RekeyAgent(
-            {topic: Decoder(m) for topic, m in mappings.items()},
+            {topic: Decoder(m) for topic, m in mappings.items() if topic not in direct},
             keyed=frozenset(t for t, m in mappings.items() if m.instance is not None),
-            changes=names.changes, deadletters=names.deadletters, partitioner=Partitioner(counts[names.changes]),
+            changes=names.changes, deadletters=names.deadletters, partitioners=partitioners,
             letter_partitioner=Partitioner(counts[names.deadletters]), ends=self.ends, metrics=self.metrics,
             max_skew_s=config.max_skew_s,
         )  # fmt: skip
-        out = TrackTopics(names.changes, names.alerts, names.deltas, names.notices, names.changelog("track"))
+        out = TrackTopics(
+            names.changes, names.alerts, names.deltas, names.notices, names.deadletters, names.changelog("track")
+        )
         self.track = TrackAgent(
             Engine(self.definitions, reference, mail_domain=config.mail_domain), out=out, counts=counts,
             ends=self.ends, reference=self.reader, metrics=self.metrics, is_exact=is_exact,
+            direct={
+                t: DirectTopic(Decoder(mappings[t]), change_encoder(mappings[t]), partitioners[t]) for t in direct
+            },
+            by_entity={m.entity: partitioners[t] for t, m in mappings.items() if t in partitioners},
             merge_wait_s=config.merge_wait_s,
         )  # fmt: skip
         self.totals = TotalsAgent(
@@ -163,6 +184,29 @@ class Worker:
             self.senders, policy, notices=names.notices, changelog=names.changelog("notify"), metrics=self.metrics,
             record=self.store.record if self.store is not None else _forget, is_exact=is_exact,
         )  # fmt: skip
+
+    def _direct_topics(self, mappings: Mapping[str, TableMapping]) -> frozenset[str]:
+        """Give the topics that the tracking agent reads as they stand: keyed by the instance, of its own count."""
+        keyed = {topic for topic, mapping in mappings.items() if mapping.message_key != "row"}
+        wanted = self.counts[self.names.changes]
+        for topic in sorted(keyed):
+            if self.counts[topic] != wanted:
+                log.warning(
+                    "%s has %d partitions and %s %d: it is re-keyed as if it were keyed by its rows",
+                    topic, self.counts[topic], self.names.changes, wanted,
+                )  # fmt: skip
+        return frozenset(topic for topic in keyed if self.counts[topic] == wanted)
+
+    def _partitioners(self, mappings: Mapping[str, TableMapping]) -> dict[str, Partitioner]:
+        """Give per topic where the instances of its rows are.
+
+        Where one topic of them is keyed by the instance, all rows of these instances follow its message keys.
+        Instances are the same where their tables call the column by the same field.
+        """
+        forms = {_instance_field(m): m.key_form for m in mappings.values() if m.message_key != "row"}
+        count = self.counts[self.names.changes]
+        made = {form: Partitioner(count, form) for form in {*forms.values(), b"%b"}}
+        return {t: made[forms.get(_instance_field(m), b"%b")] for t, m in mappings.items() if m.instance is not None}
 
     def _make_store(self) -> StoreWriter | None:
         if self.config.store is None or "store" not in self.config.parts:
@@ -270,7 +314,11 @@ class Worker:
         """
         while True:
             await asyncio.sleep(self.config.rediscover_s)
-            counts = await partition_counts(self.broker.admin)
+            try:
+                counts = await partition_counts(self.broker.admin)
+            except KafkaError as exc:
+                log.warning("cannot look for new captured topics: %r", exc)
+                continue
             found = {topic: n for topic, n in counts.items() if self.sources.mapping_for(topic) is not None}
             if any(self.counts.get(topic) != n for topic, n in found.items()) or found.keys() - mappings.keys():
                 log.info("there is more to read than before: beginning anew")
@@ -280,7 +328,7 @@ class Worker:
         """A quarter of a second has passed: lag, the slowest clock, and whether all is well."""
         lag: dict[str, int] = {}
         for tp, end in answer.ends.items():
-            read = self.rekey.skew.read_to(tp)
+            read = self.track.read_to(tp) if tp.topic in self.track.direct else self.rekey.skew.read_to(tp)
             if read is not None:
                 lag[tp.topic] = lag.get(tp.topic, 0) + max(end - read, 0)
         self.metrics.on_lag(lag)
@@ -323,6 +371,11 @@ async def _stop_signal(loop: asyncio.AbstractEventLoop) -> None:
     log.info("stopping")
 
 
+def _instance_field(mapping: TableMapping) -> str:
+    column = mapping.columns.get(mapping.instance or "")
+    return column.name if column is not None else mapping.instance or ""
+
+
 def _forget(rows: Iterable[NotificationRow]) -> None:
     """Without a store nobody asks for notices."""
 
@@ -336,8 +389,10 @@ def run_worker(
     replaces itself with the same command line, so that nothing of the old state can stay behind.
     """
     logs.set_up(level=config.log_level, form=config.log_format)
+    gc.set_threshold(*GC_THRESHOLD)
+    worker = Worker(config, definitions, sources)
     try:
-        asyncio.run(Worker(config, definitions, sources).run())
+        asyncio.run(worker.run())
     except Restart:
         (restart or _replace_process)()
         return 0
@@ -347,6 +402,8 @@ def run_worker(
     except Exception as exc:  # the border of the process
         log.critical("broken, leaving: %s", exc, exc_info=None if isinstance(exc, Broken) else exc)
         return EXIT_BROKEN
+    finally:
+        worker.last_resort.disarm()
     return 0
 
 

@@ -15,7 +15,6 @@ from schemas import (
     AlertEventKind,
     AlertObject,
     Evidence,
-    IndicatorDelta,
     Notice,
     Severity,
     alert_id,
@@ -35,6 +34,8 @@ class Claim(NamedTuple):
     """Further parameters of the sentence."""
     counts_workdays: bool = False
     """The deadline was reckoned in workdays, so it is provisional in a year without a calendar."""
+    repeat: str | None = None
+    """Tells the times apart that a rule says the same of the same thing."""
     group_text: str | None = None
     """Template of the message that stands for all notices of this rule and item to one person."""
 
@@ -74,6 +75,16 @@ class Alerting:
             raised.is_open = True
             step.alerts.append(self._event(partition, instance, claim, "reopened", severity, raised))
 
+    def report(  # noqa: PLR0913 - what is told
+        self, partition: Partition, instance: Instance, claim: Claim, step: Step, *, severity: Severity, due: int,
+    ) -> None:  # fmt: skip
+        """Raise what is over as soon as it is known: nothing of it is kept, and it never ends."""
+        raised = Raised(partition.clock, due, due)
+        event = self._event(partition, instance, claim, "raised", severity, raised)
+        step.alerts.append(event)
+        self._count(partition, instance, event, step)
+        self._tell(partition, instance, claim, event, raised, step)
+
     def end_rung(  # noqa: PLR0913 - what an end is
         self, partition: Partition, instance: Instance, claim: Claim, step: Step, *,
         severity: Severity, ended_at: int | None, due: int | None = None,
@@ -100,7 +111,7 @@ class Alerting:
         process = self._process(instance)
         told = self._routing.tell(claim.rule.tell[:1], fields, partition.clock)
         person = told[0][0].no if told and told[0][1] != "none" else None
-        item = claim.thing.item if claim.thing else None
+        item = claim.thing.item if claim.thing else claim.repeat
         values = self._values(process, instance, claim, severity, raised)
         return AlertEvent(
             alert_id=alert_id(claim.rule.code, process.id, instance.key, claim.stage, claim.visit, item, severity),
@@ -160,7 +171,7 @@ class Alerting:
             if indicator.kind == "alerts" and indicator.rule == event.rule:
                 dims = f'{{"process":"{process.id}","severity":"{event.severity}"}}'
                 day = self._calendar.local_date(event.raised_at)
-                step.deltas.append(IndicatorDelta(indicator.code, event.org_no or "", day, dims, 1, 0, partition.clock))
+                step.count((), ((indicator.code, event.org_no or "", day, dims, 1, 0),), partition.clock)
 
     def _tell(  # noqa: PLR0913, PLR0917 - an event and what it stands on
         self, partition: Partition, instance: Instance, claim: Claim, event: AlertEvent, raised: Raised, step: Step

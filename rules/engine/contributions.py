@@ -5,19 +5,15 @@ A change emits the contributions after it minus those before it, so that a late 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from decimal import Decimal
 
 from rules.compiler import CompiledProcess
-from rules.engine.deadlines import usable
+from rules.engine.deadlines import EARLIEST, LATEST, usable
+from rules.engine.partition import Part
 from rules.models import Indicator
 from rules.state import Instance, Visit
 from rules.workdays import WorkCalendar
-from schemas import IndicatorDelta, WireValue, from_wire
-
-Part = tuple[str, str, str, str, int, int]
-"""indicator, org_no, date, dims, numerator, denominator."""
+from schemas import WireValue, from_wire
 
 
 class Contributions:
@@ -36,11 +32,12 @@ class Contributions:
 
     def of_visit(self, instance: Instance, visit: Visit) -> list[Part]:
         """Give what one visit contributes."""
-        indicators = self._by_stage.get(visit.stage or "", ())
-        if not indicators or visit.is_deleted or instance.main is None or instance.main.is_deleted:
+        indicators, main = self._by_stage.get(visit.stage or "", ()), instance.main
+        if not indicators or visit.is_deleted or main is None or main.is_deleted:
             return []
-        org = str(instance.main.fields.get("org_no") or "")
-        finished = usable(visit.finished_at)
+        org, finished = str(main.fields.get("org_no") or ""), visit.finished_at
+        if finished is not None and not EARLIEST < finished < LATEST:
+            finished = None
         if finished is None:
             is_running = instance.over_at is None
             return [(i.code, org, "", self._dims, 1, 0) for i in indicators if i.kind == "stage_open" and is_running]
@@ -74,18 +71,3 @@ def _amount(value: WireValue) -> int:
     """Give a number field in whole units; sums of fractions are not needed by any indicator so far."""
     known = from_wire({"": value})[""]
     return int(known) if isinstance(known, int | Decimal) else 0
-
-
-def differences(before: Iterable[Part], after: Iterable[Part], at: int) -> list[IndicatorDelta]:
-    """Give after minus before, without what is equal."""
-    numerators: Counter[tuple[str, str, str, str]] = Counter()
-    denominators: Counter[tuple[str, str, str, str]] = Counter()
-    for sign, parts in ((-1, before), (1, after)):
-        for code, org, day, dims, numerator, denominator in parts:
-            numerators[code, org, day, dims] += sign * numerator
-            denominators[code, org, day, dims] += sign * denominator
-    return [
-        IndicatorDelta(*key, numerators[key], denominators[key], at)
-        for key in numerators
-        if numerators[key] or denominators[key]
-    ]

@@ -61,8 +61,10 @@ class Deadline:
         self.until, self.until_stage = tuple(rule.until), rule.until_stage
         self.restarts_on = rule.restarts_on
         self._rule = rule
+        self._starts_at_entry = rule.start == "entered_at"
         self._calendar = calendar
         self._limits = _limit_rows(rule, limits)
+        self._asks_customer = any("cons_type" in row.when for row in limits)
         self.counts_workdays = any(limit.unit == "wd" for _, limit in self._limits)
         self._reaches = tuple(
             _reach(severity, rule.rungs[severity]) for severity in SEVERITIES if severity in rule.rungs
@@ -79,15 +81,22 @@ class Deadline:
             return self._from_column(instance, start, facts)
         limit = self.limit(instance, facts)
         if limit is None:
-            deadline = start if rule.limit is None else None
+            if rule.limit is not None:
+                return None
+            deadline = start
         elif limit.unit == "wd":
             deadline = self._calendar.workday_deadline(start, limit.amount, spans)
         else:
             deadline = clock_deadline(start, limit.clock_ms, spans)
-        if deadline is None:
-            return None
-        rungs = tuple((r.severity, self._reached(r, limit, start, deadline, spans)) for r in self._reaches)
-        return Times(deadline if limit is not None else rungs[-1][1], _in_order(rungs), start)
+        rungs = _in_order(
+            tuple(
+                [
+                    (r.severity, deadline if r.amount is None else self._reached(r, limit, start, deadline, spans))
+                    for r in self._reaches
+                ]
+            )
+        )
+        return Times(deadline if limit is not None else rungs[-1][1], rungs, start)
 
     def _reached(self, reach: _Reach, limit: Duration | None, start: int, deadline: int, spans: Sequence[Span]) -> int:
         amount = reach.amount
@@ -106,10 +115,21 @@ class Deadline:
 
     def limit(self, instance: Instance, facts: Facts) -> Duration | None:
         """Give the limit that applies to the instance, or None."""
+        fields: Fields | None = None
         for test, limit in self._limits:
-            if test is None or test(_conditions(instance, facts)):
+            if test is None:
+                return limit
+            if fields is None:
+                fields = self._conditions(instance, facts)
+            if test(fields):
                 return limit
         return None
+
+    def _conditions(self, instance: Instance, facts: Facts) -> Fields:
+        fields = instance.main.fields if instance.main else {}
+        cons_no = fields.get("cons_no") if self._asks_customer else None
+        customer = facts.reference("customer", str(cons_no)) if cons_no is not None else None
+        return {**fields, "cons_type": customer.get("cons_type")} if customer else fields
 
     def _from_column(self, instance: Instance, start: int, facts: Facts) -> Times | None:
         deadline = self._due_column(instance, facts)
@@ -134,8 +154,10 @@ class Deadline:
         return time
 
     def _start(self, instance: Instance, visit: Visit | None) -> int | None:
-        if self._rule.start == "entered_at":
-            start = usable(visit.entered_at) if visit else None
+        if self._starts_at_entry:
+            start = visit.entered_at if visit else None
+            if start is not None and not EARLIEST < start < LATEST:
+                return None
             if self.restarts_on and visit and start is not None:
                 start = max(start, visit.restarted_at or 0, self._last_report(instance, usable(visit.finished_at)))
             return start
@@ -195,13 +217,6 @@ def rows_of(instance: Instance, entity: str) -> list[Row]:
     """Give the instance's further rows of an entity that were not deleted."""
     prefix = f"{entity}:"
     return [r for k, r in (instance.others or {}).items() if k.startswith(prefix) and not r.is_deleted]
-
-
-def _conditions(instance: Instance, facts: Facts) -> Fields:
-    fields = instance.main.fields if instance.main else {}
-    cons_no = fields.get("cons_no")
-    customer = facts.reference("customer", str(cons_no)) if cons_no is not None else None
-    return {**fields, "cons_type": customer.get("cons_type")} if customer else fields
 
 
 def _limit_rows(rule: DeadlineRule, limits: Sequence[LimitRow]) -> list[tuple[Test | None, Duration]]:

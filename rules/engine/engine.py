@@ -7,7 +7,7 @@ never seen half done.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop
 from typing import NamedTuple
 
@@ -15,17 +15,17 @@ import msgspec
 
 from rules.compiler import CompiledProcess, Definitions
 from rules.engine.alerting import Alerting
-from rules.engine.contributions import Contributions, Part, differences
+from rules.engine.contributions import Contributions
 from rules.engine.deadlines import usable
 from rules.engine.findings import Findings
 from rules.engine.fusion import fuse_row, fuse_visit, new_row, new_visit
 from rules.engine.judgement import Judgement, over_at
 from rules.engine.membership import ITEM, VOTE, Membership
-from rules.engine.partition import Partition, Step
+from rules.engine.partition import Part, Partition, Step
 from rules.reference import NEVER, Reference, ReferenceEvent
 from rules.routing import Routing
-from rules.state import Instance, PartitionPosition, Row, Visit
-from schemas import Change
+from rules.state import STATE_FORMAT, TIME_ENDS, Instance, PartitionPosition, Place, Row, Visit
+from schemas import Broken, Change, WireValue, to_wire
 
 MOVED_BY = ("tg_no", "line_no")
 """Fields of an application that say where it hangs."""
@@ -59,8 +59,13 @@ class Engine:
         self._findings = Findings(definitions, alerting)
         self._membership = Membership(definitions, reference, alerting)
         self._contributions = {p.id: Contributions(p, definitions.calendar) for p in definitions.processes.values()}
+        self._watched: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {}  # by process: columns, those judged
+        self._handlers: dict[str, Callable[[Partition, Change, Step], None]] = {
+            **dict.fromkeys(definitions.by_entity, self._apply_main),
+            "visit": self._apply_visit,
+            VOTE: self._apply_vote,
+        }
         self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(Instance).decode
         self._decode_position = msgspec.msgpack.Decoder(PartitionPosition).decode
 
     # -- life of a partition
@@ -73,27 +78,27 @@ class Engine:
 
     def load(self, partition: Partition, key: str, data: bytes) -> None:
         """Take in one instance from the changelog."""
-        partition.instances[key] = self._decode(data)
+        partition.instances.load(key, data)
 
     def drop(self, partition: Partition, key: str) -> None:
         """Take in the removal of an instance from the changelog."""
-        partition.instances.pop(key, None)
+        partition.instances.drop(key)
 
     def load_position(self, partition: Partition, data: bytes) -> None:
         """Take in the engine's part of the position record."""
         position = self._decode_position(data)
+        if position.state_format != STATE_FORMAT:
+            raise Broken(
+                f"the state is of format {position.state_format} and this version reads {STATE_FORMAT}: "
+                "run the version that wrote it, or begin anew with another application_id"
+            )
         partition.clock, partition.notify_from = position.clock, position.notify_from
         partition.judged = position.reference
 
     def finish_recovery(self, partition: Partition) -> None:
         """Make timers, indexes and the reference cursor from what was loaded. Call once."""
         partition.cursor = self.reference.cursor(partition.clock, partition.judged)
-        for instance in partition.instances.values():
-            instance.scheduled = None
-            partition.schedule(instance)
-            process = self._process(instance)
-            if process is not None:
-                partition.index(instance, self._membership.index_keys(partition, instance, process))
+        partition.rebuild()
 
     def release(self, partition: Partition) -> None:
         """Let go of a partition that moved to another worker."""
@@ -101,14 +106,10 @@ class Engine:
             self.reference.release(partition.cursor)
             partition.cursor = None
 
-    def dump(self, partition: Partition, key: str) -> bytes | None:
-        """Give an instance as it goes to the changelog; None if there is none."""
-        instance = partition.instances.get(key)
-        return None if instance is None else self._encode(instance)
-
     def dump_position(self, partition: Partition) -> bytes:
         """Give the engine's part of the position record."""
-        return self._encode(PartitionPosition(partition.clock, partition.notify_from, partition.judged))
+        position = PartitionPosition(partition.clock, partition.notify_from, partition.judged, STATE_FORMAT)
+        return self._encode(position)
 
     # -- time and changes
 
@@ -118,20 +119,38 @@ class Engine:
         `changes` are sorted by `(at, topic, partition, offset)`; reference events up to each `at` are in
         `reference` already. A change that arrives before the clock is judged at the clock.
         """
+        handlers, other, timers, cursor = self._handlers, self._apply_other, partition.timers, partition.cursor
         for change in changes:
-            if change.at > partition.clock or partition.next_due() <= partition.clock:
-                self.arrive(partition, change.at, step)
+            now = change.at
+            if now < partition.clock:  # noqa: PLR1730 - the hot path: no call
+                now = partition.clock
+            if (timers and timers[0][0] <= now) or (cursor is not None and cursor.due <= now):
+                self._reach(partition, now, step)
+            partition.clock = now
             partition.is_history = change.op == "r"
-            self._apply(partition, change, step)
+            if change.left:
+                left = change.leaving()
+                handlers.get(left.entity, other)(partition, left, step)
+            handlers.get(change.entity, other)(partition, change, step)
         partition.is_history = False
+        self._close(partition, step)
+
+    @staticmethod
+    def _close(partition: Partition, step: Step) -> None:
+        step.rows.update(partition.instances.close(step.changed))
+        step.changed.clear()
 
     def arrive(self, partition: Partition, at: int, step: Step) -> None:
         """Move the clock to `at`, when a record arrives that may say nothing: fire what was due before it."""
         at = max(at, partition.clock)
+        self._reach(partition, at, step)
+        partition.clock = at
+        self._close(partition, step)
+
+    def _reach(self, partition: Partition, at: int, step: Step) -> None:
         partition.is_history = False
         if partition.next_due() <= at:
             self._work_off(partition, at, step, timers_until=at - 1)
-        partition.clock = at
 
     def advance(self, partition: Partition, now: int, step: Step) -> None:
         """Move the clock to `now` and fire everything due by then. Backwards: nothing happens."""
@@ -139,6 +158,7 @@ class Engine:
         if partition.next_due() <= now:
             self._work_off(partition, now, step, timers_until=now)
         partition.clock = now
+        self._close(partition, step)
 
     def _work_off(self, partition: Partition, until: int, step: Step, *, timers_until: int) -> None:
         """Fire timers and reference events in order of time; reference first at equal times."""
@@ -157,7 +177,7 @@ class Engine:
                 return
 
     def _fire(self, partition: Partition, key: str, due: int, step: Step) -> None:
-        instance = partition.instances.get(key)
+        instance = partition.instances.open(key)
         if instance is None or instance.scheduled != due:
             return
         instance.scheduled = None
@@ -175,34 +195,34 @@ class Engine:
 
     # -- one change
 
-    def _apply(self, partition: Partition, change: Change, step: Step) -> None:
-        if change.left:
-            self._apply(partition, change.leaving(), step)
+    def _instance_of(self, partition: Partition, change: Change, step: Step) -> Instance | None:
+        """Give the instance that a change is about, a new one if need be; None: nobody holds the row."""
         key = change.instance or partition.holder(change.entity, change.row)
         if not key:
             step.dropped += 1
-            return
-        instance = partition.instances.get(key)
+            return None
+        instance = partition.instances.open(key)
         if instance is None:
             instance = Instance(key, since=partition.clock, visits=[])
-            partition.instances[key] = instance
-        if change.entity == "visit":
-            is_new = self._apply_visit(partition, instance, change, step)
-        elif change.entity in self.definitions.by_entity:
-            is_new = self._apply_main(partition, instance, change, step)
-        elif change.entity == VOTE:
-            is_new = self._apply_vote(partition, instance, change, step)
-        else:
-            is_new = self._apply_other(partition, instance, change, step)
-        if not is_new:
-            step.dropped += 1
-            return
-        partition.schedule(instance)
-        step.changed.add(key)
+            partition.instances.add(instance)
+        return instance
 
-    def _apply_visit(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
+    def _note(self, partition: Partition, instance: Instance, step: Step, *, is_new: bool) -> None:
+        """Whatever was judged of an instance: when it is due again, and that it has to be kept."""
+        if is_new:
+            partition.schedule(instance)
+            step.changed.add(instance.key)
+        else:
+            step.dropped += 1
+
+    def _apply_visit(self, partition: Partition, change: Change, step: Step) -> None:
+        instance = self._instance_of(partition, change, step)
+        if instance is not None:
+            self._note(partition, instance, step, is_new=self._fuse_visit(partition, instance, change, step))
+
+    def _fuse_visit(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
         process = self._process(instance)
-        visit = next((v for v in instance.visits if v.row == change.row), None)
+        visit = _visit_of(instance, change.row)
         before: list[Part] = []
         was = NOTHING_TOLD
         if visit is None:
@@ -231,19 +251,64 @@ class Engine:
             self._judgement.judge_whole(partition, process, instance, step)
         after = self._contributions[process.id].of_visit(instance, visit)
         if before != after:
-            step.deltas += differences(before, after, partition.clock)
+            step.count(before, after, partition.clock)
         return True
 
-    def _apply_main(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
-        process = self._process(instance)
+    def _apply_main(self, partition: Partition, change: Change, step: Step) -> None:
+        """Take a change of the instance's own row; most of them change nothing that anything judges."""
+        instances, key = partition.instances, change.instance
+        instance = instances.peek(key)
+        main = instance.main if instance is not None else None
+        process = self.definitions.processes.get(instance.process or "") if instance is not None else None
+        if instance is None or main is None or process is None or change.position <= main.position:
+            self._apply_whole(partition, change, step)
+            return
+        old, new = main.fields, to_wire(change.fields)
+        is_usual = change.op != "d" and not main.is_deleted and main.older is None and old.keys() == new.keys()
+        if not is_usual or self._matters(process, old, new):
+            self._apply_whole(partition, change, step)
+            return
+        main.fields, main.position = new, change.position
+        main.place = Place(change.topic, change.partition, change.offset)
+        for field, limit, _ in process.intervals:
+            was, now = old.get(field), new.get(field)
+            if type(was) is int and type(now) is int and now - was > limit:
+                self._findings.judge_interval(partition, process, instance, old, step)
+        if key in step.changed:  # it is open: what was done to it before is kept with it
+            return
+        step.rows[key] = instances.keep(instance)
+
+    def _matters(self, process: CompiledProcess, old: Mapping[str, WireValue], new: Mapping[str, WireValue]) -> bool:
+        """Tell whether a row of the same columns differs in one that anything judges; intervals apart."""
+        known = self._watched.get(process.id)
+        if known is None or known[0] != new.keys():
+            has_times, is_item = process.unknown_code is not None, process.entity == ITEM
+            known = self._watched[process.id] = (
+                frozenset(new),
+                tuple(
+                    name
+                    for name in new
+                    if name in process.watched or is_item or (has_times and name.endswith(TIME_ENDS))
+                ),
+            )
+        return any(old[name] != new[name] for name in known[1]) if known[1] else False
+
+    def _apply_whole(self, partition: Partition, change: Change, step: Step) -> None:
+        instance = self._instance_of(partition, change, step)
+        if instance is not None:
+            self._note(partition, instance, step, is_new=self._fuse_main(partition, instance, change, step))
+
+    def _fuse_main(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
+        process, main = self._process(instance), instance.main
         before = self._all_parts(process, instance)
-        moved = _whereabouts(instance.main)
-        is_first = instance.main is None
-        if instance.main is None:
-            instance.main = new_row(change)
-        elif not fuse_row(instance.main, change):
+        moved = _whereabouts(main)
+        is_first = main is None
+        known = main.fields if main is not None else {}
+        if main is None:
+            instance.main = main = new_row(change)
+        elif not fuse_row(main, change):
             return False
-        following = self._choose(change.entity, instance.main)
+        following = self._choose(change.entity, main)
         if is_first and instance.visits:
             self._findings.end_orphan(partition, instance, step)
         if following is not process:
@@ -251,12 +316,13 @@ class Engine:
         instance.over_at = over_at(following, instance, partition.clock) if following else None
         self._findings.judge_class(partition, instance, step)
         if following is not None:
-            self._judge_all(partition, following, instance, step)
-            if is_first or following is not process or moved != _whereabouts(instance.main):
+            self._judge_all(partition, following, instance, step, is_new=following is not process)
+            if is_first or following is not process or moved != _whereabouts(main):
                 self._membership.judge_instance(partition, instance, following, step)
+            self._findings.judge_interval(partition, following, instance, known, step)
             self._judge_end(partition, instance, following, step)
         partition.index(instance, self._membership.index_keys(partition, instance, following))
-        step.deltas += differences(before, self._all_parts(following, instance), partition.clock)
+        step.count(before, self._all_parts(following, instance), partition.clock)
         return True
 
     def _leave(self, partition: Partition, instance: Instance, following: CompiledProcess | None, step: Step) -> None:
@@ -287,7 +353,12 @@ class Engine:
         if process.entity == ITEM:
             self._membership.judge_released(partition, instance, process, step)
 
-    def _apply_other(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
+    def _apply_other(self, partition: Partition, change: Change, step: Step) -> None:
+        instance = self._instance_of(partition, change, step)
+        if instance is not None:
+            self._note(partition, instance, step, is_new=self._fuse_other(partition, instance, change, step))
+
+    def _fuse_other(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
         name = f"{change.entity}:{change.row}"
         others = instance.others = instance.others or {}
         is_first = name not in others
@@ -307,10 +378,15 @@ class Engine:
                 if visit.finished_at is None and any(r.restarts_on == change.entity for r in rules):
                     visit.restarted_at = partition.clock
         self._judge_all(partition, process, instance, step)
-        step.deltas += differences(before, self._all_parts(process, instance), partition.clock)
+        step.count(before, self._all_parts(process, instance), partition.clock)
         return True
 
-    def _apply_vote(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
+    def _apply_vote(self, partition: Partition, change: Change, step: Step) -> None:
+        instance = self._instance_of(partition, change, step)
+        if instance is not None:
+            self._note(partition, instance, step, is_new=self._take_vote(partition, instance, change, step))
+
+    def _take_vote(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
         if instance.released_at is not None:
             return False
         instance.released_at = change.position  # the clock of the partition that voted; `at` is the log's
@@ -337,18 +413,22 @@ class Engine:
             if event.entity == "tg":
                 partition.index(instance, self._membership.index_keys(partition, instance, process))
                 self._membership.judge_instance(partition, instance, process, step)
-            step.deltas += differences(before, self._all_parts(process, instance), partition.clock)
+            step.count(before, self._all_parts(process, instance), partition.clock)
             partition.schedule(instance)
             step.changed.add(instance.key)
 
     # -- parts
 
-    def _judge_all(self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step) -> None:
+    def _judge_all(
+        self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step, *, is_new: bool = False
+    ) -> None:  # fmt: skip
+        """Judge deadlines again; findings about visits stand in relation to nothing else, but are new to a process."""
         for visit in instance.visits:
             self._judge_visit(partition, process, instance, visit, step)
-            now = usable(visit.entered_at), usable(visit.finished_at)
-            self._findings.judge_times(partition, process, instance, visit, now, step)
-            self._findings.judge_order(partition, process, instance, visit, step)
+            if is_new:
+                now = usable(visit.entered_at), usable(visit.finished_at)
+                self._findings.judge_times(partition, process, instance, visit, now, step)
+                self._findings.judge_order(partition, process, instance, visit, step)
         self._findings.judge_row(partition, process, instance, step)
         self._judgement.judge_whole(partition, process, instance, step)
 
@@ -376,6 +456,13 @@ class Engine:
         for visit in instance.visits:
             parts += contributions.of_visit(instance, visit)
         return parts
+
+
+def _visit_of(instance: Instance, row: str) -> Visit | None:
+    for visit in reversed(instance.visits):  # the newest is the likeliest
+        if visit.row == row:
+            return visit
+    return None
 
 
 def _whereabouts(row: Row | None) -> tuple[object, ...]:

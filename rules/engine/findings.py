@@ -6,15 +6,19 @@ clock but for the news that is late and the row that waits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rules.compiler import CompiledProcess, Definitions
 from rules.durations import parse_duration
 from rules.engine.alerting import Alerting, Claim
 from rules.engine.deadlines import EARLIEST, LATEST, RuleFace, usable
 from rules.engine.partition import Partition, Step
-from rules.models import BackdatedRule, CodeRule, OrderRule, OrphanRule, ReleasedRule
+from rules.models import BackdatedRule, CodeRule, IntervalRule, OrderRule, OrphanRule, ReleasedRule
 from rules.state import Instance, Visit, is_time
+from schemas import WireValue
 
-Single = OrderRule | BackdatedRule | CodeRule | OrphanRule | ReleasedRule
+Single = OrderRule | BackdatedRule | CodeRule | OrphanRule | ReleasedRule | IntervalRule
+_NO_STAGES: frozenset[str] = frozenset()
 MOST_VISITS = 9_999
 """Nobody goes through a stage more often; a larger number is a slip."""
 MOST_SHOWN = 20
@@ -37,18 +41,19 @@ class Findings:
         rule = process.order
         if rule is None:
             return
-        followers = process.followers.get(visit.stage or "", ())
+        stages, followers = process.stages, process.followers.get(visit.stage or "", _NO_STAGES)
+        raised = instance.raised is not None and rule.code in instance.raised
         for each in instance.visits:
-            if each is not visit and each.stage not in followers:
+            if (each is not visit and each.stage not in followers) or each.is_deleted:
                 continue
-            stage = process.stages.get(each.stage or "")
-            if stage is None or not stage.after or each.is_deleted:
+            stage = stages.get(each.stage or "")
+            if stage is None or not stage.after:
                 continue
             broken = _broken_predecessor(process, instance, each, stage.after)
             if broken is not None and not (partition.is_history and each.finished_at is not None):
-                claim = _finding(rule, each, other=process.stages[broken].title)
+                claim = _finding(rule, each, other=stages[broken].title)
                 self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
-            elif broken is None and instance.raised and rule.code in instance.raised:
+            elif broken is None and raised:
                 self._end(partition, instance, _finding(rule, each), rule, step)
 
     def judge_times(  # noqa: PLR0913, PLR0917 - a visit, now and before
@@ -57,20 +62,25 @@ class Findings:
     ) -> None:  # fmt: skip
         """Find a visit that ended before it began, or whose newly told times lie far back (R-T19)."""
         rule = process.backdated
-        now = (usable(visit.entered_at), usable(visit.finished_at))
+        entered, finished = usable(visit.entered_at), usable(visit.finished_at)
         if rule is None or visit.is_deleted:
             return
-        is_reversed = now[0] is not None and now[1] is not None and now[1] < now[0]
-        if now == before and not is_reversed:
+        was_entered, was_finished = before
+        is_reversed = entered is not None and finished is not None and finished < entered
+        if entered == was_entered and finished == was_finished and not is_reversed:
             return
-        news = [(t, old) for t, old in zip(now, before, strict=True) if t != old]
         earliest = partition.clock - process.max_lag_ms
-        is_late = not partition.is_history and any(t is not None and t < earliest for t, _ in news)
+        is_late = not partition.is_history and (
+            (entered is not None and entered < earliest and entered != was_entered)
+            or (finished is not None and finished < earliest and finished != was_finished)
+        )
         if is_reversed or is_late:
-            if not (partition.is_history and now[1] is not None):
+            if not (partition.is_history and finished is not None):
                 claim = _finding(rule, visit, detail="结束早于开始" if is_reversed else "登记时间远晚于发生时间")
                 self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
-        elif instance.raised and rule.code in instance.raised and any(old is not None for _, old in news):
+            return
+        has_moved = (was_entered not in (None, entered)) or (was_finished not in (None, finished))
+        if has_moved and instance.raised and rule.code in instance.raised:
             self._end(partition, instance, _finding(rule, visit), rule, step)
 
     def judge_codes(
@@ -110,6 +120,19 @@ class Findings:
             self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
         elif instance.raised and rule.code in instance.raised and not _has_nameless(instance):
             self._end(partition, instance, claim, rule, step)
+
+    def judge_interval(
+        self, partition: Partition, process: CompiledProcess, instance: Instance, before: Mapping[str, WireValue],
+        step: Step,
+    ) -> None:  # fmt: skip
+        """Report times of the instance's own row that moved on by more than they should."""
+        main = instance.main
+        for field, limit, rule in process.intervals if main is not None and not main.is_deleted else ():
+            was, now = usable(before.get(field)), usable(main.fields.get(field) if main else None)
+            if was is not None and now is not None and now - was > limit and not partition.is_history:
+                places = (main.place,) if main else ()
+                claim = Claim(face_of(rule), places=places, values={"since": was}, repeat=str(was))
+                self._alerting.report(partition, instance, claim, step, severity=rule.severity, due=was + limit)
 
     def judge_class(self, partition: Partition, instance: Instance, step: Step) -> None:
         """Find an instance whose row fits no process (R-D02): kept, marked, not judged."""
@@ -168,10 +191,14 @@ def _broken_predecessor(process: CompiledProcess, instance: Instance, visit: Vis
     if entered is None:
         return None
     for code in after:
-        before = [v for v in instance.visits if v.stage == code and not v.is_deleted and _entered(v) <= entered]
-        if not before:
+        last: Visit | None = None
+        for each in instance.visits:
+            if each.stage != code or each.is_deleted or _entered(each) > entered:
+                continue
+            if last is None or (each.visit or 0, _entered(each)) > (last.visit or 0, _entered(last)):
+                last = each
+        if last is None:
             continue
-        last = max(before, key=lambda v: (v.visit or 0, _entered(v)))
         finished = usable(last.finished_at)
         if finished is None or finished > entered or last.result in process.rejected:
             return code

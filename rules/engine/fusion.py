@@ -2,7 +2,8 @@
 
 Every row keeps the source position of the newest change applied, and for columns that this change lacked
 the older position that they come from. So the order in which changes arrive does not matter, a repeat
-changes nothing, and a missing column is not a null one.
+changes nothing, and a missing column is not a null one. The fields of a row are replaced, never changed in place:
+changes and reference data share them.
 """
 
 from typing import Any
@@ -25,7 +26,7 @@ def new_row(change: Change) -> Row:
     A delete says nothing about columns: its image may hold a null for every one but the key.
     """
     is_deleted = change.op == "d"
-    return Row(change.position, {} if is_deleted else dict(to_wire(change.fields)), place_of(change), is_deleted)
+    return Row(change.position, {} if is_deleted else to_wire(change.fields), place_of(change), is_deleted)
 
 
 def fuse_row(row: Row, change: Change) -> bool:
@@ -39,12 +40,17 @@ def fuse_row(row: Row, change: Change) -> bool:
 
 
 def _fuse_newer(row: Row, change: Change) -> None:
+    fields = change.fields
+    if row.older is None and change.op != "d" and row.fields.keys() <= fields.keys():  # the usual row, whole
+        row.fields = to_wire(fields)
+        row.is_deleted, row.position, row.place = False, change.position, place_of(change)
+        return
     row.is_deleted = change.op == "d"
-    fields = {} if row.is_deleted else change.fields
+    fields = {} if row.is_deleted else fields
     lacking = [name for name in row.fields if name not in fields]
     older = row.older or {}
     row.older = {name: older.get(name, row.position) for name in lacking} or None
-    row.fields.update(to_wire(fields))
+    row.fields = {**row.fields, **to_wire(fields)}
     row.position = change.position
     row.place = place_of(change)
 
@@ -53,24 +59,23 @@ def _fill_unseen(row: Row, change: Change) -> bool:
     unseen = [name for name in change.fields if name not in row.fields]
     if not unseen or change.op == "d":
         return False
-    row.older = row.older or {}
     fields = to_wire(change.fields)
-    for name in unseen:
-        row.fields[name] = fields[name]
-        row.older[name] = change.position
+    row.fields = {**row.fields, **{name: fields[name] for name in unseen}}
+    row.older = {**(row.older or {}), **dict.fromkeys(unseen, change.position)}
     return True
 
 
 def _fuse_older(row: Row, change: Change) -> bool:
     if change.op == "d" or row.older is None:
         return False
-    is_new = False
-    for name, value in to_wire(change.fields).items():
-        if name not in row.fields or row.older.get(name, row.position) < change.position:
-            row.fields[name] = value
-            row.older[name] = change.position
-            is_new = True
-    return is_new
+    news = {
+        name: value
+        for name, value in to_wire(change.fields).items()
+        if name not in row.fields or row.older.get(name, row.position) < change.position
+    }
+    row.fields = {**row.fields, **news}
+    row.older = {**row.older, **dict.fromkeys(news, change.position)}
+    return bool(news)
 
 
 def new_visit(change: Change) -> Visit:

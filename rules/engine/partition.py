@@ -4,25 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from heapq import heappush
+from heapq import heapify, heappush
 
+from rules.engine.instances import Instances
 from rules.reference import NEVER, Reference, ReferenceCursor
 from rules.state import Instance
 from schemas import AlertEvent, Change, IndicatorDelta, Notice
 
+Part = tuple[str, str, str, str, int, int]
+"""What one thing contributes to an indicator: indicator, org_no, date, dims, numerator, denominator."""
+
 
 @dataclass(slots=True)
 class Step:
-    """What is to be done after a step: things to write, and keys of instances that changed."""
+    """What is to be done after a step: things to write."""
 
     alerts: list[AlertEvent] = field(default_factory=list)
-    deltas: list[IndicatorDelta] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
+    """Of the work under way; empty when a call of the engine returns."""
+    rows: dict[str, bytes] = field(default_factory=dict)
+    """Instances that changed, as the changelog gets them."""
     votes: list[Change] = field(default_factory=list)
     """Changes for other instances, to be written to `stagewatch.changes`; topic "" marks them."""
     dropped: int = 0
     """Changes that said nothing new (repeats, older than what is known)."""
+    sums: dict[tuple[str, str, str, str], list[int]] = field(default_factory=dict)
+    """Differences of indicators, summed: by indicator, org_no, date and dims the numerator, denominator, last time."""
+
+    @property
+    def deltas(self) -> list[IndicatorDelta]:
+        """The differences that are not nothing."""
+        return [IndicatorDelta(*key, *found) for key, found in self.sums.items() if found[0] or found[1]]
+
+    def count(self, before: Iterable[Part], after: Iterable[Part], at: int) -> None:
+        """Add what things contribute now, less what they contributed before."""
+        sums = self.sums
+        for sign, parts in ((-1, before), (1, after)):
+            for code, org, day, dims, numerator, denominator in parts:
+                key = (code, org, day, dims)
+                found = sums.get(key)
+                if found is None:
+                    found = sums[key] = [0, 0, at]
+                found[0] += sign * numerator
+                found[1] += sign * denominator
+                found[2] = at
 
 
 class Partition:
@@ -36,13 +62,13 @@ class Partition:
         self.live_from = 0
         self.is_history = False
         """The change being judged came from a snapshot."""
-        self.instances: dict[str, Instance] = {}
+        self.instances = Instances()
         self.judged: dict[str, int] = {}
         self.cursor: ReferenceCursor | None = None
         self.timers: list[tuple[int, str]] = []
         self._reference = reference
-        self._index: dict[str, set[str]] = {}
-        self._indexed: dict[str, tuple[str, ...]] = {}
+        self._index: dict[str, str | set[str]] = {}
+        """Instances under a key of reference data: one, or the set of several."""
         self._rows: dict[tuple[str, str], str] | None = None
 
     # -- what judgements ask
@@ -74,23 +100,43 @@ class Partition:
 
     def index(self, instance: Instance, keys: tuple[str, ...]) -> None:
         """Make the instance findable under these keys and no others."""
-        before = self._indexed.get(instance.key, ())
-        if before == keys:
+        if instance.index == keys:
             return
-        for key in before:
-            if key not in keys:
-                self._index[key].discard(instance.key)
+        for key in set(instance.index).difference(keys):
+            found = self._index.pop(key)
+            if isinstance(found, set) and len(found) > 1:
+                found.discard(instance.key)
+                self._index[key] = found
+        self._add(instance.key, set(keys).difference(instance.index))
+        instance.index = keys
+
+    def _add(self, name: str, keys: Iterable[str]) -> None:
         for key in keys:
-            self._index.setdefault(key, set()).add(instance.key)
-        if keys:
-            self._indexed[instance.key] = keys
-        else:
-            self._indexed.pop(instance.key, None)
+            found = self._index.get(key)
+            if found is None:
+                self._index[key] = name
+            elif isinstance(found, set):
+                found.add(name)
+            else:
+                self._index[key] = {found, name}
+
+    def rebuild(self) -> None:
+        """Make timers and indexes from the instances that were loaded."""
+        for head in self.instances.heads():
+            if head.scheduled is not None:
+                self.timers.append((head.scheduled, head.key))
+            if head.index:
+                self._add(head.key, head.index)
+        heapify(self.timers)
 
     def found(self, keys: Iterable[str]) -> list[Instance]:
-        """Give the instances under any of the keys, sorted by their own key."""
-        names = set().union(*(self._index.get(key, ()) for key in keys))
-        return [self.instances[name] for name in sorted(names) if name in self.instances]
+        """Give the instances under any of the keys, to be changed, sorted by their own key."""
+        names: set[str] = set()
+        for key in keys:
+            found = self._index.get(key, ())
+            names.update(found if isinstance(found, set) else (found,) if found else ())
+        opened = (self.instances.open(name) for name in sorted(names))
+        return [instance for instance in opened if instance is not None]
 
     def holder(self, entity: str, row: str) -> str | None:
         """Give the key of the instance that holds a row; for deletes that do not name it.

@@ -160,12 +160,11 @@ class World:
 
     def restart(self) -> None:
         """Write everything down, forget it, and read it again, as a worker that takes over does."""
-        kept = {key: self.engine.dump(self.partition, key) for key in self.partition.instances}
+        kept = self.partition.instances.rows
         position = self.engine.dump_position(self.partition)
         self.engine.release(self.partition)
         self.partition = self._new_partition()
         for key, data in kept.items():
-            assert data is not None
             self.engine.load(self.partition, key, data)
         self.engine.load_position(self.partition, position)
         self.engine.finish_recovery(self.partition)

@@ -6,7 +6,7 @@ import pytest
 
 import bench
 from bench.expectation import WorkLost, compare
-from bench.latency import percentile
+from bench.openloop import percentile
 from bench.report import Report
 from bench.worker_process import Moment, rate
 from schemas import StagewatchError

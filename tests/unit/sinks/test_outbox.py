@@ -257,3 +257,38 @@ def test_a_row_survives_being_written_and_read() -> None:
     assert heir.notifications() == outbox.notifications()
     heir.load("x", None)
     assert len(heir) == 1
+
+
+HOUR = 3600 * SECOND
+
+
+def waiting_for_an_hour_that_never_was(outbox: Outbox) -> None:
+    """A retry and a mail, both begun while the clock was an hour ahead."""
+    (delivery,) = outbox.due(NOW + HOUR)
+    outbox.settle(delivery, RetryAfter(0, "busy"), NOW + HOUR)
+    outbox.add(notice("a2", channel="mail"), NOW + HOUR)
+
+
+def test_what_waits_leaves_in_time_after_the_clock_stepped_back() -> None:
+    outbox = filled(notice())
+    waiting_for_an_hour_that_never_was(outbox)
+    outbox.rewind(NOW)
+    assert outbox.due(NOW) == []
+    assert [each.channel for each in outbox.due(NOW + 5 * SECOND)] == ["sms"]
+    assert [each.channel for each in outbox.due(NOW + 60 * SECOND)] == ["mail"]
+
+
+def test_what_waits_leaves_in_time_at_an_owner_whose_clock_is_behind() -> None:
+    outbox = filled(notice())
+    waiting_for_an_hour_that_never_was(outbox)
+    heir = restarted(outbox, written(outbox), NOW)
+    assert heir.due(NOW) == []
+    assert {each.channel for each in heir.due(NOW + 60 * SECOND)} == {"sms", "mail"}
+
+
+def test_a_rewind_without_a_step_changes_nothing() -> None:
+    outbox = filled(notice(), notice("a2", channel="mail"))
+    outbox.rewind(NOW)
+    assert outbox.next_due() == NOW
+    assert len(outbox.due(NOW)) == 1
+    assert outbox.next_due() == NOW + 60 * SECOND

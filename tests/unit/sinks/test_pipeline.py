@@ -342,3 +342,17 @@ def test_from_notice_to_real_receivers_and_through_their_faults(caplog: pytest.L
         run(scenario(mail, sms))
     assert "not delivered: state=unknown channel=sms" in caplog.text
     assert MOBILE not in caplog.text
+
+
+def test_a_notice_that_found_no_room_leaves_although_the_clock_stepped_back_by_an_hour() -> None:
+    async def scenario() -> None:
+        sink = ScriptedSink(deliver)
+        partition = Partition(Senders({"sms": sink}, concurrency=1))
+        partition.pipeline.offer([notice("a1"), notice("a2")], NOW)
+        await partition.pump(NOW)
+        assert not partition.pipeline.is_due(NOW - SECOND)  # a correction of its drift
+        assert partition.pipeline.is_due(NOW - 3600 * SECOND)
+        await partition.pump_until_quiet(NOW - 3600 * SECOND)
+        assert len(sink.sent) == 2
+
+    run(scenario())

@@ -195,7 +195,7 @@ def test_portions_resume_before_the_first_change_that_was_not_handed_out() -> No
     merge.mark(mark(A, 5, 104))
     merge.read_to = 16
     assert len(merge.pop_ready({A: 5}, now=0.0, limit=2)) == 2
-    assert merge.position().resume == 10
+    assert merge.position().resume == 12
     assert merge.has_ready()
     drain(merge, {A: 5})
     assert merge.position().resume == 16

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from schemas import Broken
-from streams.logic import Agent, Batch, Committed, Lease, Logic, Raw, SourcePartition
+from schemas import Broken, Raw
+from streams.logic import Agent, Batch, Committed, Lease, Logic, SourcePartition
 from streams.partitions import Partitions
 
 
@@ -49,6 +49,9 @@ class RememberingLogic:
         batch = Batch(offsets={SourcePartition("cdc.a", 0): Committed(self.next)})
         self.next = 0
         return batch
+
+    def is_catching_up(self) -> bool:
+        return False
 
     def backlog(self) -> int:
         return 0

@@ -1,0 +1,94 @@
+"""The instances of one partition: encoded as the changelog has them, decoded only while a step works on them.
+
+Why: a million instances as objects are gigabytes, scattered so that every event waits for memory; encoded each is
+one piece of some hundred bytes. What a step changes must be encoded for the changelog anyway, and decoding what it
+needs costs less than finding its parts in cold memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from rules.state import Instance, InstanceHead, InstanceSummary
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Instance).decode
+_decode_head = msgspec.msgpack.Decoder(InstanceHead).decode
+_decode_summary = msgspec.msgpack.Decoder(InstanceSummary).decode
+
+
+class Instances(Mapping[str, Instance]):
+    """Instances by key. Reading gives copies; only what is `opened` can be changed, until `close`."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, bytes] = {}
+        """What is known, encoded; without what the present step has changed."""
+        self._opened: dict[str, Instance] = {}
+
+    # -- while a step works
+
+    def open(self, key: str) -> Instance | None:
+        """Give an instance to be changed; None if it is not known."""
+        instance = self._opened.get(key)
+        if instance is None:
+            data = self.rows.get(key)
+            if data is None:
+                return None
+            instance = self._opened[key] = _decode(data)
+        return instance
+
+    def peek(self, key: str) -> Instance | None:
+        """Give an instance without holding it open; what is changed must be given to `keep` at once."""
+        opened = self._opened
+        if opened and key in opened:
+            return opened[key]
+        data = self.rows.get(key)
+        return None if data is None else _decode(data)
+
+    def keep(self, instance: Instance) -> bytes:
+        """Keep an instance that is not open; give it as the changelog gets it."""
+        data = self.rows[instance.key] = _encode(instance)
+        return data
+
+    def add(self, instance: Instance) -> None:
+        """Take a new instance."""
+        self._opened[instance.key] = instance
+
+    def close(self, changed: Iterable[str]) -> dict[str, bytes]:
+        """End a step: keep what changed, forget the rest; give what changed as the changelog gets it."""
+        opened = self._opened
+        written = {key: _encode(opened[key]) for key in changed}
+        self.rows.update(written)
+        opened.clear()
+        return written
+
+    # -- recovery
+
+    def load(self, key: str, data: bytes) -> None:
+        """Take an instance from the changelog."""
+        self.rows[key] = data
+
+    def drop(self, key: str) -> None:
+        """Take the removal of an instance from the changelog."""
+        self.rows.pop(key, None)
+
+    def heads(self) -> Iterator[InstanceHead]:
+        """Give what timers and indexes are made from, without decoding the rest."""
+        return map(_decode_head, self.rows.values())
+
+    def summaries(self) -> Iterator[InstanceSummary]:
+        """Give what is counted, as it is when this is called: another thread may go through it."""
+        return map(_decode_summary, list(self.rows.values()))
+
+    # -- reading
+
+    def __getitem__(self, key: str) -> Instance:
+        return self._opened[key] if key in self._opened else _decode(self.rows[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self.rows, *(key for key in self._opened if key not in self.rows)])
+
+    def __len__(self) -> int:
+        return len(self.rows) + sum(key not in self.rows for key in self._opened)

@@ -1,0 +1,181 @@
+"""The usual record, fast: a row image with all its columns, spelt and typed as the records before it.
+
+Why: most of the time of `schemas.decode.Decoder` goes into what hardly any record has: other spellings, missing
+columns, numbers as text, an embedded schema, a primary key that changed. `WholeRow` takes what has none of it, in
+one typed pass of the parser, and gives back everything else untouched: the long way decides what that is.
+Whatever it takes, it must read exactly as the long way does (`tests/property/test_whole_rows.py`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, TypedDict, cast
+
+import msgspec
+
+from schemas.change import Change, Op
+from schemas.columns import Convert, to_text
+from schemas.debezium import MOST_POSITION, UNAVAILABLE, Source, position_of
+from schemas.mapping import ColumnType, TableMapping
+from schemas.record import Raw
+
+_Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+_SHAPES: dict[ColumnType, Any] = {
+    "text": str | None,
+    "int": _Int64 | None,
+    "decimal": str | _Int64 | None,
+    "bool": bool | None,
+    "timestamp": str | _Int64 | None,
+    "date": str | _Int64 | None,
+}
+"""What a column's JSON may be here. Anything else goes the long way."""
+_DIRECT = frozenset({"text", "int", "bool"})
+"""Types whose JSON is their value."""
+
+
+class Odd(Exception):
+    """A record is not as usual."""
+
+
+_ODD = (Odd, msgspec.DecodeError, ValueError, ArithmeticError, RecursionError)
+
+
+class WholeRow:
+    """Reads records of one table whose images look like the one it was made from."""
+
+    def __init__(  # noqa: PLR0913 - what a table's decoder knows
+        self, mapping: TableMapping, converts: Mapping[str, Convert], image: Mapping[str, Any], *, max_bytes: int,
+        max_depth: int, prefix: bytes = b"",
+    ) -> None:  # fmt: skip
+        """Compile for the spelling and the types of `image`, a row image that the long way has read.
+
+        `converts`: per column (lower case; also key columns that are not mapped) what makes its value.
+        Raises ValueError if such images cannot be read here.
+        """
+        spelt = {name.lower(): name for name in image if name.lower() in converts}
+        columns = mapping.columns
+        self._mapping, self._max_bytes, self._max_depth = mapping, max_bytes, max_depth
+        self._prefix = prefix
+        self._size = len(spelt)
+        self._texts = tuple(n for c, n in spelt.items() if c not in columns or columns[c].type == "text")
+        self._converts = tuple(
+            (name, to_text if type(image[name]) is int and name in self._texts else converts[column])
+            for column, name in spelt.items()
+            if (name in self._texts and type(image[name]) is int) or _type_of(mapping, column) not in _DIRECT
+        )
+        self._renames = tuple(
+            (name, columns[column].name) for column, name in spelt.items()
+            if column in columns and columns[column].name != name
+        )  # fmt: skip
+        self._extra = tuple(name for column, name in spelt.items() if column not in columns)
+        self._constants = dict(mapping.constants)
+        # A column that comes back is seen, and the record goes the long way.
+        self._absent = frozenset(name for c in converts if c not in spelt for name in (c, c.upper()))
+        self._key = self._find_key(spelt)
+        self._instance = self._find_instance(spelt)
+        self._decode = msgspec.json.Decoder(self._envelope(converts, spelt, image)).decode
+
+    def _find_key(self, spelt: Mapping[str, str]) -> str:
+        """Give the column, or the field if it is mapped, that is the whole primary key."""
+        column = self._mapping.key[0]
+        if len(self._mapping.key) != 1 or column not in spelt or spelt[column] not in self._texts:
+            raise ValueError("the key is not one text column")
+        return self._mapping.columns[column].name if column in self._mapping.columns else spelt[column]
+
+    def _find_instance(self, spelt: Mapping[str, str]) -> str | None:
+        column = self._mapping.instance
+        if column is None:
+            return None
+        if column not in spelt or spelt[column] not in self._texts or column not in self._mapping.columns:
+            raise ValueError("the instance is not a mapped text column")
+        return self._mapping.columns[column].name
+
+    def _envelope(self, converts: Mapping[str, Convert], spelt: Mapping[str, str], image: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a type made here
+        shapes: dict[str, Any] = {}
+        for column in converts:
+            if column in spelt:
+                shape = _SHAPES[_type_of(self._mapping, column)]
+                is_number = type(image[spelt[column]]) is int and shape == str | None
+                shapes[spelt[column]] = _Int64 | str | None if is_number else shape
+        shapes |= dict.fromkeys(self._absent, msgspec.Raw)
+        # The row itself: only what is declared, as a dict; what is not declared is skipped by the parser.
+        row = cast("Any", TypedDict)("row", shapes, total=False)
+        instance = spelt.get(self._mapping.instance or "")
+        before: Any = msgspec.Raw
+        if instance is not None:
+            before = msgspec.defstruct("Before", [("instance", shapes[instance], None)], rename={"instance": instance})
+        return msgspec.defstruct(
+            "WholeEnvelope",
+            [
+                ("op", Op), ("after", row | None, None), ("before", before | None, None),
+                ("source", Source | None, None), ("payload", msgspec.Raw | None, None),
+            ],
+            gc=False,
+        )  # fmt: skip
+
+    def read_run(  # noqa: C901, PLR0912, PLR0915 - the hot path: one function, and names instead of attributes
+        self, records: Iterable[Raw], *, topic: str, partition: int, high: int, odd: Callable[[Raw, int], Change | None]
+    ) -> tuple[list[Change], int]:  # fmt: skip
+        """Give the changes of a run of records, and the running maximum of their timestamps.
+
+        What is not as usual goes to `odd`, with its time of arrival; None from there: it tells no change.
+        """
+        entity, decode, size, converts = self._mapping.entity, self._decode, self._size, self._converts
+        renames, extra, constants, key, by = self._renames, self._extra, self._constants, self._key, self._instance
+        max_bytes, max_depth, prefix, absent = self._max_bytes, self._max_depth, self._prefix, self._absent
+        changes: list[Change] = []
+        add, instance, is_dressed = changes.append, "", bool(extra or constants)
+        for record in records:
+            if record.timestamp > high:  # noqa: PLR1730 - no call
+                high = record.timestamp
+            value = record.value
+            try:
+                if value is None:
+                    raise Odd
+                if prefix and value.startswith(prefix) and value.endswith(b"}"):
+                    value = value[len(prefix) : -1]
+                if len(value) > max_bytes or value.count(b"{") >= max_depth:
+                    raise Odd
+                first = value.find(b"[")  # PostgreSQL's `sequence` holds one bracket
+                if first >= 0 and value.find(b"[", first + 1) >= 0:
+                    raise Odd
+                if not value.isascii():
+                    value.decode()  # the parser skips what it does not need without looking at its encoding
+                envelope = decode(value)
+                row, op, source = envelope.after, envelope.op, envelope.source
+                if row is None or len(row) != size or op == "d" or envelope.payload is not None:
+                    raise Odd
+                if UNAVAILABLE in row.values() or (absent and not absent.isdisjoint(row)):
+                    raise Odd
+                for name, convert in converts:
+                    known = row[name]
+                    if known is not None:
+                        row[name] = convert(known)
+                for name, field in renames:
+                    row[field] = row.pop(name)
+                row_key = row[key]
+                if by is not None:
+                    instance, before = row[by], envelope.before
+                    if before is not None and before.instance != instance and before.instance is not None and op == "u":
+                        raise Odd  # the row moved to another instance
+                    if not instance:
+                        raise Odd
+                if not row_key:
+                    raise Odd
+            except _ODD:
+                change = odd(record, high)
+                if change is not None:
+                    add(change)
+                continue
+            if is_dressed:
+                for name in extra:
+                    del row[name]
+                row.update(constants)
+            offset = record.offset
+            position = source.lsn if source is not None else None
+            if type(position) is not int or not 0 <= position <= MOST_POSITION:
+                position = position_of(source, offset, op)
+            add(Change(entity, instance, row_key, op, position, high, topic, partition, offset, row))
+        return changes, high
+
+
+def _type_of(mapping: TableMapping, column: str) -> ColumnType:
+    return mapping.columns[column].type if column in mapping.columns else "text"
