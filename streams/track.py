@@ -173,8 +173,8 @@ class Tracking:
         self._committed = self._resume(position)
         if agent.is_exact:
             self._check(committed, position)
-        if position is None:  # a broker without transactions: what was committed may be all there is
-            self._committed = {tp: found.offset for tp, found in committed.items()}
+        # What the state does not know: a topic that was re-keyed until now, or a broker without transactions.
+        self._committed = {tp: found.offset for tp, found in committed.items()} | self._committed
         return dict(self._committed)
 
     def _resume(self, position: TrackPosition | None) -> dict[SourcePartition, int]:
@@ -182,7 +182,8 @@ class Tracking:
         if position is None:
             return {}
         resume = {self._source: position.merge.resume}
-        known = {SourcePartition(kept.topic, kept.partition): kept.judged for kept in position.merge.sources}
+        kept_of = position.merge.sources
+        known = {SourcePartition(k.topic, k.partition): k.judged for k in kept_of if k.is_direct}
         return resume | {source: known[source] for source in self._direct if source in known}
 
     def _check(self, committed: Mapping[SourcePartition, Committed], position: TrackPosition | None) -> None:

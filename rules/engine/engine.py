@@ -139,6 +139,7 @@ class Engine:
     def _close(partition: Partition, step: Step) -> None:
         step.rows.update(partition.instances.close(step.changed))
         step.changed.clear()
+        partition.drop_stale_timers()
 
     def arrive(self, partition: Partition, at: int, step: Step) -> None:
         """Move the clock to `at`, when a record arrives that may say nothing: fire what was due before it."""
@@ -177,8 +178,10 @@ class Engine:
                 return
 
     def _fire(self, partition: Partition, key: str, due: int, step: Step) -> None:
+        if partition.instances.scheduled(key) != due:
+            return
         instance = partition.instances.open(key)
-        if instance is None or instance.scheduled != due:
+        if instance is None:
             return
         instance.scheduled = None
         process = self._process(instance)

@@ -52,6 +52,14 @@ class Instances(Mapping[str, Instance]):
         data = self.rows[instance.key] = _encode(instance)
         return data
 
+    def scheduled(self, key: str) -> int | None:
+        """Give the time of an instance in the timer heap; None if it has none."""
+        opened = self._opened.get(key)
+        if opened is not None:
+            return opened.scheduled
+        data = self.rows.get(key)
+        return None if data is None else _decode_head(data).scheduled
+
     def add(self, instance: Instance) -> None:
         """Take a new instance."""
         self._opened[instance.key] = instance
@@ -74,9 +82,9 @@ class Instances(Mapping[str, Instance]):
         """Take the removal of an instance from the changelog."""
         self.rows.pop(key, None)
 
-    def heads(self) -> Iterator[InstanceHead]:
-        """Give what timers and indexes are made from, without decoding the rest."""
-        return map(_decode_head, self.rows.values())
+    def heads(self) -> Iterator[tuple[str, InstanceHead]]:
+        """Give what timers and indexes are made from, without decoding the rest; by the keys that are kept anyway."""
+        return ((key, _decode_head(data)) for key, data in self.rows.items())
 
     def summaries(self) -> Iterator[InstanceSummary]:
         """Give what is counted, as it is when this is called: another thread may go through it."""

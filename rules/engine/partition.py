@@ -11,6 +11,8 @@ from rules.reference import NEVER, Reference, ReferenceCursor
 from rules.state import Instance
 from schemas import AlertEvent, Change, IndicatorDelta, Notice
 
+SPARE_TIMERS = 1_000
+"""So many stale timers are nothing, however few instances there are."""
 Part = tuple[str, str, str, str, int, int]
 """What one thing contributes to an indicator: indicator, org_no, date, dims, numerator, denominator."""
 
@@ -122,12 +124,21 @@ class Partition:
 
     def rebuild(self) -> None:
         """Make timers and indexes from the instances that were loaded."""
-        for head in self.instances.heads():
+        for key, head in self.instances.heads():
             if head.scheduled is not None:
-                self.timers.append((head.scheduled, head.key))
+                self.timers.append((head.scheduled, key))
             if head.index:
-                self._add(head.key, head.index)
+                self._add(key, head.index)
         heapify(self.timers)
+
+    def drop_stale_timers(self) -> None:
+        """Make the heap anew once most of it stands for nothing any more: stages that ended in time leave theirs.
+
+        Call between steps, when no instance is open.
+        """
+        if len(self.timers) > 2 * len(self.instances.rows) + SPARE_TIMERS:
+            self.timers[:] = [(h.scheduled, key) for key, h in self.instances.heads() if h.scheduled is not None]
+            heapify(self.timers)
 
     def found(self, keys: Iterable[str]) -> list[Instance]:
         """Give the instances under any of the keys, to be changed, sorted by their own key."""
