@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from connectors.source_models import DialectModel, SourceModel, TableModel
 from schemas import (
     SUPPORTED_DIALECTS,
+    VISIT_TYPES,
     Column,
     DefinitionError,
     Fault,
@@ -138,6 +139,7 @@ def _mappings(
             mapping = _overruled(_mapping(file.model, name, table), overrules)
             path = ("tables", name)
             faults.extend(_undeclared(file.places, path, table))
+            faults.extend(_mistyped(file.places, path, table))
             where = f"{file.file}: {name}"
             other = seen.setdefault(mapping.topic.lower(), where)
             if other != where:
@@ -163,6 +165,15 @@ def _undeclared(places: Places, path: tuple[str | int, ...], table: TableModel) 
             near = get_close_matches(name.lower(), declared, n=3)
             listed = ", ".join([*near, *(column for column in declared if column not in near)])
             yield places.fault((*path, *part), f"no column '{name}' in this table; known are {listed}")
+
+
+def _mistyped(places: Places, path: tuple[str | int, ...], table: TableModel) -> Iterable[Fault]:
+    """Give the columns that feed a field of a stage's visit with something that it cannot hold."""
+    for name, column in table.columns.items() if table.entity == "visit" else ():
+        wanted = VISIT_TYPES.get(column.field or name.lower())
+        if wanted is not None and column.type not in wanted:
+            what = f"'{column.field or name.lower()}' of a visit is {' or '.join(sorted(wanted))}, not {column.type}"
+            yield places.fault((*path, "columns", name), what)
 
 
 def _is_like(name: str, declared: Sequence[str]) -> bool:

@@ -32,7 +32,7 @@ from schemas.deadletter import DeadLetter
 from schemas.decode import MAX_BYTES, MAX_DEPTH, REASONS, SUPPORTED_DIALECTS, Decoder, Headers, Refused
 from schemas.errors import BadInput, Broken, DefinitionError, Fault, StagewatchError, TryLater
 from schemas.indicator import IndicatorDelta, IndicatorValue
-from schemas.mapping import Column, ColumnType, Dialect, MessageKey, TableMapping, TimestampUnit
+from schemas.mapping import VISIT_TYPES, Column, ColumnType, Dialect, MessageKey, TableMapping, TimestampUnit
 from schemas.notice import Channel, Notice, Recipient, message_text
 from schemas.record import Raw
 from schemas.recorded import Recorded, parse_recorded
@@ -47,6 +47,7 @@ __all__ = [
     "REASONS",
     "SEVERITIES",
     "SUPPORTED_DIALECTS",
+    "VISIT_TYPES",
     "AlertEvent",
     "AlertEventKind",
     "AlertObject",

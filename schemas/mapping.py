@@ -24,6 +24,15 @@ Dialect = Literal[
 """Contract, section 8. Decoded so far: `debezium-json`; `schemas.decode.SUPPORTED_DIALECTS` says which."""
 
 
+TIME_TYPES: frozenset[ColumnType] = frozenset({"timestamp", "date"})
+VISIT_TYPES: dict[str, frozenset[ColumnType]] = {
+    **dict.fromkeys(("stage", "result", "dept", "handler"), frozenset[ColumnType]({"text"})),
+    **dict.fromkeys(("entered_at", "finished_at", "suspend_from", "suspend_to"), TIME_TYPES),
+    "visit": frozenset({"int"}),
+}
+"""Fields of the entity `visit` that state holds by name, and the column types that may feed them."""
+
+
 class Column(msgspec.Struct, frozen=True):
     """One captured column that rules may read."""
 

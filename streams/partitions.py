@@ -205,11 +205,13 @@ class Partitions:
         for partition in self._owned.values():
             if partition.task is not None and partition.task is not asyncio.current_task():
                 partition.task.cancel()
-        aborts = [asyncio.ensure_future(p.writer.abort()) for p in self._owned.values()]
-        if aborts:
-            await asyncio.wait(aborts, timeout=2.0)
-        logging.shutdown()
-        os._exit(EXIT_BROKEN)
+        try:
+            aborts = [asyncio.ensure_future(p.writer.abort()) for p in self._owned.values()]
+            if aborts:
+                await asyncio.wait(aborts, timeout=2.0)
+        finally:  # cancelled meanwhile (`settle` runs under the time-out of the stop), or not: it must not live on
+            logging.shutdown()
+            os._exit(EXIT_BROKEN)
 
     # -- the consumer's side
 

@@ -21,6 +21,7 @@ from streams.logic import CATCH_UP_MS, Batch, Committed, Lease, Records, SourceP
 from streams.merge import Merge, MergePosition
 from streams.metrics import Metrics
 from streams.partitioner import Partitioner, spread
+from streams.recovery import check_rows
 from streams.reference import ReferenceReader
 from streams.totals import delta_key
 
@@ -42,6 +43,8 @@ class TrackPosition(msgspec.Struct, array_like=True, gc=False):
     merge: MergePosition
     engine: bytes
     """The engine's own part: clock, reference cursor, start of notifying."""
+    rows: int
+    """How many instances there are: fewer at recovery means that the changelog was lost and is half written anew."""
 
 
 _encode_position = msgspec.msgpack.Encoder().encode
@@ -163,6 +166,8 @@ class Tracking:
         """Check the state's positions against the committed ones; both were written in one transaction."""
         position, agent, partition = self._position, self._agent, self.partition
         if position is not None:
+            if agent.is_exact:
+                check_rows(SourcePartition(agent.changelog, self._number), len(partition.instances), position.rows)
             self._engine.load_position(partition, position.engine)
             self._merge.restore(position.merge)
         elif not committed:  # the very first start: what fell due before it is raised, and nobody is told
@@ -284,6 +289,7 @@ class Tracking:
             reference_bound=agent.reference.bound(latest.reference_ends),
             horizon=latest.asked_at - WRITTEN_WITHIN_MS,
             floor=reached.asked_at - WRITTEN_WITHIN_MS if reached else None,
+            floor_ends=self._ends(reached) if reached else None,
         )  # fmt: skip
         if changes:
             raised = len(self._step.alerts)
@@ -376,7 +382,7 @@ class Tracking:
         merge = self._merge.position()
         partition = self.partition
         rows: Records = [(key.encode(), data) for key, data in step.rows.items()]
-        position = TrackPosition(merge, self._engine.dump_position(partition))
+        position = TrackPosition(merge, self._engine.dump_position(partition), len(partition.instances))
         rows.append((POSITION_KEY, _encode_position(position)))
         batch.writes[SourcePartition(self._agent.out.changelog, self._number)] = rows
         for source, resume in self._resume(position).items():

@@ -55,6 +55,7 @@ GC_THRESHOLD = (200_000, 20, 20)
 the time. What the hot path makes has no cycles; those of tasks and exceptions can wait."""
 STOP_TIMEOUT_S = 9.0
 """SIGTERM must end the process within 10 s."""
+METADATA_MAX_AGE_MS = 10_000
 LAST_RESORT_S = 9.5
 """What hangs on a broker out of reach is left as it is: nothing of it is committed."""
 
@@ -256,6 +257,9 @@ class Worker:
             broker_session_timeout=config.session_timeout_s,
             broker_heartbeat_interval=config.session_timeout_s / 10,  # a rebalance is heard of with a heartbeat
             consumer_max_fetch_size=1 << 20,
+            # A broker that has just come back may know no topics yet. A leader that asked it then assigns nothing to
+            # anybody until it asks again, by default five minutes later.
+            consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
             stream_wait_empty=True,
         )
         every: tuple[Agent, ...] = (self.rekey, self.track, self.totals, self.notify)

@@ -5,10 +5,14 @@ Batch header: Kafka protocol guide, "Record Batch" (magic 2).
 """
 
 import struct
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kafka.errors import KafkaError
+
+ASK_S, ASK_AGAIN_S = 20.0, 0.2
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _LENGTH_AT = 12
 """Bytes before what `batchLength` counts."""
@@ -34,10 +38,21 @@ class Lease(NamedTuple):
 
 
 def leases(admin: Any) -> dict[str, Lease]:
-    """Give the present lease of every transactional id. `admin`: kafka-python's, which carries no types."""
-    listed = [found for of_broker in admin.list_transactions().values() for found in of_broker]
-    described = admin.describe_transactions([found.transactional_id for found in listed])
-    return {name: Lease(found.producer_id, found.producer_epoch) for name, found in described.items()}
+    """Give the present lease of every transactional id. `admin`: kafka-python's, which carries no types.
+
+    Asks again while the coordinator is still reading its log; raises what it says if that does not end.
+    """
+    deadline = time.monotonic() + ASK_S
+    while True:
+        try:
+            listed = [found for of_broker in admin.list_transactions().values() for found in of_broker]
+            described = admin.describe_transactions([found.transactional_id for found in listed])
+        except KafkaError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(ASK_AGAIN_S)
+        else:
+            return {name: Lease(found.producer_id, found.producer_epoch) for name, found in described.items()}
 
 
 def stale(found: Iterable[Batch], taken: Mapping[str, Lease]) -> list[Batch]:

@@ -24,6 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from kafka.errors import KafkaError
+
 from bench.captured_keys import with_key
 from bench.kafka_server import KafkaServer
 from connectors import SHIPPED_SOURCES
@@ -31,7 +33,7 @@ from stagewatch.receivers import SmsReceiver, SmtpReceiver
 from tests.fault import promise
 from tests.fault.feed import Feed
 from tests.fault.lives import APP, DISTRICT, ITEM, MANAGER, PROGRESS
-from tests.fault.observed import CHANGES, Observed, notifications
+from tests.fault.observed import CHANGES, Observed, Unreadable, notifications
 from tests.fault.oracle import Truth, last_due, truth
 from tests.fault.workers import PLAIN, Worker
 from tests.helpers.brokers import make_topics
@@ -254,20 +256,30 @@ class World:
         self.run_for(max(0.0, last / 1000 + CERTAIN_S - time.time()))
         expected = truth(self.feed.sent, int(time.time() * 1000))
         moved, before = time.monotonic(), [""]
-        while faults := self._faults(expected) or promise.shown("partitions", self.observed.stuck()):
+        while faults := self._looked(expected):
             if faults != before:
                 moved, before = time.monotonic(), faults
             if _is_final(faults) or time.monotonic() - moved > self.options.patience_s:
                 raise self.broken(faults)
             self.run_for(LOOK_S)
         self.run_for(QUIET_S)
-        if faults := self._faults(expected):
+        if faults := self._looked(expected, is_last=True):
             raise self.broken(faults)
         self.checks, self.truth = self.checks + 1, expected
         self.stores = {worker.store for worker in self.workers}  # they hold all that those of dead workers held
         self.say(f"seed {self.seed}: all is well after {dict(self.hit)}, {len(expected.events)} alert events")
         if resume:
             self.feed.resume()
+
+    def _looked(self, expected: Truth, *, is_last: bool = False) -> list[str]:
+        """Say what is not as it must be; a broker that does not answer yet is one more thing to wait for.
+
+        Marks are written now and then without news: at the last look a partition may be behind for a moment.
+        """
+        try:
+            return self._faults(expected) or ([] if is_last else promise.shown("partitions", self.observed.stuck()))
+        except (KafkaError, Unreadable) as exc:
+            return [f"the broker cannot be read: {exc!r}"]
 
     def _faults(self, expected: Truth) -> list[str]:
         """Say what is not as it must be; the cheap questions first, the others once those are answered well."""

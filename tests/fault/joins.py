@@ -54,4 +54,4 @@ def _see_off(world: World, leaving: dict[Worker, float]) -> None:
             raise world.broken([f"worker {worker.number} ended with {code} on SIGTERM", worker.log_tail()])
 
 
-FAULTS = [Fault("join", run, short=5, long=100)]
+FAULTS = [Fault("join", run, short=4, long=100)]

@@ -49,7 +49,7 @@ def _kill(world: World, victim: Worker) -> None:
 
 
 FAULTS = [
-    Fault("kill", run, short=7, long=200),
+    Fault("kill", run, short=5, long=200),
     # Captured topics that are keyed by the instance go another way through the worker.
     Fault("kill-keyed", run, short=4, long=50, options=Options(is_keyed=True)),
 ]

@@ -110,11 +110,9 @@ def slow_resume(world: World) -> None:
     """See the module's text."""
     b = only(world)
     until_taken(enter(world, "slow-resume"))
-    for _ in range(2):
-        b.stop()
-        world.run_for(WORK_S)
-        b = enter(world)
-        until_taken(b)
+    b.stop()
+    world.run_for(WORK_S)
+    until_taken(enter(world))
     end(world)
 
 
@@ -141,15 +139,19 @@ def lost_batch(world: World) -> None:
 
 
 def lost_changelog(world: World) -> None:
-    """Take the tracking changelog away while nobody runs: nobody may go on as if nothing had been known.
+    """Empty the tracking changelog while nobody runs: nobody may go on as if nothing had been known.
 
     Nothing can bring that state back, so the promise cannot be kept; what is right is to refuse, loudly.
     """
     world.stop_all()
-    world.observed.admin.delete_topics([f"{APPLICATION_ID}-track-changelog"])
+    name, admin = f"{APPLICATION_ID}-track-changelog", world.observed.admin
+    admin.delete_topics([name])
+    world.wait("the changelog is still there", lambda: name not in admin.list_topics())
+    admin.create_topics({name: {"num_partitions": world.options.partitions, "configs": {"cleanup.policy": "compact"}}})
+    admin.wait_for_topics([name])
     worker = world.start_worker()
-    worker.wait("neither began nor left", lambda: worker.is_ready or "no position" in worker.said, PATIENCE_S)
-    if "no position" not in worker.said:
+    world.wait("it neither began nor left", lambda: worker.is_ready or not worker.is_running, PATIENCE_S)
+    if worker.is_running:
         end(world)
     world.hit["refused to go on without its state"] += 1
 

@@ -36,8 +36,9 @@ def test_the_promise_is_kept_through(fault: Fault, world: World) -> None:
     assert world.checks > before
 
 
-@pytest.mark.parametrize("fault", sabotage.FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", sabotage.FAULTS[:3], ids=lambda fault: fault.name)
 def test_the_harness_fails_with(fault: Fault, tmp_path: Path) -> None:
+    """The fourth, of the batches' borders, is in the long form only."""
     with needs("kafka"), World(tmp_path / "world", SEED, fault.options) as world:
         fault.run(world, 1)  # raises Blind if the sabotage went unseen
         assert world.hit

@@ -24,6 +24,9 @@ class FakeInstances:
 
     rows: dict[str, list[str]] = field(default_factory=dict)
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
 
 @dataclass
 class FakePartition:

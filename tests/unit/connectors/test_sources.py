@@ -222,3 +222,23 @@ def test_key_and_instance_are_columns_of_the_table(tmp_path: Path, old: str, new
 
 def test_a_key_column_may_come_from_the_records_key_alone(tmp_path: Path) -> None:
     assert load(tmp_path, MINIMAL.replace("key: [id]", "key: [serial]")).vocabulary() == {"thing": {"id", "at"}}
+
+
+VISITS = MINIMAL.replace("entity: thing", "entity: visit\n    instance: app_no").replace(
+    "columns: {id: text, at: timestamp}", "columns: {app_no: text, stage: int, entered_at: timestamp, handler: text}"
+)
+
+
+def test_a_field_of_a_visit_has_the_type_that_state_holds(tmp_path: Path) -> None:
+    assert faults(tmp_path, VISITS) == ["s0.yaml:8:36: 'stage' of a visit is text, not int"]
+
+
+def test_the_message_key_of_a_table_without_instances_is_its_row(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, MINIMAL.replace("key: [id]", "key: [id]\n    message_key: json"))
+    assert "is keyed by its row" in fault
+
+
+def test_a_message_key_is_the_json_of_the_instance_column_as_it_is_spelt(tmp_path: Path) -> None:
+    text = VISITS.replace("app_no", "APP_NO").replace("stage: int", "stage: text")
+    catalog = load(tmp_path, text.replace("key: [id]", "key: [id]\n    message_key: json"))
+    assert catalog.mappings[0].key_form % b"A1" == b'{"APP_NO":"A1"}'
