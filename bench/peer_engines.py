@@ -27,6 +27,7 @@ PROGRAMS = Path(__file__).parent / "peer_programs"
 WORK = Path(__file__).parent / "simple_work"
 """Our definitions and sources of the same work."""
 OURS = "stagewatch"
+AGENTS = "rekey,track,totals,notify"
 OUR_TOPIC = "cdc.mkt.s_app_stage"
 FLINK_STATE = "rocksdb"
 """Its heap state is slower at this work."""
@@ -142,7 +143,8 @@ def _stagewatch(launch: Launch) -> list[str]:
             "definitions": [str(WORK / "definitions")], "sources": [str(WORK / "sources")],
         })
     )  # fmt: skip
-    return [str(Path(sys.executable).with_name("stagewatch")), "worker", "-c", str(settings)]
+    # All agents, without the read model for people's questions: no peer has one.
+    return [str(Path(sys.executable).with_name("stagewatch")), "worker", "-c", str(settings), "--agents", AGENTS]
 
 
 def _kafka_streams() -> Callable[[Launch], list[str]]:

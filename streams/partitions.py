@@ -325,7 +325,7 @@ class Partitions:
         try:
             await self._take_over(lambda: turn == self._turn)
         except Exception as exc:  # noqa: BLE001 - a partition that cannot be taken over stands still for ever
-            if turn == self._turn:
+            if turn == self._turn and not self.is_stopping:
                 await self.broken(exc)
         while turn != self._turn and generation == self.app.consumer_generation_id:  # noqa: ASYNC110 - Faust's state
             await asyncio.sleep(0.02)  # revoked meanwhile: do not let Faust resume the old generation

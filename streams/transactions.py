@@ -105,13 +105,23 @@ class Transactions:
             retry_backoff_ms=20,
         )
         self._producer: AIOKafkaProducer | None = None
+        self._start: asyncio.Task[None] | None = None
 
     async def fence(self) -> None:
-        """Become the owner."""
+        """Become the owner. Raises Broken, also if it is closed meanwhile."""
         self._producer = AIOKafkaProducer(**self._settings)
         ask_at_once(self._producer)
+        self._start = asyncio.ensure_future(self._producer.start())
         try:
-            await asyncio.wait_for(self._producer.start(), FENCE_TIMEOUT_S)
+            await asyncio.wait({self._start}, timeout=FENCE_TIMEOUT_S)
+            if not self._start.done():
+                raise TimeoutError
+            self._start.result()
+        except asyncio.CancelledError:
+            if not self._start.cancelled():
+                self._start.cancel()
+                raise
+            raise Broken(f"{self.transactional_id}: let go while it was being taken") from None
         except Exception as exc:
             raise Broken(f"{self.transactional_id}: cannot take the lease: {exc!r}") from exc
 
@@ -144,6 +154,9 @@ class Transactions:
     async def close(self) -> None:
         """Stop the producer. May be called twice."""
         producer, self._producer = self._producer, None
+        if self._start is not None:
+            # A start that goes on would wait for metadata that a closed client never gets.
+            self._start.cancel()
         if producer is not None:
             await producer.stop()
 
