@@ -113,10 +113,7 @@ class Transactions:
         ask_at_once(self._producer)
         self._start = asyncio.ensure_future(self._producer.start())
         try:
-            await asyncio.wait({self._start}, timeout=FENCE_TIMEOUT_S)
-            if not self._start.done():
-                raise TimeoutError
-            self._start.result()
+            await asyncio.wait_for(asyncio.shield(self._start), FENCE_TIMEOUT_S)
         except asyncio.CancelledError:
             if not self._start.cancelled():
                 self._start.cancel()

@@ -29,6 +29,7 @@ from streams import log as logs
 from streams.broker import KafkaBroker
 from streams.census import Census
 from streams.config import WorkerConfig
+from streams.direct import DirectTopic, direct_topics, partitioners_of
 from streams.ends import Answer, Ends
 from streams.instances import InstanceReader
 from streams.logic import Agent, SourcePartition
@@ -41,7 +42,7 @@ from streams.reference import ReferenceReader
 from streams.rekey import RekeyAgent
 from streams.topics import TopicNames, check_states, ensure, partition_counts
 from streams.totals import TotalsAgent
-from streams.track import DirectTopic, TrackAgent, TrackTopics
+from streams.track import TrackAgent, TrackTopics
 from streams.transport import RawBatchSchema
 from streams.watchdog import LastResort, Watchdog
 
@@ -150,8 +151,8 @@ class Worker:
 
     def _make_agents(self, mappings: dict[str, TableMapping], reference: Reference) -> None:
         names, counts, config, is_exact = self.names, self.counts, self.config, self.broker.is_exact
-        direct = self._direct_topics(mappings)
-        partitioners = self._partitioners(mappings)
+        direct = direct_topics(mappings, counts, names.changes)
+        partitioners = partitioners_of(mappings, counts[names.changes])
         self.rekey = RekeyAgent(
             {topic: Decoder(m) for topic, m in mappings.items() if topic not in direct},
             keyed=frozenset(t for t, m in mappings.items() if m.instance is not None),
@@ -185,29 +186,6 @@ class Worker:
             self.senders, policy, notices=names.notices, changelog=names.changelog("notify"), metrics=self.metrics,
             record=self.store.record if self.store is not None else _forget, is_exact=is_exact,
         )  # fmt: skip
-
-    def _direct_topics(self, mappings: Mapping[str, TableMapping]) -> frozenset[str]:
-        """Give the topics that the tracking agent reads as they stand: keyed by the instance, of its own count."""
-        keyed = {topic for topic, mapping in mappings.items() if mapping.message_key != "row"}
-        wanted = self.counts[self.names.changes]
-        for topic in sorted(keyed):
-            if self.counts[topic] != wanted:
-                log.warning(
-                    "%s has %d partitions and %s %d: it is re-keyed as if it were keyed by its rows",
-                    topic, self.counts[topic], self.names.changes, wanted,
-                )  # fmt: skip
-        return frozenset(topic for topic in keyed if self.counts[topic] == wanted)
-
-    def _partitioners(self, mappings: Mapping[str, TableMapping]) -> dict[str, Partitioner]:
-        """Give per topic where the instances of its rows are.
-
-        Where one topic of them is keyed by the instance, all rows of these instances follow its message keys.
-        Instances are the same where their tables call the column by the same field.
-        """
-        forms = {_instance_field(m): m.key_form for m in mappings.values() if m.message_key != "row"}
-        count = self.counts[self.names.changes]
-        made = {form: Partitioner(count, form) for form in {*forms.values(), b"%b"}}
-        return {t: made[forms.get(_instance_field(m), b"%b")] for t, m in mappings.items() if m.instance is not None}
 
     def _make_store(self) -> StoreWriter | None:
         if self.config.store is None or "store" not in self.config.parts:
@@ -373,11 +351,6 @@ async def _stop_signal(loop: asyncio.AbstractEventLoop) -> None:
         loop.add_signal_handler(number, stop.set)
     await stop.wait()
     log.info("stopping")
-
-
-def _instance_field(mapping: TableMapping) -> str:
-    column = mapping.columns.get(mapping.instance or "")
-    return column.name if column is not None else mapping.instance or ""
 
 
 def _forget(rows: Iterable[NotificationRow]) -> None:

@@ -9,41 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop
-from typing import NamedTuple
 
 import msgspec
 
 from rules.compiler import CompiledProcess, Definitions
 from rules.engine.alerting import Alerting
-from rules.engine.contributions import Contributions
 from rules.engine.deadlines import usable
-from rules.engine.findings import Findings
-from rules.engine.fusion import fuse_row, fuse_visit, new_row, new_visit
-from rules.engine.judgement import Judgement, over_at
-from rules.engine.membership import ITEM, VOTE, Membership
-from rules.engine.partition import Part, Partition, Step
+from rules.engine.fusion import fuse_row, new_row
+from rules.engine.judgement import over_at
+from rules.engine.judges import Judges
+from rules.engine.membership import ITEM, VOTE
+from rules.engine.partition import Partition, Step
 from rules.reference import NEVER, Reference, ReferenceEvent
 from rules.routing import Routing
-from rules.state import STATE_FORMAT, TIME_ENDS, Instance, PartitionPosition, Place, Row, Visit
+from rules.state import STATE_FORMAT, TIME_ENDS, Instance, PartitionPosition, Place, Row
 from schemas import Broken, Change, WireValue, to_wire
 
 MOVED_BY = ("tg_no", "line_no")
 """Fields of an application that say where it hangs."""
-
-
-class _Told(NamedTuple):
-    """What a visit's row told before a change of it."""
-
-    name: tuple[str | None, int | None] | None
-    """Stage and visit number; None: the row was not known, or deleted."""
-    stage: str | None
-    times: tuple[int | None, int | None]
-    """Entered and finished."""
-    matters_to_whole: bool
-    """A rule about the whole instance may look at it."""
-
-
-NOTHING_TOLD = _Told(None, None, (None, None), matters_to_whole=False)
 
 
 class Engine:
@@ -55,10 +38,9 @@ class Engine:
         self.definitions = definitions
         self.reference = reference
         alerting = Alerting(definitions, Routing(reference, mail_domain=mail_domain))
-        self._judgement = Judgement(definitions, alerting)
-        self._findings = Findings(definitions, alerting)
-        self._membership = Membership(definitions, reference, alerting)
-        self._contributions = {p.id: Contributions(p, definitions.calendar) for p in definitions.processes.values()}
+        self._judges = Judges(definitions, reference, alerting)
+        self._judgement, self._findings = self._judges.judgement, self._judges.findings
+        self._membership = self._judges.membership
         self._watched: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {}  # by process: columns, those judged
         self._handlers: dict[str, Callable[[Partition, Change, Step], None]] = {
             **dict.fromkeys(definitions.by_entity, self._apply_main),
@@ -221,41 +203,7 @@ class Engine:
     def _apply_visit(self, partition: Partition, change: Change, step: Step) -> None:
         instance = self._instance_of(partition, change, step)
         if instance is not None:
-            self._note(partition, instance, step, is_new=self._fuse_visit(partition, instance, change, step))
-
-    def _fuse_visit(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
-        process = self._process(instance)
-        visit = _visit_of(instance, change.row)
-        before: list[Part] = []
-        was = NOTHING_TOLD
-        if visit is None:
-            visit = new_visit(change)
-            instance.visits.append(visit)
-            partition.learn_rows(instance)
-        else:
-            was = _told(visit)
-            if process is not None:
-                before = self._contributions[process.id].of_visit(instance, visit)
-            if not fuse_visit(visit, change):
-                return False
-        if process is None:
-            self._findings.judge_orphan(partition, instance, step)
-            return True
-        if was.name is not None and (change.op == "d" or was.name != (visit.stage, visit.visit)):
-            self._judgement.end_visit(partition, process, instance, was.name, step)
-            for twin in instance.visits:
-                if twin is not visit and (twin.stage, twin.visit) == was.name:
-                    self._judge_visit(partition, process, instance, twin, step)
-        self._judge_visit(partition, process, instance, visit, step)
-        self._findings.judge_times(partition, process, instance, visit, was.times, step)
-        self._findings.judge_order(partition, process, instance, visit, step)
-        watched = process.watched_by_whole
-        if was.matters_to_whole or visit.suspend_from is not None or visit.stage in watched or was.stage in watched:
-            self._judgement.judge_whole(partition, process, instance, step)
-        after = self._contributions[process.id].of_visit(instance, visit)
-        if before != after:
-            step.count(before, after, partition.clock)
-        return True
+            self._note(partition, instance, step, is_new=self._judges.fuse_visit(partition, instance, change, step))
 
     def _apply_main(self, partition: Partition, change: Change, step: Step) -> None:
         """Take a change of the instance's own row; most of them change nothing that anything judges."""
@@ -303,7 +251,7 @@ class Engine:
 
     def _fuse_main(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
         process, main = self._process(instance), instance.main
-        before = self._all_parts(process, instance)
+        before = self._judges.all_parts(process, instance)
         moved = _whereabouts(main)
         is_first = main is None
         known = main.fields if main is not None else {}
@@ -319,13 +267,13 @@ class Engine:
         instance.over_at = over_at(following, instance, partition.clock) if following else None
         self._findings.judge_class(partition, instance, step)
         if following is not None:
-            self._judge_all(partition, following, instance, step, is_new=following is not process)
+            self._judges.judge_all(partition, following, instance, step, is_new=following is not process)
             if is_first or following is not process or moved != _whereabouts(main):
                 self._membership.judge_instance(partition, instance, following, step)
             self._findings.judge_interval(partition, following, instance, known, step)
-            self._judge_end(partition, instance, following, step)
+            self._judges.judge_end(partition, instance, following, step)
         partition.index(instance, self._membership.index_keys(partition, instance, following))
-        step.count(before, self._all_parts(following, instance), partition.clock)
+        step.count(before, self._judges.all_parts(following, instance), partition.clock)
         return True
 
     def _leave(self, partition: Partition, instance: Instance, following: CompiledProcess | None, step: Step) -> None:
@@ -350,12 +298,6 @@ class Engine:
                 for code, rungs in instance.raised.items()
             }
 
-    def _judge_end(self, partition: Partition, instance: Instance, process: CompiledProcess, step: Step) -> None:
-        if instance.over_at is not None and instance.raised:
-            self._membership.end_items(partition, instance, process, step, ended_at=instance.over_at)
-        if process.entity == ITEM:
-            self._membership.judge_released(partition, instance, process, step)
-
     def _apply_other(self, partition: Partition, change: Change, step: Step) -> None:
         instance = self._instance_of(partition, change, step)
         if instance is not None:
@@ -373,15 +315,15 @@ class Engine:
         process = self._process(instance)
         if process is None:
             return True
-        before = self._all_parts(process, instance)
+        before = self._judges.all_parts(process, instance)
         partition.index(instance, self._membership.index_keys(partition, instance, process))
         if is_first and change.op != "d" and usable(change.fields.get("submitted_at")) is None:
             for visit in instance.visits:
                 rules = process.by_stage.get(visit.stage or "", ())
                 if visit.finished_at is None and any(r.restarts_on == change.entity for r in rules):
                     visit.restarted_at = partition.clock
-        self._judge_all(partition, process, instance, step)
-        step.count(before, self._all_parts(process, instance), partition.clock)
+        self._judges.judge_all(partition, process, instance, step)
+        step.count(before, self._judges.all_parts(process, instance), partition.clock)
         return True
 
     def _apply_vote(self, partition: Partition, change: Change, step: Step) -> None:
@@ -411,39 +353,16 @@ class Engine:
             process = self._process(instance)
             if process is None:
                 continue
-            before = self._all_parts(process, instance)
-            self._judge_all(partition, process, instance, step)
+            before = self._judges.all_parts(process, instance)
+            self._judges.judge_all(partition, process, instance, step)
             if event.entity == "tg":
                 partition.index(instance, self._membership.index_keys(partition, instance, process))
                 self._membership.judge_instance(partition, instance, process, step)
-            step.count(before, self._all_parts(process, instance), partition.clock)
+            step.count(before, self._judges.all_parts(process, instance), partition.clock)
             partition.schedule(instance)
             step.changed.add(instance.key)
 
     # -- parts
-
-    def _judge_all(
-        self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step, *, is_new: bool = False
-    ) -> None:  # fmt: skip
-        """Judge deadlines again; findings about visits stand in relation to nothing else, but are new to a process."""
-        for visit in instance.visits:
-            self._judge_visit(partition, process, instance, visit, step)
-            if is_new:
-                now = usable(visit.entered_at), usable(visit.finished_at)
-                self._findings.judge_times(partition, process, instance, visit, now, step)
-                self._findings.judge_order(partition, process, instance, visit, step)
-        self._findings.judge_row(partition, process, instance, step)
-        self._judgement.judge_whole(partition, process, instance, step)
-
-    def _judge_visit(
-        self, partition: Partition, process: CompiledProcess, instance: Instance, visit: Visit, step: Step
-    ) -> None:
-        self._judgement.judge_visit(partition, process, instance, visit, step)
-        self._findings.judge_codes(partition, process, instance, visit, step)
-        contributions = self._contributions[process.id]
-        if visit.stage in contributions.measured:
-            rule = process.by_code.get(contributions.deadline_rules.get(visit.stage) or "")
-            self._judgement.measure(visit, instance, partition, rule)
 
     def _process(self, instance: Instance) -> CompiledProcess | None:
         return self.definitions.processes.get(instance.process) if instance.process else None
@@ -451,29 +370,6 @@ class Engine:
     def _choose(self, entity: str, main: Row) -> CompiledProcess | None:
         return next((p for p in self.definitions.by_entity[entity] if p.fits(main.fields)), None)
 
-    def _all_parts(self, process: CompiledProcess | None, instance: Instance) -> list[Part]:
-        if process is None or instance.main is None:
-            return []
-        contributions = self._contributions[process.id]
-        parts = contributions.of_main(instance)
-        for visit in instance.visits:
-            parts += contributions.of_visit(instance, visit)
-        return parts
-
-
-def _visit_of(instance: Instance, row: str) -> Visit | None:
-    for visit in reversed(instance.visits):  # the newest is the likeliest
-        if visit.row == row:
-            return visit
-    return None
-
 
 def _whereabouts(row: Row | None) -> tuple[object, ...]:
     return tuple(row.fields.get(name) for name in MOVED_BY) if row else ()
-
-
-def _told(visit: Visit) -> _Told:
-    if visit.is_deleted:
-        return _Told(None, visit.stage, (None, None), matters_to_whole=True)
-    times = usable(visit.entered_at), usable(visit.finished_at)
-    return _Told((visit.stage, visit.visit), visit.stage, times, visit.suspend_from is not None)

@@ -18,7 +18,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 import streams.partitions
-import streams.track
+import streams.tracking
 import streams.worker
 from stagewatch.__main__ import run
 from streams.partitions import Partitions
@@ -206,7 +206,7 @@ def without_awaited_deliveries() -> None:
 
 def without_position_check() -> None:
     """What the changelog says is not compared with what was committed, as on a broker without transactions."""
-    original = streams.track.Tracking.recover
+    original = streams.tracking.Tracking.recover
 
     def recover(self: Any, committed: Any) -> Any:
         self._agent.is_exact, kept = False, self._agent.is_exact
@@ -215,7 +215,7 @@ def without_position_check() -> None:
         finally:
             self._agent.is_exact = kept
 
-    streams.track.Tracking.recover = recover  # type: ignore[method-assign]
+    streams.tracking.Tracking.recover = recover  # type: ignore[method-assign]
 
 
 def without_border_check() -> None:

@@ -18,6 +18,7 @@ from schemas.codec import MARK_KEY, change_encoder, decode_mark
 from schemas.notice import Channel
 from sinks import Outbox, OutboxPolicy, Senders
 from sinks.store import NotificationRow
+from streams.direct import DirectTopic, direct_topics, partitioners_of
 from streams.ends import Ends
 from streams.logic import Agent, Lease, Logic, SourcePartition
 from streams.metrics import Metrics
@@ -28,8 +29,7 @@ from streams.reference import ReferenceReader
 from streams.rekey import RekeyAgent
 from streams.topics import TopicNames
 from streams.totals import TotalsAgent
-from streams.track import DirectTopic, TrackAgent, TrackTopics
-from streams.worker import Worker as Core
+from streams.track import TrackAgent, TrackTopics
 from tests.simulation.broker import Record
 from tests.simulation.clock import WallClock
 from tests.simulation.gateway import Gateway
@@ -68,9 +68,8 @@ class Process:
         self.reader = ReferenceReader(reference, {t: decoders[t] for t in material.references})
         self.inputs = material.partitions(material.keyed)
         self.references = dict.fromkeys(material.partitions(material.references), 0)
-        core = cast("Core", SimpleNamespace(names=NAMES, counts=counts))
-        direct = Core._direct_topics(core, mappings)  # noqa: SLF001 - what is read as it stands is the product's choice
-        partitioners = Core._partitioners(core, dict(mappings))  # noqa: SLF001 - the same
+        direct = direct_topics(mappings, counts, NAMES.changes)
+        partitioners = partitioners_of(mappings, counts[NAMES.changes])
         rekey = RekeyAgent(
             {topic: decoder for topic, decoder in decoders.items() if topic not in direct},
             keyed=frozenset(material.keyed), changes=NAMES.changes, deadletters=NAMES.deadletters,

@@ -10,12 +10,14 @@ import pytest
 from rules import Engine, Reference
 from schemas import Broken, Column, Decoder, TableMapping, decode_change, decode_dead_letter
 from schemas.codec import change_encoder
+from streams.direct import DirectTopic
 from streams.ends import Ends
 from streams.logic import Batch, Committed, Lease, SourcePartition
 from streams.metrics import Metrics
 from streams.partitioner import Partitioner
 from streams.reference import ReferenceReader
-from streams.track import POSITION_KEY, DirectTopic, TrackAgent, Tracking, TrackTopics
+from streams.track import TrackAgent, TrackTopics
+from streams.tracking import POSITION_KEY, Tracking
 from tests.helpers.builders import shipped
 
 TOPIC, CHANGES, LETTERS, LOG = "cdc.mkt.mkt_app", "stagewatch.changes", "stagewatch.deadletters", "changelog"

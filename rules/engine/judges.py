@@ -1,0 +1,138 @@
+"""All that judges one instance, in the order in which it is judged after a change.
+
+Called by the engine only: it says which instance changed, and how; here it is told to the rules.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rules.compiler import CompiledProcess, Definitions
+from rules.engine.alerting import Alerting
+from rules.engine.contributions import Contributions
+from rules.engine.deadlines import usable
+from rules.engine.findings import Findings
+from rules.engine.fusion import fuse_visit as fuse_row_of
+from rules.engine.fusion import new_visit
+from rules.engine.judgement import Judgement
+from rules.engine.membership import ITEM, Membership
+from rules.engine.partition import Part, Partition, Step
+from rules.reference import Reference
+from rules.state import Instance, Visit
+from schemas import Change
+
+
+class _Told(NamedTuple):
+    """What a visit's row told before a change of it."""
+
+    name: tuple[str | None, int | None] | None
+    """Stage and visit number; None: the row was not known, or deleted."""
+    stage: str | None
+    times: tuple[int | None, int | None]
+    """Entered and finished."""
+    matters_to_whole: bool
+    """A rule about the whole instance may look at it."""
+
+
+NOTHING_TOLD = _Told(None, None, (None, None), matters_to_whole=False)
+
+
+class Judges:
+    """The judges of all processes."""
+
+    def __init__(self, definitions: Definitions, reference: Reference, alerting: Alerting) -> None:
+        self._processes = definitions.processes
+        self.judgement = Judgement(definitions, alerting)
+        self.findings = Findings(definitions, alerting)
+        self.membership = Membership(definitions, reference, alerting)
+        self._contributions = {p.id: Contributions(p, definitions.calendar) for p in definitions.processes.values()}
+
+    def fuse_visit(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
+        """Take a change of a stage's row and judge what follows from it; False if it said nothing new."""
+        process = self._processes.get(instance.process) if instance.process else None
+        visit = _visit_of(instance, change.row)
+        before: list[Part] = []
+        was = NOTHING_TOLD
+        if visit is None:
+            visit = new_visit(change)
+            instance.visits.append(visit)
+            partition.learn_rows(instance)
+        else:
+            was = _told(visit)
+            if process is not None:
+                before = self._contributions[process.id].of_visit(instance, visit)
+            if not fuse_row_of(visit, change):
+                return False
+        if process is None:
+            self.findings.judge_orphan(partition, instance, step)
+            return True
+        if was.name is not None and (change.op == "d" or was.name != (visit.stage, visit.visit)):
+            self.judgement.end_visit(partition, process, instance, was.name, step)
+            for twin in instance.visits:
+                if twin is not visit and (twin.stage, twin.visit) == was.name:
+                    self.judge_visit(partition, process, instance, twin, step)
+        self.judge_visit(partition, process, instance, visit, step)
+        self.findings.judge_times(partition, process, instance, visit, was.times, step)
+        self.findings.judge_order(partition, process, instance, visit, step)
+        watched = process.watched_by_whole
+        if was.matters_to_whole or visit.suspend_from is not None or visit.stage in watched or was.stage in watched:
+            self.judgement.judge_whole(partition, process, instance, step)
+        after = self._contributions[process.id].of_visit(instance, visit)
+        if before != after:
+            step.count(before, after, partition.clock)
+        return True
+
+    def judge_all(
+        self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step, *, is_new: bool = False
+    ) -> None:  # fmt: skip
+        """Judge deadlines again; findings about visits stand in relation to nothing else, but are new to a process."""
+        for visit in instance.visits:
+            self.judge_visit(partition, process, instance, visit, step)
+            if is_new:
+                now = usable(visit.entered_at), usable(visit.finished_at)
+                self.findings.judge_times(partition, process, instance, visit, now, step)
+                self.findings.judge_order(partition, process, instance, visit, step)
+        self.findings.judge_row(partition, process, instance, step)
+        self.judgement.judge_whole(partition, process, instance, step)
+
+    def judge_visit(
+        self, partition: Partition, process: CompiledProcess, instance: Instance, visit: Visit, step: Step
+    ) -> None:
+        """Judge the deadlines and codes of one visit, and measure it for the indicators."""
+        self.judgement.judge_visit(partition, process, instance, visit, step)
+        self.findings.judge_codes(partition, process, instance, visit, step)
+        contributions = self._contributions[process.id]
+        if visit.stage in contributions.measured:
+            rule = process.by_code.get(contributions.deadline_rules.get(visit.stage) or "")
+            self.judgement.measure(visit, instance, partition, rule)
+
+    def judge_end(self, partition: Partition, instance: Instance, process: CompiledProcess, step: Step) -> None:
+        """End what list items had raised about an instance that is over; tell of a list item that was cleared."""
+        if instance.over_at is not None and instance.raised:
+            self.membership.end_items(partition, instance, process, step, ended_at=instance.over_at)
+        if process.entity == ITEM:
+            self.membership.judge_released(partition, instance, process, step)
+
+    def all_parts(self, process: CompiledProcess | None, instance: Instance) -> list[Part]:
+        """Give all that an instance contributes to indicators."""
+        if process is None or instance.main is None:
+            return []
+        contributions = self._contributions[process.id]
+        parts = contributions.of_main(instance)
+        for visit in instance.visits:
+            parts += contributions.of_visit(instance, visit)
+        return parts
+
+
+def _visit_of(instance: Instance, row: str) -> Visit | None:
+    for visit in reversed(instance.visits):  # the newest is the likeliest
+        if visit.row == row:
+            return visit
+    return None
+
+
+def _told(visit: Visit) -> _Told:
+    if visit.is_deleted:
+        return _Told(None, visit.stage, (None, None), matters_to_whole=True)
+    times = usable(visit.entered_at), usable(visit.finished_at)
+    return _Told((visit.stage, visit.visit), visit.stage, times, visit.suspend_from is not None)
