@@ -11,7 +11,6 @@ how their deliveries interleave.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import NamedTuple
 
 import msgspec
 
@@ -21,7 +20,6 @@ from streams.logic import SourcePartition
 _NEVER = -1
 """`high` of a source partition of which nothing is known yet."""
 _by_time = attrgetter("at")
-_by_offset = attrgetter("offset")
 
 HOLD_S = 0.5
 """How long a change from the future is held back: the broker is asked many times in between."""
@@ -56,16 +54,6 @@ Place = tuple[int, SourcePartition | None]
 """A place in the order: everything up to this time, at this time up to this source partition (None: of none)."""
 
 
-class Limit(NamedTuple):
-    """Up to where changes may be judged."""
-
-    place: Place | None
-    """None: all."""
-    counted: Mapping[SourcePartition, int] | None
-    """Only what lies before these ends; None: all. What was written after the question may follow from a record that
-    was not counted either: where the clocks of producers and worker are apart, times alone would not tell."""
-
-
 class _Source:
     """One source partition: its queue of changes not judged, and how far it has come."""
 
@@ -93,16 +81,14 @@ class _Source:
         self.blocked_since = None
         self.is_passed = False
 
-    def cut(self, limit: "Limit") -> int:
-        """How many changes at the head of the queue sort before the place, and were counted."""
-        found = len(self.changes)
-        if limit.place is not None:
-            at, key = limit.place
-            found = bisect_right(self.ats, at) if key is not None and self.key <= key else bisect_left(self.ats, at)
-        end = None if limit.counted is None else limit.counted.get(self.key)
-        if found and end is not None and self.changes[found - 1].offset >= end:
-            found = bisect_left(self.changes, end, hi=found, key=_by_offset)
-        return found
+    def cut(self, bound: Place | None) -> int:
+        """How many changes at the head of the queue sort before `bound`."""
+        if bound is None:
+            return len(self.changes)
+        at, key = bound
+        if key is not None and self.key <= key:
+            return bisect_right(self.ats, at)
+        return bisect_left(self.ats, at)
 
     def take(self, count: int) -> list[Change]:
         """Give the head of the queue and note it as judged."""
@@ -128,7 +114,7 @@ class Merge:
     def __init__(self, *, merge_wait_s: float = 300.0) -> None:
         self._merge_wait_s = merge_wait_s
         self._sources: dict[SourcePartition, _Source] = {}
-        self._allowed: Limit | None = None  # what lies before may be judged whatever comes
+        self._allowed: tuple[Place | None] | None = None  # what lies before may be judged whatever comes
         self._hold_to = 0
         self._held_since: float | None = None
         self.read_to = 0
@@ -196,7 +182,6 @@ class Merge:
         reference_bound: int | None = None,
         horizon: int | None = None,
         floor: int | None = None,
-        floor_ends: Mapping[SourcePartition, int] | None = None,
     ) -> Sequence[Change]:
         """Give the next changes that may be judged, about `limit` of each source, in order; empty if none may.
 
@@ -207,19 +192,17 @@ class Merge:
             reference_bound: the earliest time a reference record still unread may have; None: all are read.
             horizon: records of this time or later may not yet have been counted in `ends`; None: all are.
             floor: everything earlier than this has come, as an older question and its marks show.
-            floor_ends: the ends that question counted.
         """
         if self._allowed is not None:
-            return self._take(self._allowed, limit)
+            return self._take(self._allowed[0], limit)
         if self.read_to < self._hold_to or not ends:
             return []
         behind = self._behind(ends)
         while True:
             bound = self._limited(self._bound(behind, reference_bound), horizon, now)
-            until = Limit(bound, ends if horizon is not None else None)
             if floor is not None and bound is not None and bound[0] < floor:
-                until = Limit((floor, None), floor_ends)
-            taken = self._take(until, limit)
+                bound = (floor, None)
+            taken = self._take(bound, limit)
             if taken or not self._pass_silent(behind, now):
                 return taken
 
@@ -238,14 +221,14 @@ class Merge:
         sources = self._sources
         return all(end <= (s.read if (s := sources.get(key)) else 0) for key, end in ends.items())
 
-    def _take(self, until: Limit, limit: int) -> Sequence[Change]:
-        """Take what may be judged, in portions: all up to where the first source has given `limit`."""
-        found = [(source, count) for source in self._sources.values() if source.ats and (count := source.cut(until))]
+    def _take(self, bound: Place | None, limit: int) -> Sequence[Change]:
+        """Take what sorts before `bound`, in portions: all up to where the first source has given `limit`."""
+        found = [(source, count) for source in self._sources.values() if source.ats and (count := source.cut(bound))]
         full = [(source.ats[limit - 1], source.key) for source, count in found if count > limit]
         self._allowed = None
         if full:
-            portion = Limit(min(full), until.counted)
-            self._allowed = until
+            portion = min(full)
+            self._allowed = (bound,)
             found = [(source, count) for source, _ in found if (count := source.cut(portion))]
         return _merged([source.take(count) for source, count in found])
 

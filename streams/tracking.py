@@ -210,7 +210,6 @@ class Tracking:
             reference_bound=agent.reference.bound(latest.reference_ends),
             horizon=latest.asked_at - WRITTEN_WITHIN_MS,
             floor=reached.asked_at - WRITTEN_WITHIN_MS if reached else None,
-            floor_ends=self._ends(reached) if reached else None,
         )  # fmt: skip
         if changes:
             raised = len(self._step.alerts)
