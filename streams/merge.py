@@ -62,9 +62,9 @@ class _Source:
         "read", "received", "written",
     )  # fmt: skip
 
-    def __init__(self, key: SourcePartition, *, is_direct: bool = False) -> None:
+    def __init__(self, key: SourcePartition) -> None:
         self.key = key
-        self.is_direct = is_direct
+        self.is_direct = False
         self.changes: list[Change] = []
         self.ats: list[int] = []  # of `changes`, never decreasing: what the merge goes by
         self.logs: list[int] = []  # of `changes`, their offsets in `stagewatch.changes`; none of a direct source

@@ -16,25 +16,12 @@ from sinks import Outbox, OutboxPolicy, Pipeline, Senders
 from sinks.store import NotificationRow
 from streams.logic import Batch, Committed, Lease, Records, SourcePartition
 from streams.metrics import Metrics
-from streams.recovery import check_rows
-from streams.totals import recovered_position
-
-POSITION_KEY = b"\x00position"
+from streams.recovery import POSITION_KEY, LogPosition, Recovered, decode_position, recovered_position
 
 Record = Callable[[Sequence[NotificationRow]], None]
 
 
-class NotifyPosition(msgspec.Struct, array_like=True, gc=False):
-    """The last changelog record of every transaction of a partition."""
-
-    next_offset: int
-    """Where to read the notices on."""
-    rows: int
-    """How many the outbox has: fewer at recovery means that the changelog was lost and is half written anew."""
-
-
 _encode_position = msgspec.msgpack.Encoder().encode
-_decode_position = msgspec.msgpack.Decoder(NotifyPosition).decode
 
 
 class NotifyAgent:
@@ -82,8 +69,8 @@ class Notifying:
         self._source = SourcePartition(agent.notices, lease.number)
         self.outbox = Outbox(agent.policy)
         self._pipeline = Pipeline(self.outbox, agent.senders, record=self._record)
+        self._kept: LogPosition | None = None
         self._position: int | None = None
-        self._rows: int | None = None
         self._moved = False
         self._is_recovered = False
 
@@ -102,17 +89,17 @@ class Notifying:
         """Take outbox rows and the position from the changelog."""
         for record in records:
             if record.key == POSITION_KEY:
-                position = _decode_position(record.value or b"")
-                self._position, self._rows = position.next_offset, position.rows
+                self._kept = decode_position(record.value or b"")
             else:
                 self.outbox.load((record.key or b"").decode(), record.value)
 
     def recover(self, committed: Mapping[SourcePartition, Committed]) -> Mapping[SourcePartition, int]:
         """Settle what the last owner left half sent; record every row: it may have died before the store heard."""
         agent = self._agent
-        self._position = recovered_position(self._source, committed, self._position, is_exact=agent.is_exact)
-        if self._rows is not None and agent.is_exact:
-            check_rows(SourcePartition(agent.changelog, self._number), len(self.outbox), self._rows)
+        log = SourcePartition(agent.changelog, self._number)
+        self._position = recovered_position(
+            self._source, committed, self._kept, Recovered(log, len(self.outbox)), is_exact=agent.is_exact
+        )
         self._pipeline.recover(self._now())
         self._is_recovered = True
         return {} if self._position is None else {self._source: self._position}
@@ -165,7 +152,7 @@ class Notifying:
         batch = Batch()
         rows: Records = [(key.encode(), value) for key, value in self._pipeline.take()]
         if self._position is not None:
-            rows.append((POSITION_KEY, _encode_position(NotifyPosition(self._position, len(self.outbox)))))
+            rows.append((POSITION_KEY, _encode_position(LogPosition(self._position, len(self.outbox)))))
             if self._moved:
                 batch.offsets[self._source] = Committed(self._position)
         batch.writes[SourcePartition(self._agent.changelog, self._number)] = rows

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.errors import Broken
-from streams.logic import SourcePartition
+from streams.logic import Committed, SourcePartition
 
 SILENT_S = 60.0
 """A broker that says nothing for so long is out of reach: begin anew, with connections of which all is known."""
@@ -80,3 +81,45 @@ def check_rows(changelog: SourcePartition, found: int, written: int) -> None:
             f"{changelog.topic}-{changelog.partition} has {found} rows, and had {written} at its last transaction; "
             f"{CANNOT_RECOVER}"
         )
+
+
+POSITION_KEY = b"\x00position"
+"""Key of the last changelog record of every transaction. No key of a row begins with a zero byte."""
+
+
+class LogPosition(msgspec.Struct, array_like=True, gc=False):
+    """That record, of an agent with one input."""
+
+    next_offset: int
+    """Where to read the input on."""
+    rows: int
+    """How many rows there are: fewer at recovery means that the changelog was lost and is half written anew."""
+
+
+decode_position = msgspec.msgpack.Decoder(LogPosition).decode
+
+
+class Recovered(NamedTuple):
+    """What a changelog partition gave."""
+
+    changelog: SourcePartition
+    rows: int
+
+
+def recovered_position(
+    source: SourcePartition, committed: Mapping[SourcePartition, Committed], kept: LogPosition | None,
+    recovered: Recovered, *, is_exact: bool,
+) -> int | None:  # fmt: skip
+    """Give where to read on: what the changelog says, which must be what was committed with it.
+
+    On a broker without transactions the changelog is written first and may be ahead; it counts. Raises Broken if
+    changelog and committed offset disagree, or rows are missing.
+    """
+    found, position = committed.get(source), None if kept is None else kept.next_offset
+    if is_exact and found is not None and found.offset != position:
+        raise Broken(f"{source}: committed {found.offset}, changelog says {position}")
+    if is_exact and kept is not None:
+        check_rows(recovered.changelog, recovered.rows, kept.rows)
+    if position is None and found is not None:
+        return found.offset
+    return position

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from schemas import BadInput, Broken, IndicatorDelta, IndicatorValue, Raw
+from schemas import BadInput, IndicatorDelta, IndicatorValue, Raw
 from schemas.codec import decode_delta, encode_indicator, iso
 from streams.logic import Batch, Committed, Lease, Records, SourcePartition
 from streams.metrics import Metrics
 from streams.partitioner import Partitioner
-from streams.recovery import check_rows
-
-POSITION_KEY = b"\x00position"
+from streams.recovery import POSITION_KEY, LogPosition, Recovered, decode_position, recovered_position
 
 
 def delta_key(delta: IndicatorDelta) -> str:
@@ -40,18 +38,8 @@ class Total(msgspec.Struct, array_like=True, gc=False):
     at: int = 0
 
 
-class TotalsPosition(msgspec.Struct, array_like=True, gc=False):
-    """The last changelog record of every transaction of a partition."""
-
-    next_offset: int
-    """Where to read the differences on."""
-    rows: int
-    """How many sums there are: fewer at recovery means that the changelog was lost and is half written anew."""
-
-
 _encode = msgspec.msgpack.Encoder().encode
 _decode_total = msgspec.msgpack.Decoder(Total).decode
-_decode_position = msgspec.msgpack.Decoder(TotalsPosition).decode
 
 
 class TotalsAgent:
@@ -95,24 +83,24 @@ class Totalling:
         self._source = SourcePartition(agent.deltas, lease.number)
         self.totals: dict[str, Total] = {}
         self._changed: set[str] = set()
+        self._kept: LogPosition | None = None
         self._position: int | None = None
-        self._rows: int | None = None
         self._moved = False
 
     def load(self, records: Sequence[Raw]) -> None:
         """Take sums and the position from the changelog."""
         for record in records:
             if record.key == POSITION_KEY:
-                position = _decode_position(record.value or b"")
-                self._position, self._rows = position.next_offset, position.rows
+                self._kept = decode_position(record.value or b"")
             elif record.value is not None:
                 self.totals[(record.key or b"").decode()] = _decode_total(record.value)
 
     def recover(self, committed: Mapping[SourcePartition, Committed]) -> Mapping[SourcePartition, int]:
         """Check the state's position against the committed one."""
-        position = recovered_position(self._source, committed, self._position, is_exact=self._agent.is_exact)
-        if self._rows is not None and self._agent.is_exact:
-            check_rows(SourcePartition(self._agent.changelog, self._number), len(self.totals), self._rows)
+        agent, log = self._agent, SourcePartition(self._agent.changelog, self._number)
+        position = recovered_position(
+            self._source, committed, self._kept, Recovered(log, len(self.totals)), is_exact=agent.is_exact
+        )
         self._position = position
         return {} if position is None else {self._source: position}
 
@@ -173,7 +161,7 @@ class Totalling:
             batch.writes.setdefault(target, []).append((data, encode_indicator(value)))
             rows.append((data, _encode(total)))
         position = self._position or 0
-        rows.append((POSITION_KEY, _encode(TotalsPosition(position, len(self.totals)))))
+        rows.append((POSITION_KEY, _encode(LogPosition(position, len(self.totals)))))
         batch.writes[SourcePartition(self._agent.changelog, self._number)] = rows
         batch.offsets[self._source] = Committed(position)
         self._changed, self._moved = set(), False
@@ -184,18 +172,3 @@ class Totalling:
 
     def close(self) -> None:
         """Nothing is shared."""
-
-
-def recovered_position(
-    source: SourcePartition, committed: Mapping[SourcePartition, Committed], position: int | None, *, is_exact: bool
-) -> int | None:
-    """Give where to read on: what the changelog says, which must be what was committed with it.
-
-    On a broker without transactions the changelog is written first and may be ahead; it counts.
-    """
-    found = committed.get(source)
-    if is_exact and found is not None and found.offset != position:
-        raise Broken(f"{source}: committed {found.offset}, changelog says {position}")
-    if position is None and found is not None:
-        return found.offset
-    return position

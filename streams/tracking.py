@@ -17,14 +17,12 @@ from streams.letters import Letters
 from streams.logic import CATCH_UP_MS, Batch, Committed, Lease, Records, SourcePartition
 from streams.merge import Merge, MergePosition
 from streams.partitioner import spread
-from streams.recovery import check_rows
+from streams.recovery import POSITION_KEY, check_rows
 from streams.totals import delta_key
 
 if TYPE_CHECKING:
     from streams.track import TrackAgent
 
-POSITION_KEY = b"\x00position"
-"""Key of the last changelog record of every transaction. No instance key begins with a zero byte."""
 STEP_CHANGES = 1000
 """Changes judged in one step: some 10 ms."""
 RUN = 250

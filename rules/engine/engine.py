@@ -217,6 +217,7 @@ class Engine:
         old, new = main.fields, to_wire(change.fields)
         is_usual = change.op != "d" and not main.is_deleted and main.older is None and old.keys() == new.keys()
         if not is_usual or self._matters(process, old, new):
+            instances.add(instance)  # so that it is not decoded again
             self._apply_whole(partition, change, step)
             return
         main.fields, main.position = new, change.position

@@ -61,7 +61,7 @@ class Instances(Mapping[str, Instance]):
         return None if data is None else _decode_head(data).scheduled
 
     def add(self, instance: Instance) -> None:
-        """Take a new instance."""
+        """Hold an instance open: a new one, or one that was only looked at."""
         self._opened[instance.key] = instance
 
     def close(self, changed: Iterable[str]) -> dict[str, bytes]:

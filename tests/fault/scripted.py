@@ -74,19 +74,18 @@ def end(world: World) -> None:
 
 def late_fence(world: World) -> None:
     """See the module's text."""
-    b = only(world)
-    a = enter(world, "before-fence")
-    until_frozen(a)
-    until_taken(b, take_overs(b))
-    world.run_for(WORK_S)
-    a.thaw()
-    end(world)
+    _thaw_after_a_take_over(world, "before-fence")
 
 
 def in_transaction(world: World) -> None:
     """See the module's text."""
+    _thaw_after_a_take_over(world, "before-commit")
+
+
+def _thaw_after_a_take_over(world: World, phase: str) -> None:
+    """Freeze a worker in a phase, let another one take over and work, and wake the first."""
     b = only(world)
-    a = enter(world, "before-commit")
+    a = enter(world, phase)
     until_frozen(a)
     until_taken(b, take_overs(b))
     world.run_for(WORK_S)

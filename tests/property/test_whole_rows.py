@@ -1,7 +1,6 @@
 """The fast reading of usual records gives exactly what the long way gives, whatever stands between them."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from schemas import BadInput, Change, Column, Decoder, TableMapping
 from tests.helpers.hostile_wire import HOSTILE
+from tests.helpers.records import Record
 
 TOPIC = "cdc.mkt.row"
 MOST_BYTES = 10_000
@@ -24,15 +24,6 @@ MAPPING = TableMapping(
     constants={"kind": "x"},
 )  # fmt: skip
 OTHER = msgspec.structs.replace(MAPPING, key=("app_no",), constants={})
-
-
-@dataclass
-class Record:
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[()] = ()
 
 
 TEXTS = st.sampled_from(["A1", "A2", "勘查", "", 'quo"te', "back\\slash", "\\u0041", "[x]", "{{", "😀", 7, 7.5])

@@ -8,9 +8,9 @@ transactional id last is its only writer. One thread; every call is one step of 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from streams.logic import Committed, Records, SourcePartition
+from tests.helpers.records import Record
 
 TRANSACTION_TIMEOUT_MS = 15_000
 
@@ -21,20 +21,6 @@ class Fenced(Exception):
 
 class Refused(Exception):
     """The broker did not take a request (a leader that moved, a full disk); nothing of it was written."""
-
-
-class Record(NamedTuple):
-    """A record as a consumer hands it over."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
-
-    @property
-    def serialized_value_size(self) -> int:
-        return len(self.value or b"")
 
 
 class Transaction:

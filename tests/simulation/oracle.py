@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from schemas import Change, decode_alert, decode_dead_letter, decode_delta, decode_indicator, decode_notice
 from streams.logic import SourcePartition
+from tests.helpers.records import Record
 from tests.simulation import fake_truth, real_truth
-from tests.simulation.broker import Record
 from tests.simulation.process import NAMES, is_row, notices_of, progress_of
 
 if TYPE_CHECKING:

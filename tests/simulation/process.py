@@ -30,7 +30,7 @@ from streams.rekey import RekeyAgent
 from streams.topics import TopicNames
 from streams.totals import TotalsAgent
 from streams.track import TrackAgent, TrackTopics
-from tests.simulation.broker import Record
+from tests.helpers.records import Record
 from tests.simulation.clock import WallClock
 from tests.simulation.gateway import Gateway
 from tests.simulation.material import Material

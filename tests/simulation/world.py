@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from schemas import Broken
 from schemas.notice import Channel
 from streams.logic import Lease, SourcePartition
-from tests.simulation.broker import Broker, Record
+from tests.helpers.records import Record
+from tests.simulation.broker import Broker
 from tests.simulation.clock import VirtualLoop, WallClock, breathe
 from tests.simulation.faults import Faults
 from tests.simulation.gateway import GOOD, OUTCOMES, Gateway

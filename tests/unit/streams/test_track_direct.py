@@ -1,7 +1,6 @@
 """Captured topics keyed by the instance, read by the tracking agent as they stand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -15,10 +14,12 @@ from streams.ends import Ends
 from streams.logic import Batch, Committed, Lease, SourcePartition
 from streams.metrics import Metrics
 from streams.partitioner import Partitioner
+from streams.recovery import POSITION_KEY
 from streams.reference import ReferenceReader
 from streams.track import TrackAgent, TrackTopics
-from streams.tracking import POSITION_KEY, Tracking
+from streams.tracking import Tracking
 from tests.helpers.builders import shipped
+from tests.helpers.records import Record
 
 TOPIC, CHANGES, LETTERS, LOG = "cdc.mkt.mkt_app", "stagewatch.changes", "stagewatch.deadletters", "changelog"
 MAPPING = TableMapping(
@@ -31,15 +32,6 @@ HERE = next(name for name in map("A{}".format, range(99)) if PLACES.of(name)[1] 
 ELSEWHERE = next(name for name in map("A{}".format, range(99)) if PLACES.of(name)[1] == 1)
 SOURCE = SourcePartition(TOPIC, 0)
 NOW = 1_772_413_200.0
-
-
-@dataclass
-class Record:
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[()] = ()
 
 
 def row(offset: int, app_no: str | None, *, op: str = "c", before: str | None = None, at: int = 1000) -> Record:
