@@ -27,6 +27,12 @@ ASK_AGAIN_S = 0.04
 WRITTEN_WITHIN_MS = 20
 """A record is in its log this soon after its timestamp: producers stamp it before they send it. A question asked
 so much later has counted it."""
+MOST_LATE_MS = 500
+"""No record is waited for longer, however late they come: a timer must fire within the second."""
+OLD_MS = 2_000
+"""A record stamped so long ago tells nothing about clocks: it is history, or was held up on its way."""
+LATE_FOR_S = 10.0
+"""How long it is remembered how late a record came: clocks drift slowly, and step seldom."""
 KEPT_ANSWERS = 250
 """Under steady load marks trail the ends: an answer some seconds old is the newest that they have passed."""
 FRESH_S = 5.0
@@ -68,6 +74,31 @@ class Ends:
         self.answers: deque[Answer] = deque(maxlen=KEPT_ANSWERS)
         self._serial = 0
         self._wanted = asyncio.Event()
+        self._late: deque[tuple[float, int]] = deque()  # when and how late, the latest by far first
+
+    @property
+    def written_by(self) -> int:
+        """How long before a question a record must be stamped to be counted for sure, ms.
+
+        Learnt from records that were stamped before a question and written after it: a clock here that is ahead of
+        the producers' would else let the records of one source overtake those of another.
+        """
+        late, now = self._late, self._now()
+        while late and now - late[0][0] > LATE_FOR_S:
+            late.popleft()
+        return WRITTEN_WITHIN_MS + late[0][1] if late else WRITTEN_WITHIN_MS
+
+    def note_uncounted(self, source: SourcePartition, offset: int, at: int) -> None:
+        """Note a record, stamped `at`, that was read: was it written after a question that claims to be later?"""
+        answer = self.answers[0] if self.answers else None
+        if answer is None or offset < answer.ends.get(source, offset + 1):
+            return
+        by = answer.asked_at - at - WRITTEN_WITHIN_MS
+        if 0 < by < OLD_MS:
+            by = min(by, MOST_LATE_MS)
+            while self._late and self._late[-1][1] <= by:
+                self._late.pop()
+            self._late.append((self._now(), by))
 
     @property
     def latest(self) -> Answer | None:

@@ -12,7 +12,7 @@ from rules import ITEM, Partition, Step
 from schemas import AlertEvent, BadInput, Broken, Change, Raw
 from schemas.codec import MARK_KEY, decode_change, decode_mark, encode_alert, encode_change, encode_delta, encode_notice
 from streams.direct import DirectTopic
-from streams.ends import WRITTEN_WITHIN_MS, Answer
+from streams.ends import Answer
 from streams.letters import Letters
 from streams.logic import CATCH_UP_MS, Batch, Committed, Lease, Records, SourcePartition
 from streams.merge import Merge, MergePosition
@@ -136,15 +136,20 @@ class Tracking:
             self._judge()
 
     def _read_changes(self, records: Sequence[Raw], next_offset: int) -> None:
-        push, mark = self._merge.push, self._merge.mark
+        push, mark, last = self._merge.push, self._merge.mark, None
         for record in records:
             try:
                 if record.key == MARK_KEY:
                     mark(decode_mark(record.value or b""))
-                else:
-                    push(decode_change(record.value or b""), record.offset)
+                    continue
+                change = decode_change(record.value or b"")
+                push(change, record.offset)
             except BadInput:  # not ours: anybody may write into a topic
                 self._agent.metrics.on_dropped("undecodable_change", 1)
+            else:
+                last = change
+        if last is not None:
+            self._agent.ends.note_uncounted(SourcePartition(last.topic, last.partition), last.offset, last.at)
         self._merge.read_to = next_offset
 
     def _read_direct(self, source: SourcePartition, records: Sequence[Raw], next_offset: int) -> None:
@@ -160,6 +165,7 @@ class Tracking:
         if [None for change in changes if change.instance not in instances or change.left]:
             changes = self._ours(topic, changes, progress.written)
         self._merge.extend(source, changes, next_offset, high)
+        agent.ends.note_uncounted(source, records[-1].offset, records[-1].timestamp)
         progress.written = max(progress.written, next_offset)
         agent.metrics.on_events(source.topic, len(records), Counter({topic.decoder.mapping.entity: len(changes)}))
 
@@ -206,8 +212,8 @@ class Tracking:
         changes = self._merge.pop_ready(
             self._ends(latest), now=time.monotonic(), limit=STEP_CHANGES,
             reference_bound=agent.reference.bound(latest.reference_ends),
-            horizon=latest.asked_at - WRITTEN_WITHIN_MS,
-            floor=reached.asked_at - WRITTEN_WITHIN_MS if reached else None,
+            horizon=latest.asked_at - agent.ends.written_by,
+            floor=reached.asked_at - agent.ends.written_by if reached else None,
         )  # fmt: skip
         if changes:
             raised = len(self._step.alerts)
@@ -240,7 +246,7 @@ class Tracking:
         if reached is None:
             return
         raised = len(self._step.alerts)
-        self._engine.advance(self.partition, reached.asked_at - WRITTEN_WITHIN_MS, self._step)
+        self._engine.advance(self.partition, reached.asked_at - self._agent.ends.written_by, self._step)
         now = int(self._agent.now() * 1000)
         for alert in self._step.alerts[raised:]:
             self._agent.metrics.on_timer_lag((now - alert.raised_at) / 1000)

@@ -48,3 +48,44 @@ def test_silence_ends_the_asking() -> None:
 def test_zero_asks_for_ever() -> None:
     with pytest.raises(TimeoutError):
         ask(0, give_up_s=0.0, timeout_s=0.6)
+
+
+def skewed(now: list[float], *, counted: int = 5) -> Ends:
+    """Give the ends after one answer, of a worker whose clock `now[0]` is the list's."""
+    ends = Ends(now=lambda: now[0])
+    ends.add(int(now[0] * 1000), {SOURCE: counted}, {})
+    return ends
+
+
+def test_a_record_written_after_a_question_that_claims_to_be_later_shows_how_far_this_clock_is_ahead() -> None:
+    now = [1000.0]
+    ends = skewed(now)
+    usual = ends.written_by
+    ends.note_uncounted(SOURCE, 5, 1_000_000 - 200)
+    assert ends.written_by == 200
+    ends.note_uncounted(SOURCE, 6, 1_000_000 - 100)
+    assert ends.written_by == 200, "the largest of the last seconds holds"
+    now[0] += 11
+    assert ends.written_by == usual
+
+
+def test_a_counted_record_may_be_as_old_as_it_likes() -> None:
+    ends = skewed([1000.0])
+    usual = ends.written_by
+    ends.note_uncounted(SOURCE, 4, 0)
+    ends.note_uncounted(SourcePartition("unknown", 0), 4, 0)
+    assert ends.written_by == usual
+
+
+def test_however_late_a_record_comes_timers_are_held_back_by_half_a_second_at_most() -> None:
+    ends = skewed([1000.0])
+    usual = ends.written_by
+    ends.note_uncounted(SOURCE, 5, 1_000_000 - 1_500)
+    assert ends.written_by == usual + 500
+
+
+def test_history_tells_nothing_about_clocks() -> None:
+    ends = skewed([1000.0])
+    usual = ends.written_by
+    ends.note_uncounted(SOURCE, 5, 0)
+    assert ends.written_by == usual

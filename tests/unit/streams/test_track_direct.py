@@ -146,3 +146,16 @@ def test_a_topic_that_was_re_keyed_until_now_is_read_on_where_that_ended() -> No
     heir = track({SOURCE: 9})
     heir.load([Record(0, 0, *rows[0])])
     assert heir.recover({SOURCE: Committed(7, "1000")})[SOURCE] == 7
+
+
+def test_a_clock_ahead_of_the_producers_lets_no_source_overtake_another_for_long() -> None:
+    ahead_ms = 300
+    now_ms = int(NOW * 1000)
+    tracking = track({SOURCE: 1})
+    tracking.recover({})
+    tracking.apply(SOURCE, [row(0, HERE, at=now_ms - 5_000)], 1)
+    tracking.apply(SOURCE, [row(1, HERE, at=now_ms - 1 - ahead_ms)], 2)  # written after the question, stamped before
+    tracking._agent.ends.add(now_ms + 1_000, {SOURCE: 2}, {})  # noqa: SLF001 - what the broker says next
+    tracking.tick({})  # judges what waited
+    tracking.tick({})  # and then the clock runs on
+    assert tracking.partition.clock == now_ms + 1_000 - ahead_ms
