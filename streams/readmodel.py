@@ -5,15 +5,20 @@ is lost across a crash of either side, and a slow database never slows the parti
 writes the partitions that it owns; writing twice changes nothing.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas import BadInput, TryLater, decode_alert, decode_indicator
-from sinks.store import AlertEventRow, IndicatorRow, InstanceRow, NotificationRow, Store, StoreBatch
+from sinks.store import AlertEventRow, IndicatorRow, InstanceRow, NotificationRow, StoreBatch
+
+if TYPE_CHECKING:
+    from sinks.store import Store
 
 log = logging.getLogger("stagewatch.readmodel")
 
@@ -54,6 +59,8 @@ class StoreWriter:
 
     async def run(self, settings: Mapping[str, Any]) -> None:
         """Follow the topics until cancelled."""
+        from sinks.store import Store  # noqa: PLC0415 - the worker works already when it needs the database library
+
         self._store = await self._patiently(Store, self._url)
         consumer = AIOKafkaConsumer(
             group_id=None, enable_auto_commit=False, auto_offset_reset="earliest",
