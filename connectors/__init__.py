@@ -3,6 +3,14 @@
 The door of the room: other rooms import from here and not from the modules behind it.
 """
 
+from connectors.dialect_models import DialectModel
+from connectors.flow import existing_topics, read_flows
+from connectors.health import SourceHealth, State, TableHealth, TopicFlow, short_span, source_health
+from connectors.landing import Landing
+from connectors.references import MissingSecret, Reference, secret_of
+from connectors.relations import Matching, MatchRate, Relation, relations_of
+from connectors.schema_registry import SchemaRegistry
+from connectors.source_page import held, source_page
 from connectors.source_tests import SourceTestResult, run_source_tests
 from connectors.sources import (
     SHIPPED_SOURCES,
@@ -10,14 +18,36 @@ from connectors.sources import (
     SourceFile,
     check_source,
     load_sources,
+    shipped_entities,
 )
 
 __all__ = [
     "SHIPPED_SOURCES",
+    "DialectModel",
+    "Landing",
+    "MatchRate",
+    "Matching",
+    "MissingSecret",
+    "Reference",
+    "Relation",
+    "SchemaRegistry",
     "SourceCatalog",
     "SourceFile",
+    "SourceHealth",
     "SourceTestResult",
+    "State",
+    "TableHealth",
+    "TopicFlow",
     "check_source",
+    "existing_topics",
+    "held",
     "load_sources",
+    "read_flows",
+    "relations_of",
     "run_source_tests",
+    "secret_of",
+    "shipped_entities",
+    "short_span",
+    "source_health",
+    "source_page",
 ]

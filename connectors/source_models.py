@@ -1,30 +1,40 @@
 """The shape of source files (`version: source/v1`): which captured table and column feeds which field.
 
+And of the standard code lists beside them (`version: codes/v1`).
 Pydantic with `extra="forbid"`: these are our own files, and a misspelt name must be a fault, not a silence.
 Read by `connectors.sources` only.
 """
 
+import re
+from datetime import date
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from connectors.dialect_models import FormatModel, TimeZone
 from schemas import ColumnType, Dialect, MessageKey, TimestampUnit
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"unknown time zone '{name}'") from None
-    return name
 
 
 def _field_of_type(value: object) -> object:
     return {"type": value} if isinstance(value, str) else value
 
 
-TimeZone = Annotated[str, AfterValidator(_zone)]
+def _column_of(value: object) -> object:
+    return {"column": value} if isinstance(value, str) else value
+
+
+def _list_of(value: object) -> object:
+    return {"list": value} if isinstance(value, str) else value
+
+
+def _span(text: str) -> str:
+    if re.fullmatch(r"[1-9][0-9]{0,5}[smhd]", text) is None:
+        raise ValueError(f"'{text}' is no span of time; write 90s, 15m, 16h or 4d")
+    return text
+
+
+Span = Annotated[str, AfterValidator(_span)]
+"""`90s`, `15m`, `16h`, `4d`: by the clock."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$#]*$")]
 
 
@@ -32,22 +42,64 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class CodesOf(_Model):
+    """Which code list a column is written in; a plain name stands for `{list: name}`."""
+
+    list: Name = Field(description="name of the code list")
+    by: Name | None = Field(
+        default=None,
+        description="time column of the row that says which meaning of a code holds; none: the present one",
+    )
+
+
 class ColumnModel(_Model):
     """One column; a plain type name stands for `{type: name}`."""
 
     type: ColumnType
     field: Name | None = Field(default=None, description="canonical field; by default the column's name")
+    scale: Annotated[int, Field(ge=-400, le=400)] | None = Field(
+        default=None, description="decimal places, where decimals are written as bytes (`format: {decimal: base64}`)"
+    )
+    title: str = Field(default="", description="the item's name in the business, if the column has one")
+    codes: Annotated[CodesOf, BeforeValidator(_list_of)] | None = Field(
+        default=None, description="code list that its values are converted by, to the standard codes"
+    )
+    is_kept: bool = Field(
+        default=True, description="false: accepted and checked by imports, not kept by workers (long texts, persons)"
+    )
+
+    @model_validator(mode="after")
+    def _codes_are_text(self) -> Self:
+        if self.codes is not None and self.type != "text":
+            raise ValueError(f"codes: a column of codes is text, not {self.type}")
+        return self
+
+
+class InstanceModel(_Model):
+    """The column that carries the process instance key; a plain name stands for `{column: name}`."""
+
+    column: Name
+    optional: bool = Field(default=False, description="a row where it is null belongs to no instance; else refused")
 
 
 class TableModel(_Model):
     """One captured table."""
 
     title: str = Field(default="", description="what it is, in the business's words")
+    group: str = Field(default="", description="the data group of the source system that it is part of")
+    seed: list[str] = Field(default=[], description="the data items of the source system that it holds")
     entity: Name = Field(description="what a row is about: application, visit, tg_manager, ...")
     key: list[Name] = Field(min_length=1, description="primary key columns, in order")
-    instance: Name | None = Field(default=None, description="column that carries the process instance key")
+    instance: Annotated[InstanceModel, BeforeValidator(_column_of)] | None = Field(
+        default=None, description="column that carries the process instance key"
+    )
+    is_tracked: bool = Field(
+        default=True, description="false: its rows belong to an instance, whose state does not hold them"
+    )
     is_reference: bool | None = Field(
-        default=None, description="read by every worker; by default true where there is no instance column"
+        default=None,
+        description="held by every worker, for look-ups; by default true where there is no instance column. Neither "
+        "this nor an instance: read, checked and counted, and held by nobody",
     )
     topic: str | None = Field(default=None, description="Kafka topic, if not the source's pattern")
     message_key: MessageKey = Field(
@@ -56,10 +108,13 @@ class TableModel(_Model):
         '({"app_no": "…"}, Debezium\'s message.key.columns) or as bare text; then nothing need be re-keyed',
     )
     timestamp_unit: TimestampUnit | None = Field(default=None, description="unit of numeric times, if not the source's")
+    format: FormatModel | None = Field(default=None, description="what differs for this table")
+    quiet_after: Span | None = Field(default=None, description="longest normal silence, if not the source's")
     constants: dict[Name, str | int | bool] = Field(default={}, description="fields that every row has")
     columns: dict[Name, Annotated[ColumnModel, BeforeValidator(_field_of_type)]] = Field(
-        min_length=1, description="column to type, or to {field, type}; columns not named are ignored"
+        min_length=1, description="column to type, or to {field, type, ...}; columns not named are ignored"
     )
+    joins: dict[Name, Name] = Field(default={}, description="column to the table whose key it holds, of any source")
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -69,10 +124,10 @@ class TableModel(_Model):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{what} '{twice[0]}' is declared twice")
-        if self.instance is None and self.is_reference is False:
-            raise ValueError("a table without an instance column can only be reference data")
         if self.instance is None and self.message_key != "row":
             raise ValueError("message_key: a table without an instance column is keyed by its row")
+        if self.instance is None and not self.is_tracked:
+            raise ValueError("is_tracked: only a table with an instance column can be tracked")
         return self
 
 
@@ -100,6 +155,29 @@ class TestModel(_Model):
     expect: ExpectModel
 
 
+class CodeModel(_Model):
+    """One code as a source writes it, and the standard code that it means."""
+
+    code: str
+    to: str
+    valid_from: date | None = Field(default=None, description="first day of this meaning")
+    valid_to: date | None = Field(default=None, description="last day of this meaning")
+
+
+class CodeListModel(_Model):
+    """One standard code list."""
+
+    title: str = ""
+    codes: dict[str, str] = Field(min_length=1, description="standard code to its name")
+
+
+class CodeListsModel(_Model):
+    """The standard code lists (`version: codes/v1`)."""
+
+    version: Literal["codes/v1"]
+    lists: dict[Name, CodeListModel] = Field(min_length=1)
+
+
 class SourceModel(_Model):
     """One source system and its captured tables."""
 
@@ -115,7 +193,15 @@ class SourceModel(_Model):
     )
     column_timezone: TimeZone = Field(default="Asia/Shanghai", description="zone of columns that carry none")
     op_ts_timezone: TimeZone = Field(default="UTC", description="zone of the records' own time stamps (OGG)")
+    format: FormatModel | None = Field(default=None, description="what differs from the dialect's defaults")
+    quiet_after: Span | None = Field(
+        default=None,
+        description="longest normal silence of the source; a longer one is a finding (R-D01). None: no limit",
+    )
     tables: dict[Name, TableModel] = Field(min_length=1)
+    codes: dict[Name, list[CodeModel]] = Field(
+        default={}, description="code list to how this source writes it; a list not here is written in standard codes"
+    )
     tests: list[TestModel] = Field(default=[], description="sample records, run by `stagewatch rules test`")
 
     @model_validator(mode="after")
@@ -125,12 +211,3 @@ class SourceModel(_Model):
         except (KeyError, IndexError, ValueError):
             raise ValueError("topic: only {source} and {table} may stand in braces") from None
         return self
-
-
-class DialectModel(_Model):
-    """What the `dialects` setting says about the topics of one pattern (contract, section 8)."""
-
-    dialect: Dialect | None = None
-    op_ts_timezone: TimeZone | None = None
-    column_timezone: TimeZone | None = None
-    timestamp_unit: TimestampUnit | None = None

@@ -11,7 +11,7 @@ import msgspec
 
 from connectors.source_models import ExpectModel, TestModel
 from connectors.sources import SourceCatalog, SourceFile
-from schemas import BadInput, Change, Column, Decoder, Fault, TableMapping, epoch_ms, iso
+from schemas import BadInput, Change, Column, Decoder, Dialect, Fault, TableMapping, epoch_ms, iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def _difference(mapping: TableMapping, test: TestModel) -> str | None:
     """Give the first difference between what the sample gives and what it should; None if there is none."""
     expect = test.expect
     try:
-        change = Decoder(mapping).decode(
+        changes = Decoder(_as_sampled(mapping)).decode_all(
             key=None if test.key is None else msgspec.json.encode(test.key),
             value=None if test.record is None else msgspec.json.encode(test.record),
             timestamp=0, topic=mapping.topic, partition=0, offset=0,
@@ -54,11 +54,19 @@ def _difference(mapping: TableMapping, test: TestModel) -> str | None:
         return None if error.reason == expect.refused else f"refused: {error}"
     if expect.refused is not None:
         return f"not refused as {expect.refused}"
-    if change is None:
+    if not changes:
         return None if expect.silent else "the record says nothing"
     if expect.silent:
         return "the record says something"
-    return _difference_of(mapping, expect, change)
+    if len(changes) > 1:
+        return f"the record tells {len(changes)} changes; a sample tells one"
+    return _difference_of(mapping, expect, changes[0])
+
+
+def _as_sampled(mapping: TableMapping) -> TableMapping:
+    """Give the mapping by which a sample is read: YAML can write the JSON form of a dialect that is none itself."""
+    form: dict[Dialect, Dialect] = {"debezium-avro": "debezium-json", "ogg-delimited": "ogg-json-row"}
+    return msgspec.structs.replace(mapping, dialect=form.get(mapping.dialect, mapping.dialect))
 
 
 def _difference_of(mapping: TableMapping, expect: ExpectModel, change: Change) -> str | None:

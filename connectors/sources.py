@@ -4,7 +4,7 @@ Reads `connectors/sources/*.yaml` (and the folders of the `sources` setting); ca
 Every fault of every file is reported at once, with its place. Nothing here touches Kafka.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -13,17 +13,22 @@ from pathlib import Path
 import msgspec
 from pydantic import ValidationError
 
-from connectors.source_models import DialectModel, SourceModel, TableModel
+from connectors.codes import CodeFile, code_faults, lists_of, standard_lists
+from connectors.dialect_models import DialectModel, format_of
+from connectors.precedence import Precedence, entity_of, read_precedence
+from connectors.source_models import CodeListModel, CodeListsModel, ColumnModel, SourceModel, TableModel
 from schemas import (
-    SUPPORTED_DIALECTS,
     VISIT_TYPES,
     Column,
     DefinitionError,
     Fault,
     Places,
+    SchemaOf,
     TableMapping,
     load_model,
+    load_yaml,
 )
+from schemas.codes import CodeList
 
 SHIPPED_SOURCES = Path(__file__).parent / "sources"
 """The folder of the sources that come with the product."""
@@ -41,9 +46,14 @@ class SourceFile:
 class SourceCatalog:
     """All captured tables by topic. Topics, tables and columns are matched without regard to case."""
 
-    def __init__(self, mappings: Iterable[TableMapping], files: Sequence[SourceFile] = ()) -> None:
+    def __init__(
+        self, mappings: Iterable[TableMapping], files: Sequence[SourceFile] = (), precedence: Precedence | None = None
+    ) -> None:
         self.mappings = tuple(mappings)
         self.files = tuple(files)
+        self.precedence = precedence or {}
+        self.schema_of: SchemaOf | None = None
+        """Where Avro schemas are; the front door sets it from its settings."""
         self._by_topic = {mapping.topic.lower(): mapping for mapping in self.mappings}
 
     def mapping_for(self, topic: str) -> TableMapping | None:
@@ -59,9 +69,18 @@ class SourceCatalog:
         """Give the entities that the tables feed, each with the names of its fields."""
         found: dict[str, set[str]] = {}
         for mapping in self.mappings:
-            names = {column.name for column in mapping.columns.values()}
+            names = {column.name for column in mapping.columns.values() if column.is_kept}
             found.setdefault(mapping.entity, set()).update(names, mapping.constants)
         return {entity: frozenset(names) for entity, names in found.items()}
+
+    def known_codes(self) -> dict[str, dict[str, frozenset[str]]]:
+        """Give per entity the fields that are written in a code list, with its standard codes."""
+        found: dict[str, dict[str, frozenset[str]]] = {}
+        for mapping in self.mappings:
+            for column in mapping.columns.values():
+                if column.codes is not None and column.is_kept:
+                    found.setdefault(mapping.entity, {})[column.name] = frozenset(column.codes.standard)
+        return found
 
     def entities(self, *, reference: bool) -> frozenset[str]:
         """Give the entities of reference tables (or of tables that belong to instances)."""
@@ -70,27 +89,60 @@ class SourceCatalog:
         return frozenset(mapping.entity for mapping in self.mappings if mapping.instance is not None)
 
 
-def load_sources(folders: Sequence[Path], dialects: Mapping[str, object] | None = None) -> SourceCatalog:
-    """Read all source files of the folders (a path may also be one file).
+def load_sources(
+    folders: Sequence[Path],
+    dialects: Mapping[str, object] | None = None,
+    precedence: Mapping[str, object] | None = None,
+) -> SourceCatalog:
+    """Read all source files of the folders (a path may also be one file), and the code lists beside them.
 
     `dialects` is the setting of that name: topic pattern (`cdc.mkt.*`) to what overrules the sources' own
-    declarations; where several patterns match, the longest wins. Raises `DefinitionError` with every fault.
+    declarations; where several patterns match, the longest wins. `precedence`, too: which source is believed, see
+    `connectors.precedence`. Raises `DefinitionError` with every fault.
     """
     faults: list[Fault] = []
     overrules = _read_dialects(dialects or {}, faults)
     files: list[SourceFile] = []
+    code_files: list[CodeFile] = []
     for path in _yaml_files(folders, faults):
         try:
-            model, places = load_model(SourceModel, path.read_bytes(), str(path))
-            files.append(SourceFile(str(path), model, places))
+            _read_file(path, files, code_files)
         except DefinitionError as error:
             faults.extend(error.faults)
         except OSError as error:
             faults.append(Fault(str(path), 1, 1, f"cannot be read: {error.strerror}"))
-    mappings = list(_mappings(files, overrules, faults))
+    order = read_precedence(precedence or {}, {file.model.source.lower() for file in files}, faults)
+    standard = standard_lists(code_files, faults) if code_files else _shipped_lists()
+    mappings = list(_mappings(files, _Context(overrules, order, standard), faults))
     if faults:
         raise DefinitionError(faults)
-    return SourceCatalog(mappings, files)
+    return SourceCatalog(mappings, files, order)
+
+
+def _read_file(path: Path, files: list[SourceFile], code_files: list[CodeFile]) -> None:
+    text = path.read_bytes()
+    if _is_code_file(text, str(path)):
+        lists, places = load_model(CodeListsModel, text, str(path))
+        code_files.append(CodeFile(str(path), lists, places))
+    else:
+        model, places = load_model(SourceModel, text, str(path))
+        files.append(SourceFile(str(path), model, places))
+
+
+def _is_code_file(text: bytes, file: str) -> bool:
+    data, _ = load_yaml(text, file)
+    return isinstance(data, dict) and str(data.get("version")).startswith("codes/")
+
+
+def _shipped_lists() -> dict[str, CodeListModel]:
+    """Give the standard lists that come with the product, for sources that bring none of their own."""
+    path = SHIPPED_SOURCES / "codes.yaml"
+    return load_model(CodeListsModel, path.read_bytes(), str(path))[0].lists
+
+
+def shipped_entities() -> frozenset[str]:
+    """Give the entities that the shipped sources feed: names that mean something, whether a rule reads them or not."""
+    return frozenset(mapping.entity.partition("@")[0] for mapping in load_sources([SHIPPED_SOURCES]).mappings)
 
 
 def check_source(text: str | bytes, file: str) -> list[Fault]:
@@ -100,7 +152,7 @@ def check_source(text: str | bytes, file: str) -> list[Fault]:
         model, places = load_model(SourceModel, text, file)
     except DefinitionError as error:
         return error.faults
-    list(_mappings([SourceFile(file, model, places)], [], faults))
+    list(_mappings([SourceFile(file, model, places)], _Context([], {}, _shipped_lists()), faults))
     return faults
 
 
@@ -129,14 +181,26 @@ def _read_dialects(dialects: Mapping[str, object], faults: list[Fault]) -> list[
     return sorted(overrules, key=lambda overrule: len(overrule[0]))
 
 
-def _mappings(
-    files: Sequence[SourceFile], overrules: list[tuple[str, DialectModel]], faults: list[Fault]
-) -> Iterable[TableMapping]:
-    """Give the mapping of every table; adds a fault for a topic of two tables and for a dialect not decoded yet."""
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What all source files are read under."""
+
+    overrules: list[tuple[str, DialectModel]]
+    precedence: Precedence
+    standard: Mapping[str, CodeListModel]
+
+
+def _mappings(files: Sequence[SourceFile], context: _Context, faults: list[Fault]) -> Iterable[TableMapping]:
+    """Give the mapping of every table; adds a fault for a topic of two tables and for what a dialect lacks."""
     seen: dict[str, str] = {}
+    fed = _feeders(files)
     for file in files:
+        faults.extend(code_faults(file.model, context.standard, file.places))
+        codes = lists_of(file.model, context.standard)
         for name, table in file.model.tables.items():
-            mapping = _overruled(_mapping(file.model, name, table), overrules)
+            source = file.model.source.lower()
+            entity = entity_of(table.entity, source, context.precedence, fed.get(table.entity, ()))
+            mapping = _overruled(_mapping(file.model, name, table, entity=entity, codes=codes), context.overrules)
             path = ("tables", name)
             faults.extend(_undeclared(file.places, path, table))
             faults.extend(_mistyped(file.places, path, table))
@@ -145,26 +209,61 @@ def _mappings(
             if other != where:
                 message = f"topic '{mapping.topic}' is declared twice, here and in {other}"
                 faults.append(file.places.fault(path, message, key=True))
-            if mapping.dialect not in SUPPORTED_DIALECTS:
-                known = ", ".join(sorted(SUPPORTED_DIALECTS))
-                message = f"'{mapping.topic}': dialect '{mapping.dialect}' cannot be decoded yet; known: {known}"
-                faults.append(file.places.fault(("dialect",), message))
+            faults.extend(_undecodable(file.places, path, table, mapping))
             yield mapping
 
 
+def _undecodable(
+    places: Places, path: tuple[str | int, ...], table: TableModel, mapping: TableMapping
+) -> Iterable[Fault]:
+    """Give what the dialect needs to know and nobody says."""
+    if mapping.dialect == "ogg-delimited" and not mapping.format.columns:
+        message = f"'{mapping.topic}' is ogg-delimited: list every column in order, `format: {{columns: [...]}}`"
+        yield places.fault(path, message, key=True)
+    if mapping.format.decimal == "base64":
+        for name, column in table.columns.items():
+            if column.type == "decimal" and column.scale is None:
+                yield places.fault((*path, "columns", name), f"'{name}' is written as bytes: it needs its `scale`")
+
+
+def _feeders(files: Sequence[SourceFile]) -> dict[str, set[str]]:
+    """Give per entity the sources that feed it."""
+    found: dict[str, set[str]] = {}
+    for file in files:
+        for table in file.model.tables.values():
+            found.setdefault(table.entity, set()).add(file.model.source.lower())
+    return found
+
+
 def _undeclared(places: Places, path: tuple[str | int, ...], table: TableModel) -> Iterable[Fault]:
-    """Give the columns of key and instance that the table does not declare.
+    """Give the columns of key, instance, joins and dated codes that the table does not declare, or does not keep.
 
     A key column need not be declared, it may come from the record's key; but one almost like a declared column
     is a typing error.
     """
     declared = sorted(column.lower() for column in table.columns)
-    named = [(("key", index), name) for index, name in enumerate(table.key) if _is_like(name.lower(), declared)]
-    for part, name in [*named, *([(("instance",), table.instance)] if table.instance else [])]:
+    keys = {name.lower() for name in table.key}
+    named: list[tuple[tuple[str | int, ...], str]] = [
+        (("key", index), name) for index, name in enumerate(table.key) if _is_like(name.lower(), declared)
+    ]
+    if table.instance is not None:
+        named.append((("instance",), table.instance.column))
+    named += [(("joins", name), name) for name in table.joins if name.lower() not in keys]
+    named += [
+        (("columns", name, "codes", "by"), c.codes.by) for name, c in table.columns.items() if c.codes and c.codes.by
+    ]
+    yield from _unkept(places, path, table, {name.lower() for _, name in named})
+    for part, name in named:
         if name.lower() not in declared:
             near = get_close_matches(name.lower(), declared, n=3)
             listed = ", ".join([*near, *(column for column in declared if column not in near)])
             yield places.fault((*path, *part), f"no column '{name}' in this table; known are {listed}")
+
+
+def _unkept(places: Places, path: tuple[str | int, ...], table: TableModel, needed: Collection[str]) -> Iterable[Fault]:
+    for name, column in table.columns.items():
+        if not column.is_kept and name.lower() in needed:
+            yield places.fault((*path, "columns", name), f"'{name}' is needed to read the row; it must be kept")
 
 
 def _mistyped(places: Places, path: tuple[str | int, ...], table: TableModel) -> Iterable[Fault]:
@@ -180,37 +279,52 @@ def _is_like(name: str, declared: Sequence[str]) -> bool:
     return bool(get_close_matches(name, declared, n=1, cutoff=0.8))
 
 
-def _mapping(source: SourceModel, name: str, table: TableModel) -> TableMapping:
-    lowered = name.lower()
+def _mapping(
+    source: SourceModel, name: str, table: TableModel, *, entity: str, codes: Mapping[str, CodeList]
+) -> TableMapping:
+    lowered, instance = name.lower(), table.instance if table.is_tracked else None
     return TableMapping(
         source=source.source.lower(),
         table=lowered,
         topic=table.topic or source.topic.format(source=source.source.lower(), table=lowered),
-        entity=table.entity,
+        entity=entity,
         key=tuple(column.lower() for column in table.key),
-        instance=table.instance.lower() if table.instance else None,
+        instance=instance.column.lower() if instance else None,
+        is_instance_optional=instance is not None and instance.optional,
         is_reference=table.instance is None if table.is_reference is None else table.is_reference,
         message_key=table.message_key,
         key_form=_key_form(table),
-        columns={
-            column.lower(): Column(model.field or column.lower(), model.type) for column, model in table.columns.items()
-        },
+        columns={column.lower(): _column(column.lower(), model, codes) for column, model in table.columns.items()},
         constants=dict(table.constants),
         dialect=source.dialect,
         timestamp_unit=table.timestamp_unit or source.timestamp_unit,
         column_timezone=source.column_timezone,
         op_ts_timezone=source.op_ts_timezone,
+        format=format_of((source.format, table.format)),
+    )
+
+
+def _column(name: str, model: ColumnModel, codes: Mapping[str, CodeList]) -> Column:
+    return Column(
+        name=model.field or name,
+        type=model.type,
+        scale=model.scale or 0,
+        codes=codes.get(model.codes.list) if model.codes else None,
+        codes_by=(model.codes.by or "").lower() if model.codes else "",
+        is_kept=model.is_kept,
     )
 
 
 def _key_form(table: TableModel) -> bytes:
     """Give how an instance's number stands in a message key: as Kafka Connect's JSON converter writes it, or bare."""
-    return b'{"%b":"%%b"}' % str(table.instance).encode() if table.message_key == "json" else b"%b"
+    if table.message_key != "json" or table.instance is None:
+        return b"%b"
+    return b'{"%b":"%%b"}' % table.instance.column.encode()
 
 
 def _overruled(mapping: TableMapping, overrules: list[tuple[str, DialectModel]]) -> TableMapping:
     for pattern, setting in overrules:
         if fnmatchcase(mapping.topic.lower(), pattern):
-            said = {name: value for name, value in setting.model_dump().items() if value is not None}
-            mapping = msgspec.structs.replace(mapping, **said)
+            said = setting.model_dump(exclude={"format"}, exclude_none=True)
+            mapping = msgspec.structs.replace(mapping, format=format_of([setting.format], mapping.format), **said)
     return mapping

@@ -16,6 +16,7 @@ from rules.models import (
     BackdatedRule,
     CodeRule,
     DeadlineRule,
+    DisagreementRule,
     Indicator,
     IntervalRule,
     LimitRow,
@@ -27,6 +28,7 @@ from rules.models import (
     Rule,
     Stage,
 )
+from rules.state import Instance
 from rules.workdays import WorkCalendar
 
 R = TypeVar("R")
@@ -64,6 +66,7 @@ class CompiledProcess:
     released: ReleasedRule | None
     orphan: OrphanRule | None
     unknown_code: CodeRule | None
+    disagreement: DisagreementRule | None
     intervals: tuple[tuple[str, int, IntervalRule], ...]
     """Field and limit (ms) of each."""
     watched: frozenset[str]
@@ -80,6 +83,21 @@ class Definitions:
     templates: dict[str, str]
     limits_id: str
     by_entity: dict[str, tuple[CompiledProcess, ...]] = field(default_factory=dict)
+    held: dict[tuple[str, int], CompiledProcess] = field(default_factory=dict)
+    """Processes as instances go on with them that began under older rules, by id and `Instance.edition`."""
+    serial: int = 0
+    """Of the published set; 0: read from folders."""
+    digest: str = ""
+    """Of everything that the set was made from."""
+
+    def process_of(self, instance: Instance) -> CompiledProcess | None:
+        """Give the process that judges an instance; None if it is of none, or of one that is not defined any more."""
+        name = instance.process
+        if name is None:
+            return None
+        if instance.edition and (name, instance.edition) in self.held:
+            return self.held[name, instance.edition]
+        return self.processes.get(name)
 
 
 def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
@@ -91,6 +109,7 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
     calendar: WorkCalendar,
     templates: dict[str, str],
     indicators: list[Indicator],
+    digest: str = "",
 ) -> Definitions:
     """Give the compiled definitions; what does not fit together was found by `rules.loader` before."""
     chosen_by = frozenset(name for process in processes for name in process.when)
@@ -108,7 +127,7 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
     by_entity: dict[str, tuple[CompiledProcess, ...]] = {}
     for process in compiled:
         by_entity[process.entity] = (*by_entity.get(process.entity, ()), process)
-    return Definitions({p.id: p for p in compiled}, calendar, templates, limits_id, by_entity)
+    return Definitions({p.id: p for p in compiled}, calendar, templates, limits_id, by_entity, digest=digest)
 
 
 def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there are
@@ -146,6 +165,7 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
         released=_only(ReleasedRule, rules),
         orphan=_only(OrphanRule, rules),
         unknown_code=_only(CodeRule, rules),
+        disagreement=_only(DisagreementRule, rules),
         intervals=tuple((r.field, parse_duration(r.limit).clock_ms, r) for r in rules if isinstance(r, IntervalRule)),
         watched=_watched(process, rules, limits, indicators) | chosen_by,
         indicators=indicators,

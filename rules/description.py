@@ -23,10 +23,10 @@ def describe(instance: Instance) -> dict[str, Any]:
         "status": "over" if is_over else "running" if main else "unknown",
         "org_no": main.fields.get("org_no") if main else None,
         "stages": sorted({v.stage for v in visits if v.finished_at is None and v.stage}),
-        "fields": {k: _value(k, v) for k, v in sorted(from_wire(main.fields).items())} if main else {},
+        "fields": {k: shown(k, v) for k, v in sorted(from_wire(main.fields).items())} if main else {},
         "visits": [_visit(v) for v in visits],
         "rows": {
-            name: {k: _value(k, v) for k, v in sorted(from_wire(row.fields).items())}
+            name: {k: shown(k, v) for k, v in sorted(from_wire(row.fields).items())}
             for name, row in sorted((instance.others or {}).items())
             if not row.is_deleted
         },
@@ -73,7 +73,8 @@ def _time(ms: int | None) -> str | None:
     return None if ms is None else iso(ms)
 
 
-def _value(name: str, value: Value) -> object:
+def shown(name: str, value: Value) -> object:
+    """Give a field's value for a document: a time as ISO 8601, a decimal as text."""
     if isinstance(value, int) and is_time(name, value):
         return iso(value)
     return value if value is None or isinstance(value, str | int | bool) else str(value)

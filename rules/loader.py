@@ -7,8 +7,9 @@ models and by `rules.fitting`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,6 +48,22 @@ class LoadedFile:
     path: str
     model: BaseModel
     places: Places
+    text: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name it among the files of a set: its kind and id."""
+        return f"{self.model.version.partition('/')[0]}/{self.model.id}"  # type: ignore[attr-defined]
+
+    @property
+    def digest(self) -> str:
+        """Name this very text of it."""
+        return digest_of(self.text)
+
+
+def digest_of(text: str) -> str:
+    """Give the short digest of a text, the same everywhere."""
+    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 @dataclass(slots=True)
@@ -89,10 +106,15 @@ def read_definitions(folders: Sequence[Path], vocabulary: Vocabulary | None = No
     loaded = DefinitionSet()
     for path in _yaml_files(folders):
         read_file(path, loaded)
+    fit(loaded, vocabulary)
+    return loaded
+
+
+def fit(loaded: DefinitionSet, vocabulary: Vocabulary | None = None) -> None:
+    """Add the faults that no single file shows to those of a set, and sort them by place."""
     parsed = [(file.model, file.places) for file in loaded.files]
     loaded.faults += fitting_faults(parsed, vocabulary, loaded.broken)
     loaded.faults.sort(key=lambda fault: (fault.file, fault.line, fault.column, fault.message))
-    return loaded
 
 
 def read_file(path: Path, loaded: DefinitionSet) -> None:
@@ -103,6 +125,11 @@ def read_file(path: Path, loaded: DefinitionSet) -> None:
     except OSError as error:
         loaded.refuse(None, [Fault(name, 1, 1, f"cannot be read: {error.strerror}")])
         return
+    read_text(text, name, loaded)
+
+
+def read_text(text: bytes, name: str, loaded: DefinitionSet) -> None:
+    """Read the text of one file into the set: its model, or its faults, whose places have this name."""
     try:
         data, places = load_yaml(text, name)
     except DefinitionError as error:
@@ -116,7 +143,7 @@ def read_file(path: Path, loaded: DefinitionSet) -> None:
         loaded.refuse(None, [places.fault(("version",), f"`version` must be one of {known}")])
         return
     try:
-        loaded.put(LoadedFile(name, kind.model_validate(data), places))
+        loaded.put(LoadedFile(name, kind.model_validate(data), places, text.decode("utf-8-sig")))
     except ValidationError as error:
         loaded.refuse(version, pydantic_faults(error, places))
 
@@ -129,6 +156,10 @@ class Choice:
     calendar: str = "state_council"
     orphan_after: Duration | None = None
     """Replaces what the orphan rule says; None: the rule's own."""
+    rule_versions: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    """By code, the version that alerts show: of a published rule it rises with every change of it."""
+    known_codes: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict, compare=False, repr=False)
+    """By entity and field, the codes of the lists that sources write it in; a process's own `codes` win."""
 
 
 class UnknownChoice(DefinitionError):
@@ -164,20 +195,29 @@ def compiled(loaded: DefinitionSet, choice: Choice = Choice()) -> Definitions:
     for file in loaded.of(TemplateFile):
         templates.update(file.templates)
     return compile_definitions(
-        loaded.of(Process),
+        [_with_codes(process, choice) for process in loaded.of(Process)],
         [_chosen(rule, choice) for file in loaded.of(RuleFile) for rule in file.rules],
         sets[choice.limits].rows,
         limits_id=choice.limits,
         calendar=state_council_calendar(calendars[choice.calendar]),
         templates=templates,
         indicators=[i for file in loaded.of(IndicatorFile) for i in file.indicators],
+        digest=digest_of("\n".join([str(choice), *sorted(f"{file.key}@{file.digest}" for file in loaded.files)])),
     )
 
 
+def _with_codes(process: Process, choice: Choice) -> Process:
+    listed = {name: sorted(codes) for name, codes in choice.known_codes.get(process.entity, {}).items()}
+    return process.model_copy(update={"codes": {**listed, **process.codes}})
+
+
 def _chosen(rule: Rule, choice: Choice) -> Rule:
+    changed: dict[str, object] = {}
     if isinstance(rule, OrphanRule) and choice.orphan_after is not None:
-        return rule.model_copy(update={"after": str(choice.orphan_after)})
-    return rule
+        changed["after"] = str(choice.orphan_after)
+    if rule.code in choice.rule_versions:
+        changed["version"] = choice.rule_versions[rule.code]
+    return rule.model_copy(update=changed) if changed else rule
 
 
 def _yaml_files(folders: Sequence[Path]) -> list[Path]:

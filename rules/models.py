@@ -27,6 +27,10 @@ DurationText = Annotated[str, AfterValidator(_checked_duration)]
 """`15m`, `24h`, `60d`, `5wd` (workdays), `80%` (share of the limit)."""
 
 
+AppliesTo = Literal["running", "new"]
+"""Whom a change of a definition is for, once it is published: all instances, or those that begin after it."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -62,6 +66,9 @@ class Process(_Model):
         default={}, description="fields of the instance's row with the values that are known; others are a finding"
     )
     connect_stage: str | None = Field(default=None, description="from here on grid constraints no longer touch it")
+    applies_to: AppliesTo = Field(
+        default="new", description="published: running instances end on the process they began with, or change over"
+    )
     stages: list[Stage] = []
     tests: list[dict[str, Any]] = []
 
@@ -160,6 +167,14 @@ class CodeRule(_Rule):
     severity: Severity = "INFO"
 
 
+class DisagreementRule(_Rule):
+    """Another source tells something about the instance otherwise (`application@lean`, `visit@lean`)."""
+
+    kind: Literal["disagreement"]
+    tolerance: DurationText = Field(default="1m", description="times that differ by less say the same")
+    severity: Severity = "INFO"
+
+
 class IntervalRule(_Rule):
     """A time field of the instance's own row that moved on by more than a limit: once each time it does."""
 
@@ -170,7 +185,15 @@ class IntervalRule(_Rule):
 
 
 Rule = Annotated[
-    DeadlineRule | OrderRule | BackdatedRule | MembershipRule | ReleasedRule | OrphanRule | CodeRule | IntervalRule,
+    DeadlineRule
+    | OrderRule
+    | BackdatedRule
+    | MembershipRule
+    | ReleasedRule
+    | OrphanRule
+    | CodeRule
+    | IntervalRule
+    | DisagreementRule,
     Field(discriminator="kind"),
 ]
 
@@ -181,6 +204,7 @@ class RuleFile(_Model):
     version: Literal["rules/v1"]
     id: str
     title: str = ""
+    applies_to: AppliesTo = Field(default="running", description="published: for running instances, or new ones only")
     rules: list[Rule]
     tests: list[dict[str, Any]] = []
 
@@ -201,6 +225,7 @@ class LimitFile(_Model):
     version: Literal["limits/v1"]
     id: str
     title: str
+    applies_to: AppliesTo = Field(default="running", description="published: for running instances, or new ones only")
     rows: list[LimitRow]
     tests: list[dict[str, Any]] = []
 

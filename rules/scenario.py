@@ -48,7 +48,7 @@ def scenario_changes(test: dict[str, Any], time: Time) -> list[Change]:
 def _instance(entity: str, row: str) -> str:
     if entity == "negative_item":
         return row
-    return KEY_OF_APPLICATION if entity in _OWN_ROWS else ""
+    return KEY_OF_APPLICATION if entity in _OWN_ROWS or "@" in entity else ""
 
 
 def _visit_rows(row: str, visit: dict[str, Any], time: Time) -> list[tuple[int, str, str, str, dict[str, Value]]]:

@@ -142,10 +142,28 @@ class Instance(InstanceSummary, array_like=True, gc=False):
     """Arrival of the first row, epoch ms (orphans wait from here)."""
     released_at: int | None = None
     """Negative-list items only: when it was cleared while an application below it still waited."""
+    rules: int = 0
+    """How often its partition had taken up other rules when it began, or was last touched in the middle of that."""
+    edition: int = 0
+    """Serial of the rules whose definitions it keeps, as far as newer ones apply to new instances only; 0: none."""
 
 
 STATE_FORMAT = 2
 """Of what is in the changelog. Higher than what is found: a worker of this version cannot read it."""
+
+
+class RulesMark(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Which rules a partition judges by, and how far it has come in taking them up."""
+
+    serial: int = 0
+    """Of the published set; 0: the set of the worker's own folders."""
+    digest: str = ""
+    before: int = -1
+    """Serial of the set that is being left; -1: none is."""
+    cursor: str = ""
+    """Instances up to this key have been taken up."""
+    times: int = 0
+    """How often other rules were taken up, this time included."""
 
 
 class PartitionPosition(msgspec.Struct, array_like=True):
@@ -156,3 +174,4 @@ class PartitionPosition(msgspec.Struct, array_like=True):
     reference: dict[str, int]
     """Next offset per reference source partition (`topic:partition`) whose events were judged."""
     state_format: int = 1
+    rules: RulesMark = RulesMark()

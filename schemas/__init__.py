@@ -29,16 +29,41 @@ from schemas.codec import (
 )
 from schemas.columns import MAX_MS, MIN_MS, LocalZone, is_extreme_year
 from schemas.deadletter import DeadLetter
-from schemas.decode import MAX_BYTES, MAX_DEPTH, REASONS, SUPPORTED_DIALECTS, Decoder, Headers, Refused
+from schemas.decode import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    REASONS,
+    SUPPORTED_DIALECTS,
+    Decoder,
+    Headers,
+    Refused,
+    SchemaOf,
+    advice_on,
+    looks_like,
+)
 from schemas.errors import BadInput, Broken, DefinitionError, Fault, StagewatchError, TryLater
 from schemas.indicator import IndicatorDelta, IndicatorValue
+from schemas.ingested import (
+    BEFORE_ALL,
+    INGEST_HEADER,
+    Origin,
+    Road,
+    comes_after,
+    encode_marker,
+    ingested_position,
+    is_ingested,
+    read_origin,
+)
 from schemas.mapping import VISIT_TYPES, Column, ColumnType, Dialect, MessageKey, TableMapping, TimestampUnit
 from schemas.notice import Channel, Notice, Recipient, message_text
 from schemas.record import Raw
 from schemas.recorded import Recorded, parse_recorded
+from schemas.row_form import Columns, RowForm, as_written
 from schemas.yaml_places import Places, YamlPath, load_model, load_yaml, pydantic_faults
 
 __all__ = [
+    "BEFORE_ALL",
+    "INGEST_HEADER",
     "MARK_KEY",
     "MAX_BYTES",
     "MAX_DEPTH",
@@ -57,6 +82,7 @@ __all__ = [
     "Channel",
     "Column",
     "ColumnType",
+    "Columns",
     "DeadLetter",
     "Decoder",
     "DefinitionError",
@@ -71,11 +97,15 @@ __all__ = [
     "MessageKey",
     "Notice",
     "Op",
+    "Origin",
     "Places",
     "Raw",
     "Recipient",
     "Recorded",
     "Refused",
+    "Road",
+    "RowForm",
+    "SchemaOf",
     "Severity",
     "StagewatchError",
     "TableMapping",
@@ -84,7 +114,10 @@ __all__ = [
     "Value",
     "WireValue",
     "YamlPath",
+    "advice_on",
     "alert_id",
+    "as_written",
+    "comes_after",
     "decode_alert",
     "decode_change",
     "decode_dead_letter",
@@ -98,15 +131,20 @@ __all__ = [
     "encode_delta",
     "encode_indicator",
     "encode_mark",
+    "encode_marker",
     "encode_notice",
     "epoch_ms",
     "from_wire",
+    "ingested_position",
     "is_extreme_year",
+    "is_ingested",
     "iso",
     "load_model",
     "load_yaml",
+    "looks_like",
     "message_text",
     "parse_recorded",
     "pydantic_faults",
+    "read_origin",
     "to_wire",
 ]

@@ -41,6 +41,8 @@ class Change(msgspec.Struct, array_like=True, frozen=True, gc=False):
     fields: dict[str, Value]
     left: str = ""
     """The instance that the row belonged to before, where the record tells that it moved to another."""
+    part: int = 0
+    """Place among the changes of its record, which may tell several: with `offset`, the order in the partition."""
 
     def leaving(self) -> "Change":
         """Give the same change as the instance that the row left sees it: the row is gone."""

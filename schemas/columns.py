@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import assert_never
+from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
 from schemas.change import Value
+from schemas.debezium import variable_decimal
 from schemas.mapping import ColumnType, TimestampUnit
 
 Convert = Callable[[object], Value]
@@ -46,6 +47,8 @@ _FAR = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _DECIMAL = re.compile(r"[+-]?(?:\d{1,400}(?:\.\d{0,400})?|\.\d{1,400})(?:[eE][+-]?\d{1,4})?", re.ASCII)
+_COLON = re.compile(r"\d{4}-\d{2}-\d{2}:\d{2}:", re.ASCII)
+_DIGITS = re.compile(r"-?\d{1,19}", re.ASCII)
 _TRUE, _FALSE = {"true", "t", "yes", "y", "1", "on"}, {"false", "f", "no", "n", "0", "off"}
 
 _PER_UNIT: dict[TimestampUnit, tuple[int, int]] = {"s": (1000, 1), "ms": (1, 1), "us": (1, 1000), "ns": (1, 1_000_000)}
@@ -147,6 +150,32 @@ def converter(column: ColumnType, zone: LocalZone, unit: TimestampUnit, semantic
             assert_never(column)
 
 
+def from_loose_text(convert: Convert) -> Convert:
+    """Put before a time's conversion what GoldenGate, Canal and Maxwell write that is no ISO 8601.
+
+    A colon between date and time (`2017-12-06:17:27:20.4`), digits alone (`20120814151900`, `20120814`; any other
+    count of digits is a number in the column's unit), and MySQL's zero date, which means that there is none.
+    """
+
+    def read(value: object) -> Value:
+        if type(value) is str:
+            if _COLON.match(value):
+                value = f"{value[:10]} {value[11:]}"
+            elif value.startswith("0000-00-00"):
+                return None
+            elif _DIGITS.fullmatch(value):
+                return convert(_spelt_out(value) if len(value) in (8, 14) else int(value))
+        return convert(value)
+
+    return read
+
+
+def _spelt_out(digits: str) -> str:
+    """Give `YYYYMMDD[hhmmss]` as ISO 8601."""
+    day = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"
+    return f"{day} {digits[8:10]}:{digits[10:12]}:{digits[12:]}" if digits[8:] else day
+
+
 def to_text(value: object) -> str:
     """Give text; numbers and truth values as JSON writes them."""
     if isinstance(value, str):
@@ -157,6 +186,8 @@ def to_text(value: object) -> str:
         return str(value)
     if isinstance(value, Decimal):
         return format(_bounded(value), "f")
+    if isinstance(value, dict):
+        return to_text(_from_object(value, "text"))
     raise ValueError(f"{_kind(value)} instead of text")
 
 
@@ -168,6 +199,8 @@ def to_int(value: object) -> int:
         return to_int(Decimal(value))
     elif isinstance(value, Decimal) and _bounded(value) == value.to_integral_value():
         number = int(value)
+    elif isinstance(value, dict):
+        return to_int(_from_object(value, "a whole number"))
     else:
         raise ValueError(f"{_kind(value)} instead of a whole number")
     if not -_INT64 <= number < _INT64:
@@ -183,6 +216,8 @@ def to_decimal(value: object) -> Decimal:
         return _bounded(value)
     if isinstance(value, str) and _DECIMAL.fullmatch(value):
         return _bounded(Decimal(value))
+    if isinstance(value, dict):
+        return _bounded(_from_object(value, "a number"))
     raise ValueError(f"{_kind(value)} instead of a number")
 
 
@@ -195,6 +230,14 @@ def to_bool(value: object) -> bool:
     if isinstance(value, str) and value.lower() in _TRUE | _FALSE:
         return value.lower() in _TRUE
     raise ValueError(f"{_kind(value)} instead of true or false")
+
+
+def _from_object(value: dict[str, Any], wanted: str) -> Decimal:
+    """Give the one object that is a number: Oracle's NUMBER without a scale, as Debezium writes it."""
+    try:
+        return variable_decimal(value)
+    except ValueError:
+        raise ValueError(f"an object instead of {wanted}") from None
 
 
 def _bounded(value: Decimal) -> Decimal:

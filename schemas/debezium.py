@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from schemas.change import Op, Value
+from schemas.ingested import ingested_position
 
 UNAVAILABLE = "__debezium_unavailable_value"
 """Stands for a large value that the change did not touch (TOAST, LOB): the column is missing, not null."""
@@ -23,6 +24,9 @@ _DECIMAL = "org.apache.kafka.connect.data.Decimal"
 MOST_POSITION = (1 << 63) - 1
 _ROW_BITS, _POS_BITS = 10, 33  # MySQL: rows of one event; binlog files are 1 GB, 8 GB leaves room
 _SEQ_BITS = 16
+_BLOCK_BITS, _SLOT_BITS = 27, 12  # SQL Server: blocks of 512 bytes, 64 GB of one log file; 60 KB of records in a block
+_SQL_SERVER = [8, 8, 4]
+_HEX = re.compile("[0-9A-Fa-f]{1,16}(?::[0-9A-Fa-f]{1,16}){0,7}", re.ASCII)
 _SCN = re.compile("[0-9]{1,14}", re.ASCII)
 
 
@@ -37,6 +41,10 @@ class Source(msgspec.Struct, gc=False):
     file: Any = None
     pos: Any = None
     row: Any = None
+    commit_lsn: Any = None
+    change_lsn: Any = None
+    src_ts: Any = None
+    """Only of rows that no capture wrote (`schemas.ingested`)."""
 
 
 class Envelope(msgspec.Struct, gc=False):
@@ -56,8 +64,10 @@ class Envelope(msgspec.Struct, gc=False):
 def position_of(source: Source | None, offset: int, op: Op) -> int:
     """Give where in its source a change stands, as a number that grows with time for the same row.
 
-    PostgreSQL's LSN; Oracle's commit SCN and sequence; MySQL's file, position and row. If the source says
-    nothing: 0 for a snapshot row (so that it never overwrites a change), else the record's offset.
+    PostgreSQL's LSN; Oracle's commit SCN and sequence; MySQL's file, position and row; the LSN of the change for
+    SQL Server and Db2. If the source says
+    nothing: 0 for a snapshot row (so that it never overwrites a change), else the record's offset. Below zero for
+    a row that no capture wrote.
     """
     if source is not None:
         scn = source.commit_scn
@@ -67,9 +77,13 @@ def position_of(source: Source | None, offset: int, op: Op) -> int:
         if number is None and (scn is not None or source.scn is not None):
             number = _oracle(source)
         if number is None and source.file is not None:
-            number = _mysql(source)
+            number = mysql_position(source.file, source.pos, source.row)
+        if number is None and (source.change_lsn is not None or source.commit_lsn is not None):
+            number = _hex_lsn(source.change_lsn if source.change_lsn is not None else source.commit_lsn)
         if number is not None and number <= MOST_POSITION:
             return number
+        if type(source.src_ts) is int:
+            return ingested_position(source.src_ts)
     return 0 if op == "r" else offset
 
 
@@ -82,14 +96,32 @@ def _oracle(source: Source) -> int | None:
     return scn << _SEQ_BITS | min(_number(source.txSeq) or 0, (1 << _SEQ_BITS) - 1)
 
 
-def _mysql(source: Source) -> int | None:
-    if not isinstance(source.file, str) or (position := _number(source.pos)) is None:
+def mysql_position(file: object, pos: object, row: object = None) -> int | None:
+    """Give a place in MySQL's binary log as one number; None if it is none."""
+    if not isinstance(file, str) or (position := _number(pos)) is None:
         return None
-    serial = re.search(r"\.([0-9]{1,9})$", source.file)
+    serial = re.search(r"\.([0-9]{1,9})$", file)
     if serial is None:
         return None
-    row = min(_number(source.row) or 0, (1 << _ROW_BITS) - 1)
-    return (int(serial[1]) << _POS_BITS | min(position, (1 << _POS_BITS) - 1)) << _ROW_BITS | row
+    index = min(_number(row) or 0, (1 << _ROW_BITS) - 1)
+    return (int(serial[1]) << _POS_BITS | min(position, (1 << _POS_BITS) - 1)) << _ROW_BITS | index
+
+
+def _hex_lsn(value: object) -> int | None:
+    """Give an LSN of SQL Server (`00000027:00000ac0:0002`: log file, block, slot) or of Db2 (hex) as one number.
+
+    The LSN of the change and not of the commit: a row is locked until its transaction commits, so both order the
+    changes of one row alike, and that of the change also orders those inside one transaction.
+    """
+    if not isinstance(value, str) or not _HEX.fullmatch(value):
+        return None
+    parts = value.split(":")
+    if [len(part) for part in parts] != _SQL_SERVER:
+        return int(value.replace(":", ""), 16)
+    file, block, slot = (int(part, 16) for part in parts)
+    return file << _BLOCK_BITS + _SLOT_BITS | min(block, (1 << _BLOCK_BITS) - 1) << _SLOT_BITS | min(
+        slot, (1 << _SLOT_BITS) - 1
+    )
 
 
 def _number(value: object) -> int | None:
@@ -128,14 +160,15 @@ def column_types(schema: bytes, *, is_key: bool) -> dict[str, FieldType]:
     top = _decode_schema(schema)
     rows = [top] if is_key else [part for part in top.fields or () if part.field in ("before", "after")]
     return {
-        part.field.lower(): FieldType(part.name, _scale(part.parameters))
+        part.field.lower(): FieldType(part.name, scale_of(part.parameters))
         for row in rows
         for part in row.fields or ()
         if part.field is not None
     }
 
 
-def _scale(parameters: dict[str, Any] | None) -> int | None:
+def scale_of(parameters: dict[str, Any] | None) -> int | None:
+    """Give the decimal places that a schema's parameters tell."""
     text = str((parameters or {}).get("scale", ""))
     return int(text) if re.fullmatch(r"-?[0-9]{1,3}", text, re.ASCII) else None
 
@@ -146,24 +179,29 @@ def unwrapped(kind: FieldType, convert: Callable[[object], Value]) -> Callable[[
     The converter raises `ValueError` for bytes that are no decimal.
     """
     if kind.name == _DECIMAL and kind.scale is not None:
-        scale = kind.scale
-        return lambda value: convert(_unscaled(value, scale) if isinstance(value, str) else value)
+        return from_bytes(kind.scale, convert)
     if kind.name == _VARIABLE_SCALE:
-        return lambda value: convert(_variable(value) if isinstance(value, dict) else value)
+        return lambda value: convert(variable_decimal(value) if isinstance(value, dict) else value)
     return convert
 
 
-def _unscaled(text: str, scale: int) -> Decimal:
-    """Give base64 of a big-endian two's complement number, with `scale` decimal places."""
-    data = base64.b64decode(text, validate=True)
+def from_bytes(scale: int, convert: Callable[[object], Value]) -> Callable[[object], Value]:
+    """Put the decoding of a binary decimal (base64 in JSON) with `scale` places before a conversion."""
+    return lambda value: convert(_unscaled(value, scale) if isinstance(value, str | bytes) else value)
+
+
+def _unscaled(text: str | bytes, scale: int) -> Decimal:
+    """Give a big-endian two's complement number (text: base64 of it), with `scale` decimal places."""
+    data = base64.b64decode(text, validate=True) if isinstance(text, str) else text
     if not 0 < len(data) <= 160:  # noqa: PLR2004 - 10**385; Oracle and PostgreSQL columns hold less
         raise ValueError("not the bytes of a decimal")
     number = int.from_bytes(data, "big", signed=True)
     return Decimal((int(number < 0), tuple(map(int, str(abs(number)))), -scale))
 
 
-def _variable(value: dict[str, Any]) -> Decimal:
+def variable_decimal(value: dict[str, Any]) -> Decimal:
+    """Give a decimal that carries its scale. Raises `ValueError` for any other object."""
     text, scale = value.get("value"), value.get("scale")
-    if not isinstance(text, str) or type(scale) is not int or not -400 <= scale <= 400:  # noqa: PLR2004
+    if not isinstance(text, str | bytes) or type(scale) is not int or not -400 <= scale <= 400:  # noqa: PLR2004
         raise ValueError("not a decimal with its scale")
     return _unscaled(text, scale)

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from schemas.change import Value
+from schemas.codes import CodeList
 
 ColumnType = Literal["text", "int", "decimal", "bool", "timestamp", "date"]
 """`timestamp` and `date` become epoch milliseconds; a date is the end of that local day."""
@@ -21,7 +22,21 @@ its column (what Debezium's `message.key.columns` makes) or as its bare text."""
 Dialect = Literal[
     "debezium-json", "debezium-avro", "ogg-json", "ogg-json-row", "ogg-delimited", "canal-json", "maxwell-json"
 ]
-"""Contract, section 8. Decoded so far: `debezium-json`; `schemas.decode.SUPPORTED_DIALECTS` says which."""
+"""How the records of a topic are written: contract, section 8."""
+
+TEXT_DIALECTS: frozenset[Dialect] = frozenset(
+    {"ogg-json", "ogg-json-row", "ogg-delimited", "canal-json", "maxwell-json"}
+)
+"""Dialects that write times as text of the source's own manner, and often numbers as text."""
+
+DecimalForm = Literal["plain", "base64"]
+"""How numbers with a fraction stand in JSON without a schema: as numbers or their digits, or as Connect's bytes
+(Debezium's `decimal.handling.mode=precise`), whose places only the column's `scale` tells."""
+
+OperationKind = Literal["insert", "update", "delete", "truncate"]
+
+DELIMITED_HEAD = ("op_type", "table", "op_ts", "current_ts", "pos")
+"""What stands before the columns of GoldenGate's delimited text, by default."""
 
 
 TIME_TYPES: frozenset[ColumnType] = frozenset({"timestamp", "date"})
@@ -39,6 +54,37 @@ class Column(msgspec.Struct, frozen=True):
     name: str
     """The canonical field name."""
     type: ColumnType
+    scale: int = 0
+    """Decimal places of bytes; read only where `Format.decimal` is `base64`."""
+    codes: CodeList | None = None
+    """The list by which its values become standard codes."""
+    codes_by: str = ""
+    """Time column (lower case) that says which meaning of a code holds; "": the present one."""
+    is_kept: bool = True
+    """False: declared for imports, and not decoded."""
+
+
+class Format(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source's set-up changes about the way its dialect is written. The defaults are the producers' own."""
+
+    decimal: DecimalForm = "plain"
+    unavailable: str = "__debezium_unavailable_value"
+    """Text that stands for a large value which the change did not touch: the column is missing, not null."""
+    lob_columns: frozenset[str] = frozenset()
+    """Columns (lower case) whose null says nothing: Oracle with `lob.enabled=false` writes null for every LOB."""
+    meta: dict[str, str] = {}
+    """GoldenGate's meta columns: our name (`op_type`, `op_ts`, `pos`, ...) to the name in its template."""
+    operations: dict[str, OperationKind] = {}
+    """GoldenGate: further words in `op_type`, and what they mean."""
+    trail_epoch: int = 0
+    """GoldenGate without CSN: raise by one when the trail is made anew, for its positions then begin anew."""
+    delimiter: str = "\x01"
+    null_marker: str = "NULL"
+    missing_marker: str = ""
+    head: tuple[str, ...] = DELIMITED_HEAD
+    """Delimited text: the meta columns before the row, in order."""
+    columns: tuple[str, ...] = ()
+    """Delimited text: all columns of the row, in order, lower case; one that is not read has a place too."""
 
 
 class TableMapping(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,9 +99,12 @@ class TableMapping(msgspec.Struct, frozen=True, kw_only=True):
     key: tuple[str, ...]
     """Primary key: source column names, in order."""
     instance: str | None = None
-    """Source column that carries the process instance key; None: pure reference data."""
+    """Source column that carries the process instance key; None: its rows belong to no instance that is tracked."""
+    is_instance_optional: bool = False
+    """A row whose instance is null belongs to none; else it is refused."""
     is_reference: bool = False
-    """Every worker reads it, besides or instead of the partition that owns the instance."""
+    """Every worker reads it, besides or instead of the partition that owns the instance. Neither this nor an
+    instance: its rows are decoded and counted, and held by nobody."""
     message_key: MessageKey = "row"
     """Topics keyed by the instance are joined as they stand, without re-keying."""
     key_form: bytes = b"%b"
@@ -72,3 +121,4 @@ class TableMapping(msgspec.Struct, frozen=True, kw_only=True):
     """IANA zone of columns that carry none."""
     op_ts_timezone: str = "UTC"
     """Zone of the record's own time stamp in dialects that write it without one (OGG)."""
+    format: Format = Format()

@@ -13,9 +13,10 @@ import msgspec
 
 from schemas.change import Change, Op
 from schemas.columns import Convert, to_text
-from schemas.debezium import MOST_POSITION, UNAVAILABLE, Source, position_of
+from schemas.debezium import MOST_POSITION, Source, position_of
 from schemas.mapping import ColumnType, TableMapping
 from schemas.record import Raw
+from schemas.table import dated_codes
 
 _Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 _SHAPES: dict[ColumnType, Any] = {
@@ -50,16 +51,22 @@ class WholeRow:
         `converts`: per column (lower case; also key columns that are not mapped) what makes its value.
         Raises ValueError if such images cannot be read here.
         """
+        if dated_codes(mapping):
+            raise ValueError("the meaning of a code depends on the row's time")
         spelt = {name.lower(): name for name in image if name.lower() in converts}
         columns = mapping.columns
         self._mapping, self._max_bytes, self._max_depth = mapping, max_bytes, max_depth
-        self._prefix = prefix
+        self._prefix, self._unavailable = prefix, mapping.format.unavailable
+        if not mapping.format.lob_columns.isdisjoint(spelt):
+            raise ValueError("null says nothing in some column")
         self._size = len(spelt)
         self._texts = tuple(n for c, n in spelt.items() if c not in columns or columns[c].type == "text")
         self._converts = tuple(
-            (name, to_text if type(image[name]) is int and name in self._texts else converts[column])
+            (name, to_text if _is_number_text(mapping, column, image[name]) else converts[column])
             for column, name in spelt.items()
-            if (name in self._texts and type(image[name]) is int) or _type_of(mapping, column) not in _DIRECT
+            if (name in self._texts and type(image[name]) is int)
+            or _type_of(mapping, column) not in _DIRECT
+            or _has_codes(mapping, column)
         )
         self._renames = tuple(
             (name, columns[column].name) for column, name in spelt.items()
@@ -121,6 +128,7 @@ class WholeRow:
         entity, decode, size, converts = self._mapping.entity, self._decode, self._size, self._converts
         renames, extra, constants, key, by = self._renames, self._extra, self._constants, self._key, self._instance
         max_bytes, max_depth, prefix, absent = self._max_bytes, self._max_depth, self._prefix, self._absent
+        unavailable = self._unavailable
         changes: list[Change] = []
         add, instance, is_dressed = changes.append, "", bool(extra or constants)
         for record in records:
@@ -143,7 +151,7 @@ class WholeRow:
                 row, op, source = envelope.after, envelope.op, envelope.source
                 if row is None or len(row) != size or op == "d" or envelope.payload is not None:
                     raise Odd
-                if UNAVAILABLE in row.values() or (absent and not absent.isdisjoint(row)):
+                if unavailable in row.values() or (absent and not absent.isdisjoint(row)):
                     raise Odd
                 for name, convert in converts:
                     known = row[name]
@@ -175,6 +183,15 @@ class WholeRow:
                 position = position_of(source, offset, op)
             add(Change(entity, instance, row_key, op, position, high, topic, partition, offset, row))
         return changes, high
+
+
+def _has_codes(mapping: TableMapping, column: str) -> bool:
+    return column in mapping.columns and mapping.columns[column].codes is not None
+
+
+def _is_number_text(mapping: TableMapping, column: str, value: object) -> bool:
+    """Tell a plain text column whose values come as numbers."""
+    return type(value) is int and _type_of(mapping, column) == "text" and not _has_codes(mapping, column)
 
 
 def _type_of(mapping: TableMapping, column: str) -> ColumnType:

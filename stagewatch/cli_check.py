@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stagewatch.cli import command, settings_from, settings_option
+from stagewatch.connector_setup import version_of, yaml_files
 
 if TYPE_CHECKING:
     from connectors import SourceCatalog
@@ -23,15 +24,20 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @settings_option
 def check(*, paths: tuple[Path, ...], config: Path | None) -> int:
-    """Lint processes, rules, limits, calendars, templates, indicators and sources.
+    """Lint processes, rules, limits, calendars, templates, indicators, sources and connectors.
 
     PATHs are files or folders; without any, those that are configured (by default those shipped). Every fault
-    is a line `file:line:col: message` on stdout; exit 1 if there is one.
+    is a line `file:line:col: message` on stdout; exit 1 if there is one. What a connector would run with, and
+    somebody would be sorry for, is a warning of the same form on stderr.
     """
     from stagewatch.output import Output
 
     output = Output()
-    faults = faults_of(paths, settings_from(config, output))
+    settings = settings_from(config, output)
+    faults, warnings = _connector_findings(_chosen(paths, settings.connectors), settings)
+    for warning in warnings:
+        output.warn(str(warning))
+    faults = [*faults_of(paths, settings), *faults]
     for fault in faults:
         output.line(str(fault))
     if faults:
@@ -42,19 +48,57 @@ def check(*, paths: tuple[Path, ...], config: Path | None) -> int:
 
 
 def faults_of(paths: Sequence[Path], settings: Settings) -> list[Fault]:
-    """Give the faults of all files below the paths (of what is configured, if there are none), sorted by place.
+    """Give the faults of definitions and sources below the paths (by default of what is configured), by place.
 
     The paths are read after what is configured, so that a rule file alone is checked with the processes it
     names; of the files that are not below the paths, only faults that these cause are given.
     """
-    base = [file for path in (*settings.definitions, *settings.sources) for file in _yaml_files(path)]
-    own = [file for path in paths for file in _yaml_files(path)]
+    base = [file for path in (*settings.definitions, *settings.sources) for file in yaml_files(path)]
+    own = [file for path in paths for file in yaml_files(path) if not _is_connector(file)]
     found = _faults(base, [])
-    if own:
+    if paths:
         names, old = {str(file) for file in own}, {str(fault) for fault in found}
         found = [fault for fault in _faults(base, own) if fault.file in names or str(fault) not in old]
     by_text = {str(fault): fault for fault in found}
     return sorted(by_text.values(), key=lambda fault: (fault.file, fault.line, fault.column, fault.message))
+
+
+def _chosen(paths: Sequence[Path], configured: Sequence[Path]) -> list[Path]:
+    """Give the files of connectors and handlers that are meant: those below the paths, else the configured."""
+    return [file for path in paths or configured for file in yaml_files(path) if _is_connector(file)]
+
+
+def _connector_findings(files: Sequence[Path], settings: Settings) -> tuple[list[Fault], list[Fault]]:
+    """Give the faults and the warnings of connector and handler files; nothing while the sources have faults."""
+    if not files:
+        return [], []
+    from connectors import load_sources
+    from connectors.connect import load_connectors, warnings_of
+    from connectors.ogg import load_handler
+    from schemas import DefinitionError
+
+    try:
+        catalog = load_sources(settings.sources, settings.dialect_overrides)
+    except DefinitionError:  # said already, with the sources
+        return [], []
+    handlers = [file for file in files if version_of(file) == "ogg/v1"]
+    faults: list[Fault] = []
+    warnings: list[Fault] = []
+    try:
+        wanted = load_connectors([file for file in files if file not in handlers], catalog)
+        warnings += warnings_of(wanted, catalog)
+    except DefinitionError as error:
+        faults += error.faults
+    for file in handlers:
+        try:
+            warnings += load_handler(file, catalog)[1]
+        except DefinitionError as error:
+            faults += error.faults
+    return faults, warnings
+
+
+def _is_connector(file: Path) -> bool:
+    return str(version_of(file)).startswith(("connector/", "ogg/"))
 
 
 def _faults(base: Sequence[Path], own: Sequence[Path]) -> list[Fault]:
@@ -81,30 +125,20 @@ def _faults(base: Sequence[Path], own: Sequence[Path]) -> list[Fault]:
 
 def _unknown_entities(catalogs: Sequence[SourceCatalog], loaded: DefinitionSet) -> Iterator[Fault]:
     """Give the tables whose rows nobody reads: most likely their entity is misspelt."""
+    from connectors import held, shipped_entities
     from rules import known_entities, nearest_first
 
     if loaded.broken & {"process/v1", "rules/v1"}:
         return
-    known = known_entities(file.model for file in loaded.files)
+    known = known_entities(file.model for file in loaded.files) | shipped_entities()
     for file in (file for catalog in catalogs for file in catalog.files):
         for name, table in file.model.tables.items():
-            if table.entity not in known:
+            if table.entity not in known and held(table) != "checked":
                 message = f"no definition knows an entity '{table.entity}'; known are "
                 yield file.places.fault(("tables", name, "entity"), message + nearest_first(table.entity, known))
 
 
-def _yaml_files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.suffix in {".yaml", ".yml"} and file.is_file())
-    return [path]
-
-
 def _is_source(file: Path) -> bool:
     """Tell a source's file from a definition's: by its version, or where that cannot be read, by its folder."""
-    from schemas import DefinitionError, load_yaml
-
-    try:
-        data, _ = load_yaml(file.read_bytes(), str(file))
-    except (DefinitionError, OSError):
-        return file.parent.name == "sources"
-    return isinstance(data, dict) and str(data.get("version")).startswith("source/")
+    version = version_of(file)
+    return file.parent.name == "sources" if version is None else version.startswith(("source/", "codes/"))

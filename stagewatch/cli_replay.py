@@ -55,11 +55,17 @@ def replay(*, events: Path, config: Path | None, until: str | None, folder: Path
 
 def load_everything(settings: Settings) -> tuple[Any, Any]:
     """Give the definitions and the sources that the settings name."""
-    from connectors import load_sources
+    from connectors import SchemaRegistry, load_sources
     from rules import Choice, UnknownChoice, load_definitions
     from stagewatch.settings import SettingError
 
-    choice = Choice(limits=settings.limits, calendar=settings.calendar, orphan_after=settings.orphan_after)
+    sources = load_sources(list(settings.sources), settings.dialect_overrides, settings.precedence)
+    choice = Choice(
+        limits=settings.limits,
+        calendar=settings.calendar,
+        orphan_after=settings.orphan_after,
+        known_codes=sources.known_codes(),
+    )
     try:
         definitions = load_definitions(settings.definitions, choice)
     except UnknownChoice as error:
@@ -70,7 +76,11 @@ def load_everything(settings: Settings) -> tuple[Any, Any]:
                 for key, fault in error.by_setting.items()
             ]
         ) from None
-    return definitions, load_sources(list(settings.sources), settings.dialect_overrides)
+    if settings.schema_registry_url is not None:
+        sources.schema_of = SchemaRegistry(settings.schema_registry_url).schema_of
+    elif avro := [mapping.topic for mapping in sources.mappings if mapping.dialect == "debezium-avro"]:
+        raise SettingError([f"setting `schema_registry_url`: unset, but {avro[0]} is debezium-avro"])
+    return definitions, sources
 
 
 def _feed(run: Replay, events: Path, output: Output) -> None:

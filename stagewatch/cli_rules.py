@@ -21,7 +21,11 @@ TestRow = tuple[str, int, str, bool, str]
 rules = Group(
     name="rules",
     help="Test and draw the definitions.",
-    members={"test": "stagewatch.cli_rules:test", "draw": "stagewatch.cli_rules:draw"},
+    members={
+        "test": "stagewatch.cli_rules:test",
+        "draw": "stagewatch.cli_rules:draw",
+        "backtest": "stagewatch.cli_backtest:backtest",
+    },
 )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stagewatch.cli import Failed, Group, command, output_option, settings_from, settings_option, unknown
+from stagewatch.cli_events import events_option
 
 if TYPE_CHECKING:
     from schemas import AlertEvent
@@ -20,9 +21,15 @@ if TYPE_CHECKING:
     from stagewatch.output import Output, Value
 
 instances = Group(
-    name="instances", help="Look at process instances.", members={"get": "stagewatch.cli_store:get_instance"}
+    name="instances",
+    help="Look at process instances.",
+    members={"get": "stagewatch.cli_store:get_instance", "history": "stagewatch.cli_travel:history"},
 )
-alerts = Group(name="alerts", help="Look at alerts.", members={"list": "stagewatch.cli_store:list_alerts"})
+alerts = Group(
+    name="alerts",
+    help="Look at alerts.",
+    members={"list": "stagewatch.cli_store:list_alerts", "explain": "stagewatch.cli_explain:explain"},
+)
 notifications = Group(
     name="notifications",
     help="Look at what became of notifications.",
@@ -35,7 +42,7 @@ limit_option = click.option(
 
 
 @contextmanager
-def _opened(config: Path | None, output: Output) -> Iterator[Store]:
+def opened_store(config: Path | None, output: Output) -> Iterator[Store]:
     """Open the store that the settings name, which a worker must have made."""
     from sinks.store import Store
 
@@ -53,14 +60,27 @@ def _opened(config: Path | None, output: Output) -> Iterator[Store]:
 @command(name="get", short_help="Show the state of one instance.")
 @click.argument("key")
 @click.option("--process", help="If several processes have an instance of this key.")
+@click.option("--at", metavar="TIME", help="As of TIME (ISO 8601, or `now`), judged again from what was captured.")
+@events_option
 @settings_option
 @output_option
-def get_instance(*, key: str, process: str | None, config: Path | None, form: str) -> None:
-    """Show the state of the instance KEY (an app_no, or an nl_no)."""
+def get_instance(  # noqa: PLR0913 - click hands over every option
+    *, key: str, process: str | None, at: str | None, events: tuple[Path, ...], config: Path | None, form: str
+) -> None:
+    """Show the state of the instance KEY (an app_no, or an nl_no).
+
+    With --at or --events it is reckoned anew from the captured topics, or from files; else it is what the workers
+    keep in the store.
+    """
     from stagewatch.output import Output
 
     output = Output(is_json=form == "json")
-    with _opened(config, output) as store:
+    if at is not None or events:
+        from stagewatch.cli_travel import state_at
+
+        output.record(state_at(settings_from(config, output), events, key, at, output))
+        return
+    with opened_store(config, output) as store:
         row = store.instance(key, process)
     if row is None:
         raise Failed(f"no instance '{key}'" + (f" of process '{process}'" if process else ""))
@@ -84,7 +104,7 @@ def list_alerts(  # noqa: PLR0913 - click hands over every option
     from stagewatch.output import Output
 
     output = Output(is_json=form == "json")
-    with _opened(config, output) as store:
+    with opened_store(config, output) as store:
         found = store.alerts(
             rule=rule, org_no=org_no, state=state, severity=severity, instance=instance, limit=limit
         )  # fmt: skip
@@ -94,7 +114,7 @@ def list_alerts(  # noqa: PLR0913 - click hands over every option
         for row in found:
             output.record({"state": row.state, **alert_document(row.event)})
         return
-    columns = ["raised", "rule", "severity", "state", "instance", "stage", "due", "org", "text"]
+    columns = ["raised", "rule", "severity", "state", "instance", "stage", "due", "org", "text", "id"]
     output.table(columns, (_alert_line(row.state, row.event) for row in found))
 
 
@@ -122,7 +142,7 @@ def _alert_line(state: str, event: AlertEvent) -> list[Value]:
     due = iso(event.due_at) if event.due_at is not None else None
     return [
         iso(event.raised_at), event.rule, event.severity, state, event.instance, event.stage, due, event.org_no,
-        event.text,
+        event.text, event.alert_id,
     ]  # fmt: skip
 
 
@@ -142,7 +162,7 @@ def list_notifications(  # noqa: PLR0913 - click hands over every option
     from stagewatch.output import Output
 
     output = Output(is_json=form == "json")
-    with _opened(config, output) as store:
+    with opened_store(config, output) as store:
         found = store.notifications(state=state, channel=channel, alert_id=alert_id, instance=instance, limit=limit)
     if output.is_json:
         for row in found:

@@ -6,7 +6,7 @@ Two runs over the same input write byte-identical files (contract, section 6).
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -59,6 +59,7 @@ class Replay:
     def __init__(self, definitions: Definitions, sources: SourceCatalog, *, mail_domain: str) -> None:
         entities = frozenset(m.entity for m in sources.mappings if m.is_reference)
         self._reference = Reference(entities)
+        self._tracked = sources.entities(reference=False)
         self._definitions = definitions
         self._sources = sources
         self._engine = Engine(definitions, self._reference, mail_domain=mail_domain)
@@ -88,37 +89,39 @@ class Replay:
         records.sort(key=lambda r: (r.topic, r.partition, r.offset))
         changes = []
         for record in records:
-            change = self._decode(record)
-            if change is None:
-                continue
-            if change.entity in self._reference.entities:
-                self._reference.add(change)
-            if change.instance or change.entity not in self._reference.entities:
-                changes.append(change)
+            for change in self._decode(record):
+                if change.entity in self._reference.entities:
+                    self._reference.add(change)
+                if change.instance:
+                    changes.append(change)
+                elif change.left:  # it belongs to none any more
+                    changes.append(change.leaving())
+                elif change.op == "d" and change.entity in self._tracked:
+                    changes.append(change)
         step = Step()
         self._engine.arrive(self._partition, records[0].timestamp, step)
         self._engine.apply(self._partition, changes, step)
         self._take(step)
 
-    def _decode(self, record: Recorded) -> Change | None:
+    def _decode(self, record: Recorded) -> Sequence[Change]:
         self.outcome.records += 1
         if record.topic not in self._decoders:
             mapping = self._sources.mapping_for(record.topic)
-            self._decoders[record.topic] = Decoder(mapping) if mapping else None
+            self._decoders[record.topic] = Decoder(mapping, schema_of=self._sources.schema_of) if mapping else None
         decoder = self._decoders[record.topic]
         if decoder is None:
             self.outcome.unmapped += 1
-            return None
+            return ()
         try:
-            change = decoder.decode(
+            changes = decoder.decode_all(
                 key=record.key, value=record.value, headers=record.headers, timestamp=record.timestamp,
                 topic=record.topic, partition=record.partition, offset=record.offset,
             )  # fmt: skip
         except BadInput as error:
             self.refuse(error, record)
-            return None
-        self.outcome.changes += change is not None
-        return change
+            return ()
+        self.outcome.changes += len(changes)
+        return changes
 
     def refuse(self, error: BadInput, record: Recorded) -> None:
         """Keep a record that cannot be understood as a dead letter."""

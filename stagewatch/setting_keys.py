@@ -6,7 +6,7 @@ A model only. Where values come from and how they are shown is in `stagewatch.se
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -16,13 +16,12 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationInfo,
-    model_validator,
 )
 
 import connectors
 import rules
-from rules import DurationField, Zone
-from schemas import Dialect, TimestampUnit
+from connectors import DialectModel, Reference
+from rules import DurationField
 
 EMBEDDED = "embedded"
 DAY_S = 86_400
@@ -77,21 +76,6 @@ def shipped(room: str | None) -> tuple[Path, ...]:
     return (Path(room or "").parent,)
 
 
-class DialectChoice(_Model):
-    """What overrules a source's declaration for the topics of one pattern."""
-
-    dialect: Dialect | None = Field(None, description="How the records are written.")
-    op_ts_timezone: Zone | None = Field(None, description="Zone of the record's own time stamp, where it has none.")
-    column_timezone: Zone | None = Field(None, description="Zone of columns that carry none.")
-    timestamp_unit: TimestampUnit | None = Field(None, description="Unit of numeric timestamps without a schema.")
-
-    @model_validator(mode="after")
-    def _check_content(self) -> Self:
-        if not self.model_dump(exclude_none=True):
-            raise ValueError("says nothing; give at least `dialect`")
-        return self
-
-
 class MuteChoice(_Model):
     """Silences notices until a time; without rule and unit, all of them."""
 
@@ -139,8 +123,27 @@ class Keys(_Model):
         tuple(folder / "sources" for folder in shipped(connectors.__file__)),
         description="Folders of source mappings (which table and column feeds what); they replace those shipped.",
     )
-    dialects: dict[str, DialectChoice] = Field(
+    connectors: Annotated[tuple[Folder, ...], BeforeValidator(_several)] = Field(
+        (),
+        description="Folders of connector files (`stagewatch connectors`): what runs in Kafka Connect. []: nothing.",
+    )
+    connect_url: Annotated[str, _one_of_schemes("http", "https")] | None = Field(
+        None,
+        description="REST interface of Kafka Connect, http[s]://[user:password@]host:port. Unset: the `connectors` "
+        "commands have nobody to ask.",
+    )
+    dialects: dict[str, DialectModel] = Field(
         {}, description="By topic pattern, e.g. `cdc.mkt.*`: overrules the sources' dialects and zones. {}: nothing."
+    )
+    schema_registry_url: Annotated[str, _one_of_schemes("http", "https")] | None = Field(
+        None,
+        description="Registry of Avro schemas, http[s]://[user:password@]host:port[/path]; Confluent's REST interface. "
+        "Unset: no topic may be debezium-avro.",
+    )
+    precedence: dict[str, tuple[str, ...]] = Field(
+        {},
+        description="Which source is believed where several tell the same, by entity or field, e.g. "
+        "`visit: [mkt, lean]`, `negative_item.published_at: [mkt, lean]`. {}: the shipped order.",
     )
     # -- what is judged
     limits: str = Field(
@@ -224,6 +227,28 @@ class Keys(_Model):
     mute: tuple[MuteChoice, ...] = Field(
         (), description="What is recorded but not sent: entries with `until`, and `rule` or `org_no`. []: nothing."
     )
+    # -- what others bring in
+    push_host: str = Field("127.0.0.1", min_length=1, description="Address that `ingest serve` listens on.")
+    push_port: int = Field(8190, ge=0, le=65_535, description="Port of `ingest serve`. 0: any free one, printed.")
+    push_tokens: dict[str, Reference] = Field(
+        {},
+        description="By source, where its token is: env:NAME or file:PATH. A source without one cannot push. {}: none.",
+    )
+    push_max_bytes: int = Field(
+        1_000_000,
+        ge=1_000,
+        json_schema_extra=_unit("bytes"),
+        description="Largest request that `ingest serve` takes; some thousand rows.",
+    )
+    push_rows_per_s: float = Field(
+        1_000,
+        ge=0,
+        json_schema_extra=_unit("rows/s"),
+        description="What one source may push in the long run; ten seconds' worth may come at once. 0: no limit.",
+    )
+    pulls: Folder | None = Field(
+        None, description="Folder of pull definitions (`version: pull/v1`) for `ingest pull`. Unset: name it there."
+    )
     # -- what can be seen
     metrics_port: int = Field(0, ge=0, le=65_535, description="Port of /metrics. 0: any free one, printed at start.")
     log_format: Literal["auto", "text", "json"] = Field(
@@ -237,6 +262,6 @@ class Keys(_Model):
         return None if self.broker == EMBEDDED else self.broker.removeprefix("kafka://").rstrip("/")
 
     @property
-    def dialect_overrides(self) -> dict[str, dict[str, str]]:
+    def dialect_overrides(self) -> dict[str, dict[str, Any]]:
         """Give `dialects` as plain data: topic pattern to what is said for it."""
         return {pattern: choice.model_dump(exclude_none=True) for pattern, choice in self.dialects.items()}

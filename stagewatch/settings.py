@@ -23,7 +23,7 @@ SHOWN_PARAMETERS = frozenset({"from", "starttls", "sslmode", "timeout", "connect
 """Parameters of URLs that hold no secret; the value of any other is masked."""
 
 _LISTS = frozenset({"definitions", "sources"})
-_YAML_VALUES = frozenset({"dialects", "mute"})
+_YAML_VALUES = frozenset({"dialects", "mute", "precedence", "push_tokens"})
 
 
 class SettingError(StagewatchError):

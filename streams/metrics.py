@@ -77,6 +77,14 @@ class Metrics:
         self._lag = Gauge(
             "stagewatch_source_lag_records", "Captured records not yet read.", ["topic"], registry=registry
         )
+        self._last_event = Gauge(
+            "stagewatch_source_last_event_timestamp_seconds", "When the newest captured record arrived.", ["topic"],
+            registry=registry,
+        )  # fmt: skip
+        self._unknown_codes = Counter(
+            "stagewatch_unknown_codes_total", "Codes that their column's list does not have.", ["topic", "column"],
+            registry=registry,
+        )  # fmt: skip
         self._transactions = Counter(
             "stagewatch_transactions_total", "Transactions committed.", ["agent"], registry=registry
         )
@@ -126,6 +134,15 @@ class Metrics:
         self._events.labels(topic).inc(count)
         for entity, number in entities.items():
             self._changes.labels(entity).inc(number)
+
+    def on_last_event(self, topic: str, at: int) -> None:
+        """The newest record of a topic that was read arrived at `at` (epoch ms)."""
+        self._last_event.labels(topic).set(at / 1000)
+
+    def on_unknown_codes(self, topic: str, counts: dict[str, int]) -> None:
+        """Take over how many codes no list has, by column; the counts begin anew."""
+        for column in list(counts):
+            self._unknown_codes.labels(topic, column).inc(counts.pop(column))
 
     def on_dead_letter(self, reason: str) -> None:
         """A record was refused."""

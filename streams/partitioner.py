@@ -58,8 +58,10 @@ def spread(change: Change, partitioner: Partitioner) -> list[tuple[int, Change]]
     """Give which partitions have to know a change, and what of it.
 
     The message key brings a record to the partition of its instance. It does not where it is null, nor the
-    instance that a row left, nor a delete that names none.
+    instance that a row left, nor a delete that names none. A row that belongs to no instance (any more) is nobody's.
     """
+    if not change.instance and change.op != "d":
+        return [(partitioner.of(change.left)[1], change.leaving())] if change.left else []
     if not change.instance:
         return [(number, change) for number in range(partitioner.count)]
     target = partitioner.of(change.instance)[1]

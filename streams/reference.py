@@ -36,6 +36,10 @@ class ReferenceReader:
         behind = [self._high.get(tp, -1) for tp, end in ends.items() if self._read.get(tp, 0) < end]
         return min(behind) if behind else None
 
+    def note_read(self, source: SourcePartition, position: int, high: int) -> None:
+        """Another reader's topic that judgements rest on: how far it was read, and its newest record's time."""
+        self._read[source], self._high[source] = position, high
+
     async def start(self, sources: Iterable[SourcePartition], settings: Mapping[str, Any]) -> None:
         """Read everything there is now."""
         tps = [TopicPartition(*source) for source in sources]
@@ -79,13 +83,13 @@ class ReferenceReader:
         for record in records:
             high = max(high, record.timestamp)
             try:
-                change = decoder.decode(
+                changes = decoder.decode_all(
                     key=record.key, value=record.value, headers=record.headers, timestamp=high,
                     topic=source.topic, partition=source.partition, offset=record.offset,
                 )  # fmt: skip
             except BadInput:
                 continue
-            if change is not None:
+            for change in changes:
                 self._reference.add(change)
                 self.count += 1
         self._high[source] = high

@@ -152,7 +152,11 @@ class Rekeying:
         self._moved.add(source)
         self._count += len(records)
         agent.skew.note(source, next_offset, high)
-        agent.metrics.on_events(topic, len(records), Counter({agent.decoders[topic].mapping.entity: len(changes)}))
+        decoder = agent.decoders[topic]
+        agent.metrics.on_events(topic, len(records), Counter({decoder.mapping.entity: len(changes)}))
+        agent.metrics.on_last_event(topic, high)
+        if decoder.unknown_codes:
+            agent.metrics.on_unknown_codes(topic, decoder.unknown_codes)
 
     def is_due(self, positions: Mapping[SourcePartition, int]) -> bool:
         """A mark is missing: at the start, and when fetching went past control records at the end."""

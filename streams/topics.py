@@ -85,7 +85,7 @@ async def ensure(
         if name in counts:
             continue
         # A changelog belongs to the partitions of what its agent reads.
-        count = counts.get(names.states().get(name, ""), wanted)
+        count = 1 if name == names.definitions else counts.get(names.states().get(name, ""), wanted)
         settings = {**config, "max.message.bytes": str(_MAX_BYTES)}
         new.append(NewTopic(name, count, 1, topic_configs=settings))
     await _create(admin, new)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from rules import Engine
+from streams.definitions import RuleBook
 from streams.direct import DirectTopic
 from streams.ends import Ends
 from streams.logic import Lease, SourcePartition
@@ -43,7 +43,7 @@ class TrackAgent:
 
     def __init__(  # noqa: PLR0913 - what a partition of it shares with the others
         self,
-        engine: Engine,
+        book: RuleBook,
         *,
         out: TrackTopics,
         counts: Mapping[str, int],
@@ -57,7 +57,8 @@ class TrackAgent:
         now: Callable[[], float] = time.time,
     ) -> None:
         """Take what all partitions share; `by_entity` says where the instances of an entity are, if not by key."""
-        self.engine, self.out, self.ends, self.reference, self.metrics = engine, out, ends, reference, metrics
+        self.out, self.ends, self.reference, self.metrics = out, ends, reference, metrics
+        self.book = book
         self.direct = dict(direct or {})
         self.by_entity = dict(by_entity or {})
         self.topics = frozenset({out.changes, *self.direct})

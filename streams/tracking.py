@@ -13,6 +13,7 @@ from schemas import AlertEvent, BadInput, Broken, Change, Raw
 from schemas.codec import MARK_KEY, decode_change, decode_mark, encode_alert, encode_change, encode_delta, encode_notice
 from streams.direct import DirectTopic
 from streams.ends import Answer
+from streams.judging import Judging
 from streams.letters import Letters
 from streams.logic import CATCH_UP_MS, Batch, Committed, Lease, Records, SourcePartition
 from streams.merge import Merge, MergePosition
@@ -27,6 +28,8 @@ STEP_CHANGES = 1000
 """Changes judged in one step: some 10 ms."""
 RUN = 250
 """Records decoded and judged before the next ones are: what they make stays in the processor's cache."""
+MOST_WAITING = 20_000
+"""Rows to be written; while there are more, no further instance is judged anew."""
 KEEP_CLOCK_MS = 5_000
 """An idle partition's clock is written this often: what a crash takes back of it has shown to nobody."""
 
@@ -50,14 +53,14 @@ class Tracking:
 
     def __init__(self, agent: "TrackAgent", lease: Lease) -> None:
         self._agent = agent
-        self._engine = agent.engine
         self._number = lease.number
         self._source = SourcePartition(agent.out.changes, lease.number)
         self._direct = [SourcePartition(topic, lease.number) for topic in sorted(agent.direct)]
         self._letters = Letters(agent.out.deadletters, agent.by_key[agent.out.deadletters], agent.metrics)
         self._forwards: list[tuple[int, bytes, bytes]] = []  # changes for instances of other partitions
         self._merge = Merge(merge_wait_s=agent.merge_wait_s)
-        self.partition: Partition = agent.engine.new_partition(lease.number)
+        self._judging = Judging(agent.book, lease.number)
+        self.partition: Partition = self._judging.partition
         self._step = Step()
         self._position: TrackPosition | None = None
         self._moved = False
@@ -71,7 +74,7 @@ class Tracking:
 
     def load(self, records: Sequence[Raw]) -> None:
         """Take rows and positions from the changelog."""
-        engine, partition = self._engine, self.partition
+        engine, partition = self._judging.engine, self.partition
         for record in records:
             key, value = record.key or b"", record.value
             if key == POSITION_KEY:
@@ -83,16 +86,17 @@ class Tracking:
 
     def recover(self, committed: Mapping[SourcePartition, Committed]) -> Mapping[SourcePartition, int]:
         """Check the state's positions against the committed ones; both were written in one transaction."""
-        position, agent, partition = self._position, self._agent, self.partition
+        position, agent, partition, engine = self._position, self._agent, self.partition, self._judging.engine
         if position is not None:
             if agent.is_exact:
                 check_rows(SourcePartition(agent.changelog, self._number), len(partition.instances), position.rows)
-            self._engine.load_position(partition, position.engine)
+            engine.load_position(partition, position.engine)
             self._merge.restore(position.merge)
         elif not committed:  # the very first start: what fell due before it is raised, and nobody is told
             partition.notify_from = agent.started_at
         partition.live_from = agent.started_at
-        self._engine.finish_recovery(partition)
+        engine.finish_recovery(partition)
+        self._judging.resume()
         self._kept_clock, self._position = partition.clock, None
         self._committed = self._resume(position)
         if agent.is_exact:
@@ -168,6 +172,9 @@ class Tracking:
         agent.ends.note_uncounted(source, records[-1].offset, records[-1].timestamp)
         progress.written = max(progress.written, next_offset)
         agent.metrics.on_events(source.topic, len(records), Counter({topic.decoder.mapping.entity: len(changes)}))
+        agent.metrics.on_last_event(source.topic, high)
+        if topic.decoder.unknown_codes:
+            agent.metrics.on_unknown_codes(source.topic, topic.decoder.unknown_codes)
 
     def _ours(self, topic: DirectTopic, changes: Sequence[Change], written: int) -> list[Change]:
         """Give the changes of instances of this partition; the others go where they belong."""
@@ -207,6 +214,9 @@ class Tracking:
         latest = agent.ends.latest
         if latest is None:
             return
+        if self._judging.is_under_way() and self.backlog() < MOST_WAITING:
+            self._judging.carry_on(self._step)
+            self._moved = True
         passed = self._merge.passed
         reached = self._reached()
         changes = self._merge.pop_ready(
@@ -217,7 +227,7 @@ class Tracking:
         )  # fmt: skip
         if changes:
             raised = len(self._step.alerts)
-            self._engine.apply(self.partition, changes, self._step)
+            self._judging.apply(changes, self._step)
             self._moved = True
             if len(self._step.alerts) > raised:
                 self._arrivals += [changes[-1].at] * (len(self._step.alerts) - raised)
@@ -246,7 +256,8 @@ class Tracking:
         if reached is None:
             return
         raised = len(self._step.alerts)
-        self._engine.advance(self.partition, reached.asked_at - self._agent.ends.written_by, self._step)
+        self._judging.advance(reached.asked_at - self._agent.ends.written_by, self._step)
+        self._moved = self._moved or self._judging.is_under_way()
         now = int(self._agent.now() * 1000)
         for alert in self._step.alerts[raised:]:
             self._agent.metrics.on_timer_lag((now - alert.raised_at) / 1000)
@@ -257,6 +268,8 @@ class Tracking:
         if latest is None:
             return False
         if self._merge.has_queued() or self.partition.next_due() <= latest.asked_at or self._unread(positions):
+            return True
+        if self._judging.is_due(latest.asked_at):
             return True
         return bool(self._committed) and latest.asked_at - self._kept_clock >= KEEP_CLOCK_MS
 
@@ -306,7 +319,7 @@ class Tracking:
         merge = self._merge.position()
         partition = self.partition
         rows: Records = [(key.encode(), data) for key, data in step.rows.items()]
-        position = TrackPosition(merge, self._engine.dump_position(partition), len(partition.instances))
+        position = TrackPosition(merge, self._judging.engine.dump_position(partition), len(partition.instances))
         rows.append((POSITION_KEY, _encode_position(position)))
         batch.writes[SourcePartition(self._agent.out.changelog, self._number)] = rows
         for source, resume in self._resume(position).items():
@@ -314,6 +327,7 @@ class Tracking:
                 batch.offsets[source] = Committed(resume)
                 self._committed[source] = resume
         self._moved, self._kept_clock = False, partition.clock
+        self._judging.taken()
         return batch
 
     def _write_outputs(self, batch: Batch, step: Step) -> None:
@@ -342,6 +356,7 @@ class Tracking:
 
     def on_committed(self) -> None:
         """Count what is now visible to others."""
+        self._judging.committed()
         metrics, now = self._agent.metrics, int(self._agent.now() * 1000)
         for alert in self._taken:
             metrics.on_alert(alert)
@@ -354,4 +369,5 @@ class Tracking:
         with suppress(KeyError):
             if self._agent.owned[self._number] is self:
                 del self._agent.owned[self._number]
-        self._engine.release(self.partition)
+                self._agent.book.forget(self._number)
+        self._judging.engine.release(self.partition)

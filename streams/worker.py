@@ -13,7 +13,9 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
+from uuid import uuid4
 
 import faust
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -22,13 +24,14 @@ from faust.transport.drivers import TRANSPORTS
 from rules import Definitions, Engine, Reference
 from schemas import Broken, TableMapping, TryLater
 from schemas.codec import change_encoder
-from schemas.decode import Decoder
 from sinks import OutboxPolicy, Senders, build_sinks
 from sinks.store import NotificationRow
 from streams import log as logs
 from streams.broker import KafkaBroker
 from streams.census import Census
 from streams.config import WorkerConfig
+from streams.decoders import Decoders
+from streams.definitions import DefinitionsReader, RuleBook
 from streams.direct import DirectTopic, direct_topics, partitioners_of
 from streams.ends import Answer, Ends
 from streams.instances import InstanceReader
@@ -40,6 +43,7 @@ from streams.partitions import EXIT_BROKEN, Partitions
 from streams.readmodel import StoreWriter
 from streams.reference import ReferenceReader
 from streams.rekey import RekeyAgent
+from streams.sources import Sources
 from streams.topics import TopicNames, check_states, ensure, partition_counts
 from streams.totals import TotalsAgent
 from streams.track import TrackAgent, TrackTopics
@@ -61,13 +65,6 @@ LAST_RESORT_S = 9.5
 """What hangs on a broker out of reach is left as it is: nothing of it is committed."""
 
 
-class Sources(Protocol):
-    """What is captured, and how to read it; `connectors.SourceCatalog` is one."""
-
-    def mapping_for(self, topic: str) -> TableMapping | None:
-        """Give the mapping of a topic; None if no source declares it."""
-
-
 class Restart(Exception):
     """New captured topics or partitions: begin anew with them."""
 
@@ -82,6 +79,8 @@ class Worker:
         self.metrics = Metrics(version=config.version)
         self.ends = Ends()
         self.counts: dict[str, int] = {}
+        self.decoders = Decoders(sources.schema_of)
+        self.client_id = f"{config.application_id}-{uuid4().hex[:12]}"
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: asyncio.Future[None] | None = None
         self._is_ready = False
@@ -116,14 +115,27 @@ class Worker:
             raise TryLater(f"cannot reach the broker at {self.config.servers}; is `broker` right?") from exc
         mappings = await self._discover()
         reference = Reference(frozenset(m.entity for m in mappings.values() if m.is_reference))
-        self.reader = ReferenceReader(reference, {t: Decoder(m) for t, m in mappings.items() if m.is_reference})
-        self._make_agents(mappings, reference)
+        self.reader = ReferenceReader(
+            reference, {t: self.decoders.make(m) for t, m in mappings.items() if m.is_reference}
+        )
+        self.book = RuleBook(
+            self._make_engine(self.definitions, reference), partial(self._make_engine, reference=reference)
+        )
+        self.rules = DefinitionsReader(self.book, topic=self.names.definitions, worker=self.client_id)
+        self.rules.on_read, self.rules.on_effective = self.reader.note_read, self._on_effective
+        self._make_agents(mappings)
         references = self._partitions(t for t, m in mappings.items() if m.is_reference)
         inputs = self._partitions(t for t, m in mappings.items() if m.instance is not None)
         await self.reader.start(references, self.broker.settings)
+        await self.rules.start(self.broker.settings)
         self._go(self.reader.run())
+        self._go(self.rules.run())
         asking = self.ends.ask_for_ever(
-            self.broker.consumer, inputs, references, self._on_answer, give_up_s=self.config.stall_s
+            self.broker.consumer,
+            inputs,
+            [*references, self.rules.source],
+            self._on_answer,
+            give_up_s=self.config.stall_s,
         )
         self._go(asking)
         self._go(self._rediscover(mappings))
@@ -149,12 +161,13 @@ class Worker:
     def _partitions(self, topics: Iterable[str]) -> list[SourcePartition]:
         return [SourcePartition(topic, n) for topic in topics for n in range(self.counts[topic])]
 
-    def _make_agents(self, mappings: dict[str, TableMapping], reference: Reference) -> None:
+    def _make_agents(self, mappings: dict[str, TableMapping]) -> None:
         names, counts, config, is_exact = self.names, self.counts, self.config, self.broker.is_exact
+        make = self.decoders.make
         direct = direct_topics(mappings, counts, names.changes)
         partitioners = partitioners_of(mappings, counts[names.changes])
         self.rekey = RekeyAgent(
-            {topic: Decoder(m) for topic, m in mappings.items() if topic not in direct},
+            {topic: make(m) for topic, m in mappings.items() if topic not in direct},
             keyed=frozenset(t for t, m in mappings.items() if m.instance is not None),
             changes=names.changes, deadletters=names.deadletters, partitioners=partitioners,
             letter_partitioner=Partitioner(counts[names.deadletters]), ends=self.ends, metrics=self.metrics,
@@ -164,10 +177,10 @@ class Worker:
             names.changes, names.alerts, names.deltas, names.notices, names.deadletters, names.changelog("track")
         )
         self.track = TrackAgent(
-            Engine(self.definitions, reference, mail_domain=config.mail_domain), out=out, counts=counts,
+            self.book, out=out, counts=counts,
             ends=self.ends, reference=self.reader, metrics=self.metrics, is_exact=is_exact,
             direct={
-                t: DirectTopic(Decoder(mappings[t]), change_encoder(mappings[t]), partitioners[t]) for t in direct
+                t: DirectTopic(make(mappings[t]), change_encoder(mappings[t]), partitioners[t]) for t in direct
             },
             by_entity={m.entity: partitioners[t] for t, m in mappings.items() if t in partitioners},
             merge_wait_s=config.merge_wait_s,
@@ -195,7 +208,7 @@ class Worker:
         names = self.names
         return StoreWriter(
             self.config.store, owned=self._owned_logs, alerts=names.alerts, changelog=names.changelog("track"),
-            indicators=names.indicators, read_instance=InstanceReader(self.definitions),
+            indicators=names.indicators, read_instance=InstanceReader(self.definitions, self.sources),
         )  # fmt: skip
 
     def _owned_logs(self) -> set[tuple[str, int]]:
@@ -214,8 +227,15 @@ class Worker:
             port = self.metrics.serve(self.config.metrics_port)
             os.environ["STAGEWATCH_METRICS_PORT"] = str(port)  # kept when the worker begins anew
             print(f"metrics: http://127.0.0.1:{port}/metrics", file=sys.stderr, flush=True)  # noqa: T201 - contract
-        horizon = self.definitions.calendar.horizon()
+        self._on_effective(self.book.newest.definitions)
+
+    def _on_effective(self, definitions: Definitions) -> None:
+        """Other rules have come into effect: how far their calendar goes."""
+        horizon = definitions.calendar.horizon()
         self.metrics.on_calendar_horizon((horizon - datetime.now(UTC).date()).days)
+
+    def _make_engine(self, definitions: Definitions, reference: Reference) -> Engine:
+        return Engine(definitions, reference, mail_domain=self.config.mail_domain)
 
     # -- the Faust app
 
@@ -226,6 +246,7 @@ class Worker:
             broker=f"stagewatch://{config.servers.replace(',', ';stagewatch://')}",
             datadir=config.data_dir,
             web_enabled=False,
+            broker_client_id=self.client_id,  # by it the group's members are told apart when they answer
             topic_disable_leader=True,
             topic_allow_declare=False,
             # No Faust tables, and still Faust's own assignor: without tables it is chosen only by
@@ -308,6 +329,7 @@ class Worker:
 
     def _on_answer(self, answer: Answer) -> None:
         """A quarter of a second has passed: lag, the slowest clock, and whether all is well."""
+        self.decoders.warn()
         lag: dict[str, int] = {}
         for tp, end in answer.ends.items():
             read = self.track.read_to(tp) if tp.topic in self.track.direct else self.rekey.skew.read_to(tp)
@@ -336,6 +358,8 @@ class Worker:
                     task.cancel()
                 if hasattr(self, "reader"):
                     await self.reader.stop()
+                if hasattr(self, "rules"):
+                    await self.rules.stop()
                 if hasattr(self, "senders"):
                     await self.senders.close()
                 await self.broker.stop()

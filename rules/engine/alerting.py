@@ -51,7 +51,7 @@ class Alerting:
         self._wording = Wording(definitions.templates, definitions.calendar)
         self._calendar = definitions.calendar
         self._routing = routing
-        self._processes = definitions.processes
+        self._definitions = definitions
 
     def raise_rung(  # noqa: PLR0913 - what a rung is
         self, partition: Partition, instance: Instance, claim: Claim, step: Step, *,
@@ -163,7 +163,7 @@ class Alerting:
         }
 
     def _process(self, instance: Instance) -> CompiledProcess:
-        return self._processes[instance.process] if instance.process else next(iter(self._processes.values()))
+        return self._definitions.process_of(instance) or next(iter(self._definitions.processes.values()))
 
     def _count(self, partition: Partition, instance: Instance, event: AlertEvent, step: Step) -> None:
         process = self._process(instance)

@@ -60,6 +60,7 @@ class Deadline:
         self.face = RuleFace(rule.code, rule.version, rule.title, tuple(rule.tell), rule.text)
         self.until, self.until_stage = tuple(rule.until), rule.until_stage
         self.restarts_on = rule.restarts_on
+        self.severities = frozenset(rule.rungs)
         self._rule = rule
         self._starts_at_entry = rule.start == "entered_at"
         self._calendar = calendar

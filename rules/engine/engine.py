@@ -20,9 +20,11 @@ from rules.engine.judgement import over_at
 from rules.engine.judges import Judges
 from rules.engine.membership import ITEM, VOTE
 from rules.engine.partition import Partition, Step
+from rules.engine.take_up import TakeUp
+from rules.reconciliation import stands_beside
 from rules.reference import NEVER, Reference, ReferenceEvent
 from rules.routing import Routing
-from rules.state import STATE_FORMAT, TIME_ENDS, Instance, PartitionPosition, Place, Row
+from rules.state import STATE_FORMAT, TIME_ENDS, Instance, PartitionPosition, Place, Row, RulesMark
 from schemas import Broken, Change, WireValue, to_wire
 
 MOVED_BY = ("tg_no", "line_no")
@@ -38,9 +40,9 @@ class Engine:
         self.definitions = definitions
         self.reference = reference
         alerting = Alerting(definitions, Routing(reference, mail_domain=mail_domain))
-        self._judges = Judges(definitions, reference, alerting)
-        self._judgement, self._findings = self._judges.judgement, self._judges.findings
-        self._membership = self._judges.membership
+        self.judges = Judges(definitions, reference, alerting)
+        self._judgement, self._findings = self.judges.judgement, self.judges.findings
+        self._membership = self.judges.membership
         self._watched: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {}  # by process: columns, those judged
         self._handlers: dict[str, Callable[[Partition, Change, Step], None]] = {
             **dict.fromkeys(definitions.by_entity, self._apply_main),
@@ -56,6 +58,7 @@ class Engine:
         """Give an empty partition; `finish_recovery` must follow, after `load` of what was kept."""
         partition = Partition(number, self.reference)
         partition.notify_from, partition.live_from = notify_from, live_from
+        partition.rules = RulesMark(self.definitions.serial, self.definitions.digest)
         return partition
 
     def load(self, partition: Partition, key: str, data: bytes) -> None:
@@ -75,7 +78,7 @@ class Engine:
                 "run the version that wrote it, or begin anew with another application_id"
             )
         partition.clock, partition.notify_from = position.clock, position.notify_from
-        partition.judged = position.reference
+        partition.judged, partition.rules = position.reference, position.rules
 
     def finish_recovery(self, partition: Partition) -> None:
         """Make timers, indexes and the reference cursor from what was loaded. Call once."""
@@ -90,8 +93,32 @@ class Engine:
 
     def dump_position(self, partition: Partition) -> bytes:
         """Give the engine's part of the position record."""
-        position = PartitionPosition(partition.clock, partition.notify_from, partition.judged, STATE_FORMAT)
+        if partition.take_up is not None:
+            partition.rules = partition.take_up.mark
+        position = PartitionPosition(
+            partition.clock, partition.notify_from, partition.judged, STATE_FORMAT, partition.rules
+        )
         return self._encode(position)
+
+    # -- other rules
+
+    def take_up(self, partition: Partition, before: Engine) -> None:
+        """Begin to judge a partition by this engine's rules instead of `before`'s; from its clock on.
+
+        Instances are judged anew before anything touches them, the others by `carry_on`. Call it again after a restart.
+        """
+        partition.take_up = TakeUp(self, before, partition)
+
+    def carry_on(self, partition: Partition, step: Step, *, limit: int) -> bool:
+        """Judge up to `limit` more instances by the new rules; tell whether there are still more."""
+        if partition.take_up is None:
+            return False
+        partition.take_up.step = step
+        has_more = partition.take_up.carry_on(limit)
+        self._close(partition, step)
+        if not has_more:
+            partition.take_up.end()
+        return has_more
 
     # -- time and changes
 
@@ -102,6 +129,8 @@ class Engine:
         `reference` already. A change that arrives before the clock is judged at the clock.
         """
         handlers, other, timers, cursor = self._handlers, self._apply_other, partition.timers, partition.cursor
+        if partition.take_up is not None:
+            partition.take_up.step = step
         for change in changes:
             now = change.at
             if now < partition.clock:  # noqa: PLR1730 - the hot path: no call
@@ -125,6 +154,8 @@ class Engine:
 
     def arrive(self, partition: Partition, at: int, step: Step) -> None:
         """Move the clock to `at`, when a record arrives that may say nothing: fire what was due before it."""
+        if partition.take_up is not None:
+            partition.take_up.step = step
         at = max(at, partition.clock)
         self._reach(partition, at, step)
         partition.clock = at
@@ -137,6 +168,8 @@ class Engine:
 
     def advance(self, partition: Partition, now: int, step: Step) -> None:
         """Move the clock to `now` and fire everything due by then. Backwards: nothing happens."""
+        if partition.take_up is not None:
+            partition.take_up.step = step
         now = max(now, partition.clock)
         if partition.next_due() <= now:
             self._work_off(partition, now, step, timers_until=now)
@@ -188,7 +221,7 @@ class Engine:
             return None
         instance = partition.instances.open(key)
         if instance is None:
-            instance = Instance(key, since=partition.clock, visits=[])
+            instance = Instance(key, since=partition.clock, visits=[], rules=partition.rules.times)
             partition.instances.add(instance)
         return instance
 
@@ -203,20 +236,20 @@ class Engine:
     def _apply_visit(self, partition: Partition, change: Change, step: Step) -> None:
         instance = self._instance_of(partition, change, step)
         if instance is not None:
-            self._note(partition, instance, step, is_new=self._judges.fuse_visit(partition, instance, change, step))
+            self._note(partition, instance, step, is_new=self.judges.fuse_visit(partition, instance, change, step))
 
     def _apply_main(self, partition: Partition, change: Change, step: Step) -> None:
         """Take a change of the instance's own row; most of them change nothing that anything judges."""
         instances, key = partition.instances, change.instance
         instance = instances.peek(key)
         main = instance.main if instance is not None else None
-        process = self.definitions.processes.get(instance.process or "") if instance is not None else None
+        process = self.definitions.process_of(instance) if instance is not None else None
         if instance is None or main is None or process is None or change.position <= main.position:
             self._apply_whole(partition, change, step)
             return
         old, new = main.fields, to_wire(change.fields)
         is_usual = change.op != "d" and not main.is_deleted and main.older is None and old.keys() == new.keys()
-        if not is_usual or self._matters(process, old, new):
+        if not is_usual or self._matters(process, old, new) or (process.disagreement and stands_beside(instance)):
             instances.add(instance)  # so that it is not decoded again
             self._apply_whole(partition, change, step)
             return
@@ -252,7 +285,7 @@ class Engine:
 
     def _fuse_main(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
         process, main = self._process(instance), instance.main
-        before = self._judges.all_parts(process, instance)
+        before = self.judges.all_parts(process, instance)
         moved = _whereabouts(main)
         is_first = main is None
         known = main.fields if main is not None else {}
@@ -264,20 +297,20 @@ class Engine:
         if is_first and instance.visits:
             self._findings.end_orphan(partition, instance, step)
         if following is not process:
-            self._leave(partition, instance, following, step)
+            self.leave(partition, instance, following, step)
         instance.over_at = over_at(following, instance, partition.clock) if following else None
         self._findings.judge_class(partition, instance, step)
         if following is not None:
-            self._judges.judge_all(partition, following, instance, step, is_new=following is not process)
+            self.judges.judge_all(partition, following, instance, step, is_new=following is not process)
             if is_first or following is not process or moved != _whereabouts(main):
                 self._membership.judge_instance(partition, instance, following, step)
             self._findings.judge_interval(partition, following, instance, known, step)
-            self._judges.judge_end(partition, instance, following, step)
+            self.judges.judge_end(partition, instance, following, step)
         partition.index(instance, self._membership.index_keys(partition, instance, following))
-        step.count(before, self._judges.all_parts(following, instance), partition.clock)
+        step.count(before, self.judges.all_parts(following, instance), partition.clock)
         return True
 
-    def _leave(self, partition: Partition, instance: Instance, following: CompiledProcess | None, step: Step) -> None:
+    def leave(self, partition: Partition, instance: Instance, following: CompiledProcess | None, step: Step) -> None:
         """Take the instance from its process (or none) to the following one; what is open about it ends before.
 
         Alert ids name the process, so what was raised under the old one is put aside, and is there again if the
@@ -316,30 +349,22 @@ class Engine:
         process = self._process(instance)
         if process is None:
             return True
-        before = self._judges.all_parts(process, instance)
+        before = self.judges.all_parts(process, instance)
         partition.index(instance, self._membership.index_keys(partition, instance, process))
         if is_first and change.op != "d" and usable(change.fields.get("submitted_at")) is None:
             for visit in instance.visits:
                 rules = process.by_stage.get(visit.stage or "", ())
                 if visit.finished_at is None and any(r.restarts_on == change.entity for r in rules):
                     visit.restarted_at = partition.clock
-        self._judges.judge_all(partition, process, instance, step)
-        step.count(before, self._judges.all_parts(process, instance), partition.clock)
+        self.judges.judge_all(partition, process, instance, step)
+        step.count(before, self.judges.all_parts(process, instance), partition.clock)
         return True
 
     def _apply_vote(self, partition: Partition, change: Change, step: Step) -> None:
         instance = self._instance_of(partition, change, step)
         if instance is not None:
-            self._note(partition, instance, step, is_new=self._take_vote(partition, instance, change, step))
-
-    def _take_vote(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
-        if instance.released_at is not None:
-            return False
-        instance.released_at = change.position  # the clock of the partition that voted; `at` is the log's
-        process = self._process(instance)
-        if process is not None:
-            self._membership.judge_released(partition, instance, process, step)
-        return True
+            is_new = self._membership.take_vote(partition, instance, change, step)
+            self._note(partition, instance, step, is_new=is_new)
 
     # -- a change of reference data
 
@@ -354,19 +379,19 @@ class Engine:
             process = self._process(instance)
             if process is None:
                 continue
-            before = self._judges.all_parts(process, instance)
-            self._judges.judge_all(partition, process, instance, step)
+            before = self.judges.all_parts(process, instance)
+            self.judges.judge_all(partition, process, instance, step)
             if event.entity == "tg":
                 partition.index(instance, self._membership.index_keys(partition, instance, process))
                 self._membership.judge_instance(partition, instance, process, step)
-            step.count(before, self._judges.all_parts(process, instance), partition.clock)
+            step.count(before, self.judges.all_parts(process, instance), partition.clock)
             partition.schedule(instance)
             step.changed.add(instance.key)
 
     # -- parts
 
     def _process(self, instance: Instance) -> CompiledProcess | None:
-        return self.definitions.processes.get(instance.process) if instance.process else None
+        return self.definitions.process_of(instance)
 
     def _choose(self, entity: str, main: Row) -> CompiledProcess | None:
         return next((p for p in self.definitions.by_entity[entity] if p.fits(main.fields)), None)

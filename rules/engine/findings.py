@@ -13,11 +13,20 @@ from rules.durations import parse_duration
 from rules.engine.alerting import Alerting, Claim
 from rules.engine.deadlines import EARLIEST, LATEST, RuleFace, usable
 from rules.engine.partition import Partition, Step
-from rules.models import BackdatedRule, CodeRule, IntervalRule, OrderRule, OrphanRule, ReleasedRule
+from rules.models import (
+    BackdatedRule,
+    CodeRule,
+    DisagreementRule,
+    IntervalRule,
+    OrderRule,
+    OrphanRule,
+    ReleasedRule,
+)
+from rules.reconciliation import differences, stands_beside
 from rules.state import Instance, Visit, is_time
 from schemas import WireValue
 
-Single = OrderRule | BackdatedRule | CodeRule | OrphanRule | ReleasedRule | IntervalRule
+Single = OrderRule | BackdatedRule | CodeRule | DisagreementRule | OrphanRule | ReleasedRule | IntervalRule
 _NO_STAGES: frozenset[str] = frozenset()
 MOST_VISITS = 9_999
 """Nobody goes through a stage more often; a larger number is a slip."""
@@ -119,6 +128,21 @@ class Findings:
         if details:
             self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
         elif instance.raised and rule.code in instance.raised and not _has_nameless(instance):
+            self._end(partition, instance, claim, rule, step)
+
+    def judge_disagreement(
+        self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step
+    ) -> None:
+        """Find what other sources tell otherwise (R-D04)."""
+        rule = process.disagreement
+        if rule is None or not stands_beside(instance):
+            return
+        found = differences(instance, tolerance_ms=parse_duration(rule.tolerance).clock_ms)
+        detail = "、".join(f"{each.item}（{each.source}）" for each in found[:MOST_SHOWN])
+        claim = Claim(face_of(rule), values={"detail": detail})
+        if found:
+            self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
+        elif instance.raised and rule.code in instance.raised:
             self._end(partition, instance, claim, rule, step)
 
     def judge_interval(

@@ -7,7 +7,7 @@ needs costs less than finding its parts in cold memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -26,6 +26,8 @@ class Instances(Mapping[str, Instance]):
         self.rows: dict[str, bytes] = {}
         """What is known, encoded; without what the present step has changed."""
         self._opened: dict[str, Instance] = {}
+        self.on_open: Callable[[Instance], None] | None = None
+        """Sees each instance before anything is done to it, while other rules are being taken up."""
 
     # -- while a step works
 
@@ -37,6 +39,8 @@ class Instances(Mapping[str, Instance]):
             if data is None:
                 return None
             instance = self._opened[key] = _decode(data)
+            if self.on_open is not None:
+                self.on_open(instance)
         return instance
 
     def peek(self, key: str) -> Instance | None:
@@ -44,6 +48,8 @@ class Instances(Mapping[str, Instance]):
         opened = self._opened
         if opened and key in opened:
             return opened[key]
+        if self.on_open is not None:
+            return self.open(key)
         data = self.rows.get(key)
         return None if data is None else _decode(data)
 
@@ -59,6 +65,10 @@ class Instances(Mapping[str, Instance]):
             return opened.scheduled
         data = self.rows.get(key)
         return None if data is None else _decode_head(data).scheduled
+
+    def differs(self, instance: Instance) -> bool:
+        """Tell whether an instance is not as it was kept last."""
+        return self.rows.get(instance.key) != _encode(instance)
 
     def add(self, instance: Instance) -> None:
         """Hold an instance open: a new one, or one that was only looked at."""

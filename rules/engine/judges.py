@@ -41,7 +41,8 @@ class Judges:
     """The judges of all processes."""
 
     def __init__(self, definitions: Definitions, reference: Reference, alerting: Alerting) -> None:
-        self._processes = definitions.processes
+        self._definitions = definitions
+        self.alerting = alerting
         self.judgement = Judgement(definitions, alerting)
         self.findings = Findings(definitions, alerting)
         self.membership = Membership(definitions, reference, alerting)
@@ -49,7 +50,7 @@ class Judges:
 
     def fuse_visit(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
         """Take a change of a stage's row and judge what follows from it; False if it said nothing new."""
-        process = self._processes.get(instance.process) if instance.process else None
+        process = self._definitions.process_of(instance)
         visit = _visit_of(instance, change.row)
         before: list[Part] = []
         was = NOTHING_TOLD
@@ -74,6 +75,7 @@ class Judges:
         self.judge_visit(partition, process, instance, visit, step)
         self.findings.judge_times(partition, process, instance, visit, was.times, step)
         self.findings.judge_order(partition, process, instance, visit, step)
+        self.findings.judge_disagreement(partition, process, instance, step)
         watched = process.watched_by_whole
         if was.matters_to_whole or visit.suspend_from is not None or visit.stage in watched or was.stage in watched:
             self.judgement.judge_whole(partition, process, instance, step)
@@ -93,6 +95,7 @@ class Judges:
                 self.findings.judge_times(partition, process, instance, visit, now, step)
                 self.findings.judge_order(partition, process, instance, visit, step)
         self.findings.judge_row(partition, process, instance, step)
+        self.findings.judge_disagreement(partition, process, instance, step)
         self.judgement.judge_whole(partition, process, instance, step)
 
     def judge_visit(

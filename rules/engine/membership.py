@@ -28,7 +28,7 @@ class Membership:
     """Finds which applications hang below which items."""
 
     def __init__(self, definitions: Definitions, reference: Reference, alerting: Alerting) -> None:
-        self._processes = definitions.processes
+        self._definitions = definitions
         self._reference = reference
         self._alerting = alerting
 
@@ -124,7 +124,9 @@ class Membership:
         keys = [f"{name}:{item[fields[name]]}" for name in names if item.get(fields[name]) is not None]
         touched = [i for i in partition.found(keys) if not self._has_connected(i)]
         for instance in partition.found(keys):
-            process = self._processes[instance.process or ""]
+            process = self._definitions.process_of(instance)
+            if process is None:
+                continue
             if kind == "opened" and instance in touched:
                 self._raise_opened(partition, instance, process, thing, item, step)
             elif kind == "closed":
@@ -143,7 +145,8 @@ class Membership:
                 self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
 
     def _has_connected(self, instance: Instance) -> bool:
-        stage = self._processes[instance.process or ""].connect_stage
+        process = self._definitions.process_of(instance)
+        stage = process.connect_stage if process else None
         return any(v.stage == stage and v.entered_at is not None and not v.is_deleted for v in instance.visits)
 
     def _claim(self, rule: MembershipRule, instance: Instance, thing: AlertObject, item: Fields) -> Claim:
@@ -153,6 +156,16 @@ class Membership:
         return Claim(face, thing=thing, places=places, values={"level": item.get("limit_level")}, group_text=group)
 
     # -- released
+
+    def take_vote(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
+        """Note that applications below a cleared item still wait; False if another partition said so before."""
+        if instance.released_at is not None:
+            return False
+        instance.released_at = change.position  # the clock of the partition that voted; `at` is the log's
+        process = self._definitions.process_of(instance)
+        if process is not None:
+            self.judge_released(partition, instance, process, step)
+        return True
 
     def judge_released(self, partition: Partition, instance: Instance, process: CompiledProcess, step: Step) -> None:
         """The item is cleared and applications that it had touched still wait: R-N08."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heapify, heappush
+from typing import TYPE_CHECKING
 
 from rules.engine.instances import Instances
 from rules.reference import NEVER, Reference, ReferenceCursor
-from rules.state import Instance
+from rules.state import Instance, RulesMark
 from schemas import AlertEvent, Change, IndicatorDelta, Notice
+
+if TYPE_CHECKING:
+    from rules.engine.take_up import TakeUp
 
 SPARE_TIMERS = 1_000
 """So many stale timers are nothing, however few instances there are."""
@@ -68,6 +72,10 @@ class Partition:
         self.judged: dict[str, int] = {}
         self.cursor: ReferenceCursor | None = None
         self.timers: list[tuple[int, str]] = []
+        self.rules = RulesMark()
+        """The rules that it judges by."""
+        self.take_up: TakeUp | None = None
+        """While other rules are being taken up: how far that has come."""
         self._reference = reference
         self._index: dict[str, str | set[str]] = {}
         """Instances under a key of reference data: one, or the set of several."""

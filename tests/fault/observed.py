@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from connectors import SHIPPED_SOURCES, load_sources
 from rules import load_definitions
 from streams.instances import InstanceReader
 
@@ -50,7 +51,7 @@ class Observed:
         """Every alert event, in the order of its partition, with its `place`."""
         self.letters: list[Document] = []
         self._states: dict[bytes, tuple[bytes, int, int]] = {}
-        self._read_instance = InstanceReader(load_definitions())
+        self._read_instance = InstanceReader(load_definitions(), load_sources([SHIPPED_SOURCES]))
         self._consumer: Any = KafkaConsumer(
             bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest",
             isolation_level="read_committed", max_poll_records=5000,

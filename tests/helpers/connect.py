@@ -19,9 +19,11 @@ CONNECTORS = Path(__file__).resolve().parents[2] / "deploy" / "connect"
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Its REST interface (Kafka documentation, section 8.3)."""
+    """Its REST interface (Kafka documentation, section 8.3), and the worker behind it."""
 
     url: str
+    worker: ServerProcess
+    """A test that kills it starts it again."""
 
     def get(self, path: str) -> Any:
         return self._request("GET", path, None)
@@ -87,13 +89,13 @@ def running_connect(folder: Path, bootstrap: str) -> Iterator[Connect]:
         f"{jars('kafka')}/*",
     ]
     command += ["org.apache.kafka.connect.cli.ConnectDistributed", str(settings)]
-    connect = Connect(f"http://{HOST}:{port}")
-    server = ServerProcess(command, folder / "connect.log", lambda: _answers(connect), start_timeout_s=120)
-    server.start()
+    url = f"http://{HOST}:{port}"
+    worker = ServerProcess(command, folder / "connect.log", lambda: _answers(url), start_timeout_s=120)
+    worker.start()
     try:
-        yield connect
+        yield Connect(url, worker)
     finally:
-        server.kill()
+        worker.kill()
 
 
 def deployed_connector(name: str) -> dict[str, str]:
@@ -105,7 +107,8 @@ def deployed_connector(name: str) -> dict[str, str]:
 def _properties(folder: Path, bootstrap: str, port: int) -> dict[str, str]:
     plugins = folder / "plugins"
     plugins.mkdir(exist_ok=True)
-    (plugins / "debezium-postgres").symlink_to(jars("debezium"))
+    for name in ("debezium", "debezium-mariadb"):
+        (plugins / name).symlink_to(jars(name))
     storage = {f"{kind}.storage.topic": f"connect-{kind}" for kind in ("config", "offset", "status")}
     single = {f"{kind}.storage.replication.factor": "1" for kind in ("config", "offset", "status")}
     converters = {
@@ -123,8 +126,11 @@ def _properties(folder: Path, bootstrap: str, port: int) -> dict[str, str]:
         "plugin.path": str(plugins),
         "offset.flush.interval.ms": "1000",
         "offset.storage.partitions": "5",
-        # The shipped connectors name their passwords as ${env:...}.
-        "config.providers": "env",
+        # A worker that comes back after a kill gets its connectors at once.
+        "scheduled.rebalance.max.delay.ms": "0",
+        # The shipped connectors name their passwords as ${env:...}, others as ${file:...}.
+        "config.providers": "env,file",
+        "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
         "config.providers.env.class": "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
         **storage,
         **single,
@@ -132,9 +138,9 @@ def _properties(folder: Path, bootstrap: str, port: int) -> dict[str, str]:
     }
 
 
-def _answers(connect: Connect) -> bool:
+def _answers(url: str) -> bool:
     """Whether the worker has joined its group: before that, requests time out."""
     try:
-        return requests.get(f"{connect.url}/connectors", timeout=2).ok
+        return requests.get(f"{url}/connectors", timeout=2).ok
     except requests.RequestException:
         return False

@@ -103,7 +103,7 @@ NOT_A_RECORD = [
     _app("gbk text in a name", _with("浙江甲有限公司".encode(), "浙江甲有限公司".encode("gbk")), "not-utf8"),
     _app("invalid bytes in a part that nobody reads", _with(b'"name":"src"', b'"name":"s\xff\xfe"'), "not-utf8"),
     _app("surrogate encoded as utf-8", _with(b"A1", b"\xed\xa0\x80"), "not-utf8"),
-    _app("confluent avro frame", b"\x00\x00\x00\x00\x07" + b"\x02A1", "not-json"),
+    _app("confluent avro frame", b"\x00\x00\x00\x00\x07" + b"\x02A1", "wrong-dialect"),
     _app("only zero bytes", b"\x00" * 64, "not-json"),
     _app("NaN", _with(b'"apply_cap_kva":2752', b'"apply_cap_kva":NaN'), "not-json"),
     _app("Infinity", _with(b'"apply_cap_kva":2752', b'"apply_cap_kva":-Infinity'), "not-json"),

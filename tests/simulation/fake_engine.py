@@ -5,10 +5,12 @@ Many more worlds fit into a second with it, and its oracle is one pass over the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 
+from rules.state import RulesMark
 from schemas import AlertEvent, Change, Notice, Recipient
 from schemas.notice import Channel
 
@@ -37,6 +39,8 @@ class FakePartition:
     live_from: int = 0
     instances: FakeInstances = field(default_factory=FakeInstances)
     timers: list[tuple[int, str]] = field(default_factory=list)
+    rules: RulesMark = field(default_factory=RulesMark)
+    take_up: None = None
 
     def next_due(self) -> int:
         return min(self.timers)[0] if self.timers else 1 << 62
@@ -44,6 +48,8 @@ class FakePartition:
 
 class FakeEngine:
     """Keeps of each instance what was judged, and raises one alert per row when its time has come."""
+
+    definitions = SimpleNamespace(serial=0, digest="")
 
     def new_partition(self, number: int) -> FakePartition:
         return FakePartition()

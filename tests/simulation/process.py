@@ -18,6 +18,7 @@ from schemas.codec import MARK_KEY, change_encoder, decode_mark
 from schemas.notice import Channel
 from sinks import Outbox, OutboxPolicy, Senders
 from sinks.store import NotificationRow
+from streams.definitions import RuleBook
 from streams.direct import DirectTopic, direct_topics, partitioners_of
 from streams.ends import Ends
 from streams.logic import Agent, Lease, Logic, SourcePartition
@@ -80,7 +81,7 @@ class Process:
             NAMES.changes, NAMES.alerts, NAMES.deltas, NAMES.notices, NAMES.deadletters, NAMES.changelog("track")
         )
         track = TrackAgent(
-            material.new_engine(reference), out=out, counts=counts, ends=self.ends, reference=self.reader,
+            RuleBook(material.new_engine(reference)), out=out, counts=counts, ends=self.ends, reference=self.reader,
             metrics=metrics(), now=clock, is_exact=checks_position,
             direct={
                 t: DirectTopic(decoders[t], change_encoder(mappings[t]), partitioners[t]) for t in direct

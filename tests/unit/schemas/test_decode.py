@@ -116,6 +116,7 @@ def test_snapshot_row_keeps_its_letter() -> None:
         ({"schema": {"type": "struct"}, "payload": {"ts_ms": 1}}, "heartbeat"),
         ({"status": "END", "id": "1", "ts_ms": 1}, "transaction"),
         ({"databaseName": "x", "ddl": "", "tableChanges": [], "ts_ms": 1}, "schema-change"),
+        ({"id": "7", "aggregate_type": "Initial Snapshot", "type": "STARTED", "additional_data": {}}, "notification"),
     ],
 )
 def test_records_that_say_nothing_are_counted(value: object, reason: str) -> None:
@@ -187,14 +188,14 @@ def test_many_schemas_are_forgotten_not_hoarded() -> None:
     decoder = Decoder(mapping())
     for number in range(100):
         decoded(wrap(envelope(app()), {"app_no": TEXT}, table=f"t{number}"), decoder=decoder)
-    assert len(decoder._wrapped) <= 16  # noqa: SLF001 - memory is the promise
+    assert len(decoder._json._wrapped) <= 16  # noqa: SLF001 - memory is the promise
 
 
 def test_invented_column_names_are_not_hoarded() -> None:
     decoder = Decoder(mapping())
     for number in range(20):
         decoded(envelope(app(**{f"x{number}_{i}": 1 for i in range(1000)})), decoder=decoder)
-    assert len(decoder._plain._columns) <= 5_000  # noqa: SLF001 - memory is the promise
+    assert len(decoder._json._plain._columns) <= 5_000  # noqa: SLF001 - memory is the promise
 
 
 def test_constants_are_fields_of_every_row() -> None:
@@ -251,9 +252,11 @@ def test_error_names_the_column_and_not_the_value() -> None:
     assert "13800138000" not in str(caught.value)
 
 
-def test_dialect_that_cannot_be_decoded_is_our_fault() -> None:
-    with pytest.raises(Broken, match="canal-json"):
-        Decoder(table({"id": "text"}, dialect="canal-json"))
+def test_what_a_dialect_lacks_is_our_fault() -> None:
+    with pytest.raises(Broken, match="schema_registry_url"):
+        Decoder(table({"id": "text"}, dialect="debezium-avro"))
+    with pytest.raises(Broken, match="columns"):
+        Decoder(table({"id": "text"}, dialect="ogg-delimited"))
 
 
 @pytest.mark.parametrize(("before", "left"), [("A12", "A12"), ("A1", ""), (None, "")])

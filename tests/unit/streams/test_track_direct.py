@@ -9,6 +9,7 @@ import pytest
 from rules import Engine, Reference
 from schemas import Broken, Column, Decoder, TableMapping, decode_change, decode_dead_letter
 from schemas.codec import change_encoder
+from streams.definitions import RuleBook
 from streams.direct import DirectTopic
 from streams.ends import Ends
 from streams.logic import Batch, Committed, Lease, SourcePartition
@@ -50,7 +51,7 @@ def track(ends: Mapping[SourcePartition, int]) -> Tracking:
     asked.add(int(NOW * 1000), ends, {})
     names = TrackTopics(CHANGES, "alerts", "deltas", "notices", LETTERS, LOG)
     agent = TrackAgent(
-        Engine(shipped(), Reference(frozenset())), out=names,
+        RuleBook(Engine(shipped(), Reference(frozenset()))), out=names,
         counts={CHANGES: 2, "alerts": 1, "deltas": 1, "notices": 1, LETTERS: 1}, ends=asked,
         reference=ReferenceReader(Reference(frozenset()), {}), metrics=Metrics(version="test"),
         direct={TOPIC: DirectTopic(Decoder(MAPPING), change_encoder(MAPPING), PLACES)}, now=lambda: NOW,

@@ -1,0 +1,244 @@
+"""One file as one batch: checked, written beside the source's own records, and able to be taken back.
+
+The steps are the caller's to take in order: `check` (nothing is written), `look_back` (what was there before),
+`write`. Each may be taken again after a crash: rows that stand in the topic already are not written twice.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from connectors.files.intake import FileRow, Intake
+from connectors.files.journal import Journal, Known
+from connectors.files.sheet import FOUND_OUT, Form, open_sheet
+from connectors.files.topic_log import RowImage, Told, TopicLog, dump_offsets, fused, load_offsets
+from connectors.landing import Landing
+from schemas import (
+    Op,
+    Origin,
+    RowForm,
+    StagewatchError,
+    TableMapping,
+    comes_after,
+    encode_marker,
+    ingested_position,
+)
+
+Advance = Callable[[int], None]
+TellBad = Callable[[FileRow], None]
+_HASHED = 1 << 20
+
+
+class BatchRefused(StagewatchError):
+    """A batch that must not go on; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is asked of a batch."""
+
+    path: Path
+    mapping: TableMapping
+    batch: str
+    src_ts: int
+    """When the rows were true that do not say it themselves, epoch ms."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    form: Form = FOUND_OUT
+    operator: str = ""
+    src: str = "manual"
+    is_dated: bool = False
+    """`src_ts` lies in the past: what arrived since is newer and stays."""
+    is_full: bool = False
+    """The file is the whole table: what it lacks is deleted."""
+    is_history: bool = False
+    expected_rows: int | None = None
+    """How many rows the file must have; None: nobody said."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a check found."""
+
+    rows: int = 0
+    bad: int = 0
+    """Rows that cannot be taken."""
+    ignored: tuple[str, ...] = ()
+    """Columns of the file that the table does not have."""
+
+
+@dataclass(slots=True)
+class Written:
+    """What a batch did."""
+
+    rows: int = 0
+    before: int = 0
+    """Rows that stood in the topic from a run before this one."""
+    older: int = 0
+    """Rows that were not written because the source has said something newer."""
+    deleted: int = 0
+
+
+def file_hash(path: Path) -> str:
+    """Give the SHA-256 of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_HASHED):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class Batch:
+    """One batch and its journal."""
+
+    def __init__(self, order: Order, journal: Journal) -> None:
+        self._order, self._journal = order, journal
+        self._form = RowForm(order.mapping)
+
+    def origin(self, row_no: int = 0, src_ts: int | None = None) -> Origin:
+        """Give what a record of the batch says about itself."""
+        order = self._order
+        return Origin(
+            connector="stagewatch-file", src=order.src, src_ts=order.src_ts if src_ts is None else src_ts,
+            batch=order.batch, operator=order.operator, row_no=row_no,
+        )  # fmt: skip
+
+    # -- 1: what is in the file
+
+    def check(self, tell_bad: TellBad, advance: Advance) -> Findings:
+        """Read the whole file; every row that cannot be taken is told with all its faults. Raises UnreadableFile."""
+        findings = Findings()
+        for row in self._rows(advance, findings):
+            bad = row if row.faults else self._twice(row)
+            if bad is None:
+                findings.rows += 1
+            else:
+                findings.bad += 1
+                tell_bad(bad)
+        self._journal.commit()
+        expected = self._order.expected_rows
+        if expected is not None and expected != findings.rows + findings.bad:
+            raise BatchRefused(
+                f"{self._order.path}: {findings.rows + findings.bad} rows, and {expected} are expected: "
+                "the file is not complete; nothing was written"
+            )
+        return findings
+
+    def _rows(self, advance: Advance, findings: Findings | None = None) -> Iterator[FileRow]:
+        order = self._order
+        with open_sheet(order.path, order.form) as sheet:
+            intake = Intake(order.path, sheet, self._form, order.titles)
+            if findings is not None:
+                findings.ignored = tuple(intake.ignored)
+                self._journal.note(columns="\n".join(sorted(intake.columns)))
+            for number, row in enumerate(intake.rows()):
+                if number % 1_000 == 0:
+                    advance(sheet.done())
+                yield row
+
+    def _twice(self, row: FileRow) -> FileRow | None:
+        """Take a row into the journal; gives it as a bad one if an earlier row has its key."""
+        own = {name: row.columns[name] for name in self._form.identity if name in row.columns}
+        earlier = self._journal.add(row.key, row.number, own)
+        if earlier is None or earlier == row.number:
+            return None
+        name = self._order.mapping.key[0]
+        return FileRow(row.number, row.cells, faults=((name, f"the same key as in row {earlier}"),))
+
+    # -- 2: what was there before
+
+    def look_back(self, log: TopicLog, advance: Advance) -> None:
+        """Learn from the topic what stood there before each row; after a crash, what came since. Raises TryLater."""
+        journal = self._journal
+        for told in log.read(load_offsets(journal["ends"]), advance):
+            self._follow(told)
+        if not journal["ends"]:
+            journal.note(begins_late=int(log.begins_late()))
+        journal.note(ends=dump_offsets(log.read_to))
+
+    def _follow(self, told: Told) -> None:
+        """Take in what the topic tells about a row of the batch."""
+        follow(self._journal, told, self._form, batch=self._order.batch, takes_all=self._order.is_full)
+
+    # -- 3: into the topic
+
+    def write(self, landing: Landing, log: TopicLog | None, advance: Advance) -> Written:
+        """Write every good row; for a full load also the deletes, once its count is right. Raises TryLater."""
+        order, written = self._order, Written()
+        if order.is_full:
+            self._mark(landing, "start", self._journal.count("is_ours"))
+        for row in self._rows(advance):
+            self._write_row(landing, row, written)
+        landing.settle()
+        if order.is_full and log is not None:
+            self._mark(landing, "end", written.rows + written.before)
+            landing.settle()
+            self._delete_missing(landing, log, written)
+        self._journal.note(state="done", rows=written.rows + written.before, deleted=written.deleted)
+        return written
+
+    def _mark(self, landing: Landing, kind: str, rows: int) -> None:
+        origin = self.origin()
+        value = encode_marker("start" if kind == "start" else "end", rows, origin)
+        landing.put(self._order.mapping.topic, origin.batch.encode(), value, origin.headers)
+
+    def _write_row(self, landing: Landing, row: FileRow, written: Written) -> None:
+        known = None if row.faults else self._journal.get(row.key)
+        if known is None or known.row_no != row.number:
+            return  # bad, and told as such
+        if known.written_ts is not None:
+            written.before += 1
+            return
+        src_ts = self._order.src_ts if row.src_ts is None else row.src_ts
+        is_dated = self._order.is_dated or row.src_ts is not None
+        if known.is_passed or (is_dated and known.at is not None and known.at > src_ts):
+            self._journal.learn(known._replace(is_passed=True))
+            written.older += 1
+            return
+        origin = self.origin(row.number, src_ts)
+        op: Op = "r" if self._order.is_history else "u"
+        key = known.rec_key or self._form.key(row.columns)
+        landing.put(self._order.mapping.topic, key, self._form.record(op, row.columns, origin), origin.headers)
+        written.rows += 1
+
+    def _delete_missing(self, landing: Landing, log: TopicLog, written: Written) -> None:
+        """Delete what the full load lacks, after reading back that all of it stands in the topic."""
+        self.look_back(log, lambda _done: None)
+        arrived, sent = self._journal.count("is_ours AND written_ts IS NOT NULL"), written.rows + written.before
+        if arrived != sent:
+            raise BatchRefused(f"{arrived} of {sent} rows arrived; nothing was deleted; run the same command again")
+        for known in self._journal.rows("NOT is_ours AND image IS NOT NULL AND written_ts IS NULL"):
+            origin = self.origin()
+            columns = {**(known.image or {}), **known.own}
+            key = known.rec_key or self._form.key(columns)
+            landing.put(self._order.mapping.topic, key, self._form.record("d", columns, origin), origin.headers)
+            written.deleted += 1
+        landing.settle()
+
+
+def follow(journal: Journal, told: Told, form: RowForm, *, batch: str, takes_all: bool = False) -> None:
+    """Take in what the topic tells about one row: before the batch, of the batch itself, or after it.
+
+    `takes_all`: also rows that the batch does not have (a full load will delete them).
+    """
+    key = told.change.row
+    known = journal.get(key)
+    if known is None:
+        if not takes_all:
+            return
+        known = Known(key, None, {}, False, None, None, None, None, None, False, False)  # noqa: FBT003 - a plain row
+    origin = told.origin
+    if origin is not None and origin.undoes == batch:
+        journal.learn(known._replace(is_undone=True))
+    elif origin is not None and origin.batch == batch:
+        journal.learn(known._replace(written_ts=origin.src_ts, rec_key=told.record.key))
+    elif known.written_ts is not None:
+        position = ingested_position(known.written_ts)
+        if comes_after(told.change.position, max(position, known.position or position), is_later=True):
+            journal.learn(known._replace(is_passed=True))
+    else:
+        before = None if known.position is None else RowImage(known.position, known.at or 0, known.image)
+        image, _ = fused(before, told, form)
+        journal.learn(
+            known._replace(rec_key=told.record.key, position=image.position, at=image.at, image=image.columns)
+        )

@@ -1,0 +1,108 @@
+"""A file's rows as rows of one captured table: every bad cell named, nothing written.
+
+Called by the preview, and again by the batch that writes; both see the same.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+from connectors.files.cells import BadCell, cell_value
+from connectors.files.sheet import Cell, Line, Sheet, UnreadableFile
+from schemas import BadInput, Columns, RowForm
+
+TIME_COLUMN = "_src_ts"
+"""A column of this name tells of each row when it was true; without it the batch's own time holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One row; `faults` is empty if it can be taken, else `key` is "" and `columns` may lack what is wrong."""
+
+    number: int
+    cells: Sequence[Cell]
+    columns: Columns = field(default_factory=dict)
+    key: str = ""
+    """What the row is told by: as `Change.row`."""
+    src_ts: int | None = None
+    faults: tuple[tuple[str, str], ...] = ()
+    """Column as the file's head names it (or "-"), and what is wrong."""
+
+
+class Intake:
+    """Reads one open file for one table."""
+
+    def __init__(self, path: Path, sheet: Sheet, form: RowForm, titles: Mapping[str, str]) -> None:
+        """Match the head with the table. `titles`: what a column is called in the business's words, to its name.
+
+        Raises UnreadableFile with every fault of the head.
+        """
+        self._sheet, self._form = sheet, form
+        self.ignored: list[str] = []
+        """Columns of the file that the table does not have."""
+        names = {**{title.strip().lower(): name for title, name in titles.items()}, **{n: n for n in form.columns}}
+        self._columns = [names.get(head.lower()) or self._other(head) for head in sheet.head]
+        faults = [f"{path}:1:{text}" for text in self._faults_of_head(names)]
+        if faults:
+            raise UnreadableFile("\n".join(faults))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The table's columns that the file has."""
+        return tuple(name for name in self._columns if name and name != TIME_COLUMN)
+
+    def _other(self, head: str) -> str | None:
+        if head.lower() == TIME_COLUMN:
+            return TIME_COLUMN
+        if head:
+            self.ignored.append(head)
+        return None
+
+    def _faults_of_head(self, names: Mapping[str, str]) -> Iterator[str]:
+        found = [name for name in self._columns if name]
+        for name in dict.fromkeys(name for name in found if found.count(name) > 1):
+            yield f"{name}: there twice"
+        for name in self._form.needed:
+            if name not in found:
+                near = get_close_matches(name, [head.lower() for head in self.ignored], n=1)
+                hint = f"; is it '{near[0]}'?" if near else ""
+                yield f"{name}: not there, and every row needs it{hint} (known: {', '.join(sorted(names))})"
+
+    def rows(self) -> Iterator[FileRow]:
+        """Give every row, in order. Raises UnreadableFile where the file ends to be one."""
+        return (self._row(line) for line in self._sheet.lines())
+
+    def _row(self, line: Line) -> FileRow:
+        head, cells = self._sheet.head, line.cells
+        if len(cells) != len(head):
+            fault = ("-", f"{len(cells)} cells, and the head has {len(head)}")
+            return FileRow(line.number, cells, faults=(fault,))
+        columns: Columns = {}
+        faults: list[tuple[str, str]] = []
+        src_ts: int | None = None
+        for name, written, cell in zip(self._columns, head, cells, strict=True):
+            if name is None:
+                continue
+            try:
+                if name == TIME_COLUMN:
+                    src_ts = self._form.moment(cell_value(cell, "timestamp"))
+                else:
+                    columns[name] = cell_value(cell, self._form.columns[name])
+            except (BadCell, ValueError) as error:
+                faults.append((written, str(error)))
+        return self._checked(line, columns, faults, src_ts)
+
+    def _checked(self, line: Line, columns: Columns, faults: list[tuple[str, str]], src_ts: int | None) -> FileRow:
+        named = {name: written for name, written in zip(self._columns, self._sheet.head, strict=True) if name}
+        faults += [
+            (named.get(name, name), what)
+            for name, what in self._form.faults(columns)
+            if not any(written == named.get(name) for written, _ in faults)
+        ]
+        if faults:
+            return FileRow(line.number, line.cells, faults=tuple(faults))
+        try:
+            return FileRow(line.number, line.cells, columns, self._form.row_key(columns), src_ts)
+        except BadInput as error:
+            return FileRow(line.number, line.cells, faults=(("-", str(error)),))

@@ -1,0 +1,207 @@
+"""A CSV or XLSX file as rows of cells, read once from front to back in constant memory.
+
+Encoding and delimiter are detected unless they are said. Nothing here knows tables: a cell is what the file holds.
+"""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple, Protocol
+
+from schemas import StagewatchError
+
+Cell = object
+"""Text in a CSV file; text, numbers, truth values and times in a workbook; None where a sheet's cell is empty."""
+
+DELIMITERS = ",;\t|"
+MOST_CELL = 1 << 20
+"""Longest cell of a CSV file, in characters: a broker refuses a record of that size anyway."""
+_CHUNK = 1 << 20
+_SNIFFED_LINES = 20
+"""Enough to tell a delimiter from a character inside texts."""
+_EXCEL_ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"})
+
+
+class UnreadableFile(StagewatchError):
+    """A file that is no table; the message begins with its name."""
+
+
+class Line(NamedTuple):
+    """One row of the file."""
+
+    number: int
+    """Line of the file or row of the sheet, from 1; the head is 1 as a rule."""
+    cells: Sequence[Cell]
+
+
+class Sheet(Protocol):
+    """An open file. `head` are its column names as written."""
+
+    head: Sequence[str]
+    total: int
+    """How much there is to read: bytes, or rows of a sheet."""
+
+    def done(self) -> int:
+        """How much of `total` has been read."""
+
+    def lines(self) -> Iterator[Line]:
+        """Give the rows below the head that are not empty; once. Raises UnreadableFile."""
+
+
+class Form(NamedTuple):
+    """How a file is to be read; None: find out."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    """Name of a workbook's sheet; None: the first."""
+
+
+FOUND_OUT = Form()
+
+
+@contextmanager
+def open_sheet(path: Path, form: Form = FOUND_OUT) -> Iterator[Sheet]:
+    """Open a file by its suffix: `.xlsx` and `.xlsm` are workbooks, everything else is text. Raises UnreadableFile."""
+    if path.suffix.lower() in (".xlsx", ".xlsm"):
+        with _open_workbook(path, form) as sheet:
+            yield sheet
+        return
+    if path.suffix.lower() == ".xls":
+        raise UnreadableFile(f"{path}: the old .xls form is not read; save it as .xlsx or CSV")
+    encoding = form.encoding or detect_encoding(path)
+    with path.open("rb") as raw, _text(path, raw, encoding) as text:
+        yield _Csv(path, raw, text, form.delimiter)
+
+
+def detect_encoding(path: Path) -> str:
+    """Give `utf-8-sig`, `utf-16` or `gb18030`: the first that fits the whole file. Raises UnreadableFile."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    for encoding in ("utf-8-sig", "gb18030"):
+        if _fits(path, encoding):
+            return encoding
+    raise UnreadableFile(f"{path}: neither UTF-8 nor GB18030; say its encoding with --encoding")
+
+
+def _fits(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with path.open("rb") as file:
+        try:
+            while chunk := file.read(_CHUNK):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def _text(path: Path, raw: IO[bytes], encoding: str) -> io.TextIOWrapper:
+    try:
+        return io.TextIOWrapper(raw, encoding=encoding, newline="")  # type: ignore[type-var, arg-type, unused-ignore]
+    except LookupError:
+        raise UnreadableFile(f"{path}: no encoding '{encoding}'") from None
+
+
+class _Csv:
+    def __init__(self, path: Path, raw: IO[bytes], text: io.TextIOWrapper, delimiter: str | None) -> None:
+        self._path, self._raw = path, raw
+        self.total = path.stat().st_size
+        csv.field_size_limit(MOST_CELL)
+        try:
+            delimiter = delimiter or _delimiter_of([line for line, _ in zip(text, range(_SNIFFED_LINES), strict=False)])
+            text.seek(0)
+            self._reader = csv.reader(text, delimiter=delimiter, strict=True)
+            self.head: Sequence[str] = [cell.strip() for cell in next(self._reader, [])]
+        except (UnicodeDecodeError, csv.Error, TypeError) as error:
+            raise UnreadableFile(f"{path}:1: {error}") from None
+        if not any(self.head):
+            raise UnreadableFile(f"{path}: empty; the first row names the columns")
+
+    def done(self) -> int:
+        return self._raw.tell()
+
+    def lines(self) -> Iterator[Line]:
+        number = self._reader.line_num + 1
+        try:
+            for cells in self._reader:
+                if any(cells):
+                    yield Line(number, cells)
+                number = self._reader.line_num + 1
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise UnreadableFile(f"{self._path}:{number}: {error}") from None
+
+
+def _delimiter_of(lines: Sequence[str]) -> str:
+    """Give the delimiter that cuts the head into most columns and the lines below into as many."""
+    best, most = ",", 0
+    for delimiter in DELIMITERS:
+        sizes = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+        if sizes and sizes[0] > 1 and sizes.count(sizes[0]) * sizes[0] > most:
+            best, most = delimiter, sizes.count(sizes[0]) * sizes[0]
+    return best
+
+
+@contextmanager
+def _open_workbook(path: Path, form: Form) -> Iterator[Sheet]:
+    from zipfile import BadZipFile  # noqa: PLC0415 - with the next
+
+    import openpyxl  # noqa: PLC0415 - a second to load, and most files are text
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (BadZipFile, KeyError, ValueError, OSError) as error:
+        raise UnreadableFile(f"{path}: no workbook: {error}") from None
+    try:
+        if form.sheet is not None and form.sheet not in book.sheetnames:
+            raise UnreadableFile(f"{path}: no sheet '{form.sheet}'; there are {', '.join(book.sheetnames)}")
+        yield _Workbook(path, book[form.sheet] if form.sheet else book.worksheets[0])
+    finally:
+        book.close()
+
+
+class _Workbook:
+    def __init__(self, path: Path, sheet: "_Rows") -> None:
+        self._path = path
+        self._rows = enumerate(sheet.iter_rows(values_only=True), 1)
+        self.total = sheet.max_row or 0
+        self._done = 0
+        number, head = next(self._rows, (1, ()))
+        names = ["" if cell is None else str(cell).strip() for cell in head]
+        while names and not names[-1]:
+            names.pop()
+        if not names:
+            raise UnreadableFile(f"{path}:{number}: empty; the first row names the columns")
+        self.head: Sequence[str] = names
+
+    def done(self) -> int:
+        return self._done
+
+    def lines(self) -> Iterator[Line]:
+        width = len(self.head)
+        for number, cells in self._rows:
+            self._done = number
+            if any(cell is not None for cell in cells):
+                kept = list(cells) + [None] * (width - len(cells))
+                while len(kept) > width and kept[-1] is None:
+                    kept.pop()
+                yield Line(number, kept)
+
+
+class _Rows(Protocol):
+    """What is used of openpyxl's read-only sheet."""
+
+    @property
+    def max_row(self) -> int | None: ...
+
+    def iter_rows(self, *, values_only: bool) -> Iterator[tuple[Cell, ...]]: ...
+
+
+def is_excel_error(cell: Cell) -> bool:
+    """Tell whether a formula failed in the cell."""
+    return isinstance(cell, str) and cell in _EXCEL_ERRORS

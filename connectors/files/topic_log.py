@@ -1,0 +1,152 @@
+"""What a table's topic says about rows, read from an offset to its present end.
+
+The only place that knows what was there before a batch. Reads as a worker does: with the table's own decoder, committed
+records only, and by the same rule of what is newer.
+"""
+
+# ruff: noqa: PLC0415 - kafka-python loads in a tenth of a second, and a preview needs none of it
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from schemas import (
+    Change,
+    Columns,
+    Decoder,
+    Origin,
+    Raw,
+    RowForm,
+    TableMapping,
+    TryLater,
+    as_written,
+    comes_after,
+    is_ingested,
+    read_origin,
+)
+
+Offsets = dict[int, int]
+"""Partition to the next offset to read."""
+WAIT_S = 30.0
+POLL_MS = 200
+MOST_RECORDS = 5_000
+
+
+class Told(NamedTuple):
+    """One change and the record that told it."""
+
+    change: Change
+    record: Raw
+    origin: Origin | None
+
+
+class TopicLog:
+    """One table's topic; a context manager."""
+
+    def __init__(self, bootstrap: str, mapping: TableMapping) -> None:
+        self._bootstrap, self._topic = bootstrap, mapping.topic
+        self._decoder = Decoder(as_written(mapping))
+        self._consumer: Any = None  # kafka-python carries no types
+        self._partitions: list[Any] = []
+        self.read_to: Offsets = {}
+
+    def __enter__(self) -> Self:
+        """Connect. Raises TryLater."""
+        from kafka import KafkaConsumer, TopicPartition
+        from kafka.errors import KafkaError
+
+        try:
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=self._bootstrap.split(","), group_id=None, enable_auto_commit=False,
+                auto_offset_reset="earliest", isolation_level="read_committed",
+            )  # fmt: skip
+            numbers = self._consumer.partitions_for_topic(self._topic) or ()
+        except KafkaError as error:
+            raise TryLater(f"no Kafka answers at {self._bootstrap}: {type(error).__name__}") from error
+        self._partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
+        self._consumer.assign(self._partitions)
+        return self
+
+    def ends(self) -> Offsets:
+        """Give where the topic ends now."""
+        return {tp.partition: end for tp, end in self._consumer.end_offsets(self._partitions).items()}
+
+    def begins_late(self) -> bool:
+        """Tell whether records have been deleted from the topic's front: rows told there are not known any more."""
+        return any(offset > 0 for offset in self._consumer.beginning_offsets(self._partitions).values())
+
+    def read(self, start: Mapping[int, int], advance: Callable[[int], None]) -> Iterator[Told]:
+        """Give the changes from `start` to the topic's present end, in order within a partition. Raises TryLater.
+
+        `advance` is told how many records have been read; `read_to` says afterwards where to go on. A record that
+        cannot be decoded is passed over.
+        """
+        ends = self.ends()
+        for tp in self._partitions:
+            self._consumer.seek(tp, start.get(tp.partition, 0))
+        done, deadline = 0, time.monotonic() + WAIT_S
+        is_at_end = False
+        while not is_at_end:
+            # One look beyond the end: the embedded broker says one too few.
+            is_at_end = all(self._consumer.position(tp) >= ends[tp.partition] for tp in self._partitions)
+            batches = self._consumer.poll(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
+            for tp, records in batches.items():
+                yield from self._told(tp.partition, records)
+                done += len(records)
+            advance(done)
+            if batches:
+                deadline = time.monotonic() + WAIT_S
+            elif time.monotonic() > deadline:
+                raise TryLater(f"{self._topic} cannot be read to its end")
+        self.read_to = {tp.partition: self._consumer.position(tp) for tp in self._partitions}
+
+    def _told(self, partition: int, records: list[Raw]) -> Iterator[Told]:
+        by_offset = {record.offset: record for record in records}
+        changes, _, _ = self._decoder.decode_run(records, topic=self._topic, partition=partition, high=0)
+        for change in changes:
+            record = by_offset[change.offset]
+            origin = read_origin(record.value) if is_ingested(record.headers) and record.value else None
+            yield Told(change, record, origin)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            self._consumer.close()
+
+
+class RowImage(NamedTuple):
+    """A row as far as the topic has told it."""
+
+    position: int
+    at: int
+    columns: Columns | None
+    """None: deleted."""
+
+
+def fused(known: RowImage | None, told: Told, form: RowForm) -> tuple[RowImage, bool]:
+    """Give the row after one more change, and whether that change was news (`rules.engine.fusion` in small)."""
+    change = told.change
+    at = change.at if told.origin is None else told.origin.src_ts
+    columns: Columns = {} if change.op == "d" else form.columns_of(change)
+    if known is None:
+        return RowImage(change.position, at, None if change.op == "d" else columns), True
+    if comes_after(change.position, known.position, is_later=True):
+        whole = None if change.op == "d" else {**(known.columns or {}), **columns}
+        return RowImage(max(change.position, known.position), at, whole), True
+    if known.columns is None or change.op == "d":
+        return known, False
+    return known._replace(columns={**columns, **known.columns}), False
+
+
+def dump_offsets(offsets: Offsets) -> str:
+    """Write offsets into a journal."""
+    return json.dumps(offsets)
+
+
+def load_offsets(text: str) -> Offsets:
+    """Undo `dump_offsets`; none where nothing was written."""
+    return {int(partition): offset for partition, offset in json.loads(text or "{}").items()}

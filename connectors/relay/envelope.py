@@ -1,0 +1,91 @@
+r"""One numbered, signed batch as bytes, and its acknowledgement: all that ever crosses between two networks.
+
+`<HMAC-SHA256, hexadecimal> <kind>\n<zlib of JSON>`. The signature covers kind and body, and is checked before anything
+is unpacked. Nothing that crosses is code, a path or a query.
+"""
+
+import hashlib
+import hmac
+import zlib
+from typing import Literal, TypeVar
+
+import msgspec
+
+from schemas import BadInput
+
+MOST_BYTES = 64 << 20
+"""Largest batch unpacked: what a signed sender would never make, a broken one may."""
+MOST_RECORDS = 500
+"""Of one batch: a file of some 100 KB, and a link that fails has little to repeat."""
+_SIGNATURE = 64  # hexadecimal digits of SHA-256
+
+
+class RelayedRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A record as it stood outside."""
+
+    topic: str
+    timestamp: int
+    """When it was entered outside: the Kafka timestamp there, epoch ms."""
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: list[tuple[str, bytes]] = []
+
+
+class Crossing(msgspec.Struct, frozen=True):
+    """One batch on its way; without records it says that the link is alive."""
+
+    channel: str
+    number: int
+    """From 1, without gaps: the receiver applies them in this order and no other."""
+    sent_at: int
+    """First put on the way, epoch ms; the sender's clock."""
+    records: list[RelayedRecord] = []
+
+
+class Acknowledgement(msgspec.Struct, frozen=True):
+    """That everything up to a number has been applied."""
+
+    channel: str
+    number: int
+    received_at: int
+    """Epoch ms; the receiver's clock."""
+
+
+_T = TypeVar("_T", Crossing, Acknowledgement)
+Kind = Literal["batch", "ack"]
+_KINDS: dict[type[object], Kind] = {Crossing: "batch", Acknowledgement: "ack"}
+_encode = msgspec.json.Encoder().encode
+
+
+def seal(what: Crossing | Acknowledgement, secret: str) -> bytes:
+    """Give the bytes that cross."""
+    body = _KINDS[type(what)].encode() + b"\n" + zlib.compress(_encode(what), 6)
+    return _signature(body, secret) + b" " + body
+
+
+def unseal(data: bytes, kind: type[_T], *, channel: str, secret: str) -> _T:
+    """Give what crossed.
+
+    Raises `BadInput` for what is not signed with our key, is of another channel or kind, or broken.
+    """
+    signature, body = data[:_SIGNATURE], data[_SIGNATURE + 1 :]
+    if not hmac.compare_digest(signature, _signature(body, secret)):
+        raise BadInput("bad-signature", "not signed with this channel's key")
+    name, _, packed = body.partition(b"\n")
+    if name != _KINDS[kind].encode():
+        raise BadInput("wrong-kind", f"no {_KINDS[kind]}")
+    try:
+        unpacker = zlib.decompressobj()
+        text = unpacker.decompress(packed, MOST_BYTES)
+        if unpacker.unconsumed_tail:
+            raise BadInput("too-big", f"more than {MOST_BYTES} bytes")
+        found = msgspec.json.decode(text, type=kind)
+    except (zlib.error, msgspec.DecodeError, ValueError) as error:
+        raise BadInput("not-json", str(error)) from None
+    if found.channel != channel:
+        raise BadInput("wrong-channel", f"of channel '{found.channel[:64]}', not '{channel}'")
+    return found
+
+
+def _signature(body: bytes, secret: str) -> bytes:
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()

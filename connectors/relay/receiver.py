@@ -1,0 +1,166 @@
+"""The inner side: applies batches in the order of their numbers, each once, and acknowledges them.
+
+The number applied last is kept after Kafka has the records. Before it writes, it notes where the topics end: after a
+crash it looks there for the records of the batch that stand already, and writes only those that are missing.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from connectors.relay.boxes import Box
+from connectors.relay.envelope import Acknowledgement, Crossing, RelayedRecord, seal, unseal
+from schemas import BadInput
+
+RELAY_HEADER = "stagewatch.relay"
+"""On every relayed record: `channel/number/index`."""
+
+
+class Inner(Protocol):
+    """Where the receiver writes."""
+
+    def ends(self, topics: Iterable[str]) -> dict[str, int]:
+        """Give where the topics end: `topic:partition` to offset. Raises TryLater."""
+
+    def marks(self, ends: Mapping[str, int]) -> set[str]:
+        """Give the relay headers of the records behind `ends`. Raises TryLater."""
+
+    def write(self, records: Iterable[RelayedRecord]) -> None:
+        """Write records and return when Kafka has them. Raises TryLater."""
+
+
+class Applied(NamedTuple):
+    """A batch that was applied."""
+
+    number: int
+    rows: int
+    entered_at: int
+    """Its oldest record's time outside, epoch ms; without records, when it was sent."""
+    sent_at: int
+    received_at: int
+
+    @property
+    def lag_s(self) -> float:
+        """How long the oldest entry was on its way, seconds (between the clocks of two networks)."""
+        return max(0.0, (self.received_at - self.entered_at) / 1000)
+
+
+class Receiver:
+    """One channel's inner side. `topics`: what may cross; a batch with another topic is set aside."""
+
+    def __init__(  # noqa: PLR0913 - what it stands on
+        self, channel: str, state: Path, forward: Box, back: Box, *, topics: frozenset[str], secret: str,
+        clock: Callable[[], float],
+    ) -> None:  # fmt: skip
+        state.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(state, timeout=0)
+        self._db.executescript(_SET_UP)
+        self._channel, self._forward, self._back, self._topics = channel, forward, back, topics
+        self._secret, self._clock = secret, clock
+        self.refused = 0
+        """Batches that were set aside since the start."""
+
+    def receive(self, inner: Inner) -> list[Applied]:
+        """Apply what has come, as far as the numbers have no gap. Raises OSError and TryLater; call again then."""
+        applied = []
+        for number in self._forward.numbers():
+            if number <= self.last_number:
+                self._forward.drop(number)  # it came again; what was applied is acknowledged again below
+                self._acknowledge()
+                continue
+            if number > self.last_number + 1:
+                break
+            crossing = self._open(number)
+            if crossing is None:
+                break
+            applied.append(self._apply(crossing, inner))
+            self._forward.drop(number)
+        return applied
+
+    def _open(self, number: int) -> Crossing | None:
+        data = self._forward.take(number)
+        if data is None:
+            return None
+        try:
+            crossing = unseal(data, Crossing, channel=self._channel, secret=self._secret)
+            self._check(crossing, number)
+        except BadInput:
+            # Never applied, never acknowledged: the sender puts the true one there again.
+            self.refused += 1
+            self._forward.set_aside(number)
+            return None
+        return crossing
+
+    def _check(self, crossing: Crossing, number: int) -> None:
+        """Raise `BadInput` for a number under another's name, and for topics that may not cross."""
+        foreign = {record.topic for record in crossing.records} - self._topics
+        if crossing.number != number or foreign:
+            raise BadInput("not-allowed", f"number {crossing.number}, topics {sorted(foreign)}")
+
+    def _apply(self, crossing: Crossing, inner: Inner) -> Applied:
+        records = [
+            _marked(record, f"{self._channel}/{crossing.number}/{n}") for n, record in enumerate(crossing.records)
+        ]
+        if records:
+            missing = self._missing(crossing.number, records, inner)
+            inner.write(missing)
+        now = int(self._clock() * 1000)
+        entered = min((record.timestamp for record in crossing.records), default=crossing.sent_at)
+        self._note(last=f"{crossing.number} {now}", sent_at=str(crossing.sent_at))
+        self._acknowledge()
+        return Applied(crossing.number, len(records), entered, crossing.sent_at, now)
+
+    def _missing(self, number: int, records: list[RelayedRecord], inner: Inner) -> list[RelayedRecord]:
+        """Give the records that do not stand in Kafka from a try before this one."""
+        begun, _, ends = (self._fact("begun") or "0 {}").partition(" ")
+        if int(begun) != number:
+            self._note(begun=f"{number} {json.dumps(inner.ends({record.topic for record in records}))}")
+            return records
+        marks = inner.marks({place: int(offset) for place, offset in json.loads(ends).items()})
+        return [record for record in records if record.headers[-1][1].decode() not in marks]
+
+    def _acknowledge(self) -> None:
+        number, received_at = map(int, (self._fact("last") or "0 0").split())
+        self._back.put(number, seal(Acknowledgement(self._channel, number, received_at), self._secret))
+
+    @property
+    def last_number(self) -> int:
+        """The number applied last; 0: none."""
+        return int((self._fact("last") or "0 0").split()[0])
+
+    def gap(self) -> list[int]:
+        """Give the numbers that lie there and wait for one before them. Raises OSError, TryLater."""
+        return [number for number in self._forward.numbers() if number > self.last_number + 1]
+
+    def silence_s(self) -> float:
+        """Give how long ago the last batch was sent: it grows while the link is cut; 0: nothing has come yet."""
+        sent_at = self._fact("sent_at")
+        return 0.0 if sent_at is None else max(0.0, self._clock() - int(sent_at) / 1000)
+
+    def _note(self, **facts: str) -> None:
+        with self._db:
+            self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list(facts.items()))
+
+    def _fact(self, name: str) -> str | None:
+        found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def close(self) -> None:
+        """Close the state."""
+        self._db.close()
+
+
+def _marked(record: RelayedRecord, mark: str) -> RelayedRecord:
+    return RelayedRecord(
+        record.topic, record.timestamp, record.key, record.value, [*record.headers, (RELAY_HEADER, mark.encode())]
+    )
+
+
+_SET_UP = """
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+"""

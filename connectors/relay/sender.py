@@ -1,0 +1,181 @@
+"""The outer side: reads what is entered, numbers it, and keeps it until the other side has acknowledged it.
+
+Reading position, number and batch are kept in one SQLite transaction before anything is put on the way. So a crash
+leaves no gap and no second number for the same records, and what a device loses is put there again.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from connectors.relay.boxes import Box
+from connectors.relay.envelope import MOST_RECORDS, Acknowledgement, Crossing, RelayedRecord, seal, unseal
+from schemas import BadInput
+
+Positions = dict[str, int]
+"""`topic:partition` to the next offset to read."""
+
+
+class Read(NamedTuple):
+    """Records that were read, and where reading goes on after them."""
+
+    records: Sequence[RelayedRecord]
+    positions: Positions
+
+
+class Reader(Protocol):
+    """Where the sender reads what is entered."""
+
+    def read(self, positions: Mapping[str, int], most: int) -> Read:
+        """Give up to `most` records after `positions`; may be empty. Raises TryLater."""
+
+
+class Pending(NamedTuple):
+    """A batch that has not been acknowledged."""
+
+    number: int
+    rows: int
+    entered_at: int
+    """Its oldest record's time outside, epoch ms."""
+    sent_at: int
+    tries: int
+
+
+class Acked(NamedTuple):
+    """A batch that has been applied on the other side."""
+
+    number: int
+    rows: int
+    entered_at: int
+    sent_at: int
+    acked_at: int
+    """By the receiver's clock."""
+
+
+class Sender:
+    """One channel's outer side. Not for two processes at once: the second finds the state locked."""
+
+    def __init__(  # noqa: PLR0913 - what it stands on
+        self, channel: str, state: Path, forward: Box, back: Box, *, secret: str, clock: Callable[[], float]
+    ) -> None:
+        """`clock`: epoch seconds."""
+        state.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(state, timeout=0)
+        self._db.executescript(_SET_UP)
+        self._channel, self._forward, self._back = channel, forward, back
+        self._secret, self._clock = secret, clock
+
+    def collect(self, reader: Reader, *, heartbeat_s: float = 10.0) -> int | None:
+        """Read what is new into the next batch; gives its number, None if there was nothing to say. Raises TryLater.
+
+        Without records a batch is made every `heartbeat_s`, while none is under way: so the other side can tell
+        silence from a cut link.
+        """
+        read = reader.read(self._positions(), MOST_RECORDS)
+        now = int(self._clock() * 1000)
+        if not read.records and (self.pending() or now - self._last_sent() < heartbeat_s * 1000):
+            if read.positions:
+                self._keep(read.positions)
+            return None
+        number = self._last_number() + 1
+        entered = min((record.timestamp for record in read.records), default=now)
+        data = seal(Crossing(self._channel, number, now, list(read.records)), self._secret)
+        with self._db:
+            self._keep(read.positions)
+            self._db.execute(
+                "INSERT INTO batches VALUES (?, ?, ?, ?, 0, ?, 0)", (number, len(read.records), entered, now, data)
+            )
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('last', ?)", (f"{number} {now}",))
+        return number
+
+    def send(self, *, again_after_s: float = 30.0) -> list[int]:
+        """Put on the way what is not there and has not been acknowledged; gives the numbers. Raises OSError, TryLater.
+
+        A batch that was put there longer than `again_after_s` ago and has vanished without an acknowledgement was
+        lost by the device, and goes again.
+        """
+        now, sent = int(self._clock() * 1000), []
+        lying = set(self._forward.numbers())
+        query = "SELECT number, data, put_at FROM batches ORDER BY number"
+        for number, data, put_at in self._db.execute(query).fetchall():
+            if number in lying or now - put_at < again_after_s * 1000:
+                continue
+            self._forward.put(number, data)
+            with self._db:
+                self._db.execute("UPDATE batches SET put_at = ?, tries = tries + 1 WHERE number = ?", (now, number))
+            sent.append(number)
+        return sent
+
+    def settle(self) -> list[Acked]:
+        """Take in acknowledgements; gives the batches that are done, in order. Raises OSError, TryLater."""
+        highest: Acknowledgement | None = None
+        for number in self._back.numbers():
+            data = self._back.take(number)
+            if data is None:
+                continue
+            try:
+                ack = unseal(data, Acknowledgement, channel=self._channel, secret=self._secret)
+            except BadInput:
+                self._back.set_aside(number)
+                continue
+            if ack.number <= self._last_number() and (highest is None or ack.number > highest.number):
+                highest = ack
+            self._back.drop(number)
+        if highest is None:
+            return []
+        query = "SELECT number, rows, entered_at, sent_at FROM batches WHERE number <= ? ORDER BY number"
+        done = [
+            Acked(number, rows, entered_at, sent_at, highest.received_at)
+            for number, rows, entered_at, sent_at in self._db.execute(query, (highest.number,))
+        ]
+        with self._db:
+            self._db.execute("DELETE FROM batches WHERE number <= ?", (highest.number,))
+        for acked in done:
+            self._forward.drop(acked.number)
+        return done
+
+    def pending(self) -> list[Pending]:
+        """Give what has not been acknowledged, in order."""
+        query = "SELECT number, rows, entered_at, sent_at, tries FROM batches ORDER BY number"
+        return [Pending(*row) for row in self._db.execute(query)]
+
+    def lag_s(self) -> float:
+        """Give how old the oldest entry is that has not been acknowledged; 0: all have."""
+        entered = [pending.entered_at for pending in self.pending() if pending.rows]
+        return max(0.0, self._clock() - min(entered) / 1000) if entered else 0.0
+
+    def _positions(self) -> Positions:
+        return {place: int(offset) for place, offset in json.loads(self._fact("positions") or "{}").items()}
+
+    def _keep(self, positions: Positions) -> None:
+        text = json.dumps({**self._positions(), **positions})
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES ('positions', ?)", (text,))
+
+    def _last_number(self) -> int:
+        return int((self._fact("last") or "0 0").split()[0])
+
+    def _last_sent(self) -> int:
+        return int((self._fact("last") or "0 0").split()[1])
+
+    def _fact(self, name: str) -> str | None:
+        found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def close(self) -> None:
+        """Keep and close the state."""
+        self._db.commit()
+        self._db.close()
+
+
+_SET_UP = """
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL; -- a number that was given must never be given again
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (
+    number INTEGER PRIMARY KEY, rows INTEGER, entered_at INTEGER, sent_at INTEGER, put_at INTEGER, data BLOB,
+    tries INTEGER NOT NULL DEFAULT 0
+);
+"""

@@ -1,0 +1,175 @@
+"""`POST /ingest/<source>/<table>`: rows that another system pushes, as JSON.
+
+Promises 202 only for what Kafka has. Every refusal says what is wrong with which field of which row, and nothing of a
+request is written unless all of it can be. A request with an `Idempotency-Key` may be sent again.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from connectors.landing import Landing
+from connectors.references import MissingSecret, secret_of
+from connectors.web.rate import Rate
+from connectors.web.repeats import Repeats
+from connectors.web.rows import Shape
+from schemas import TableMapping, TryLater
+
+MOST_FAULTS = 100
+"""Faults that an answer names; the rest is counted."""
+RETRY_S = 5
+"""After how long to try again while Kafka is away: a broker's restart takes about that."""
+
+_parse = msgspec.json.Decoder(Any, float_hook=Decimal).decode
+
+
+class Refusal(Exception):
+    """A request that is not taken: HTTP status, what is wrong, and headers."""
+
+    def __init__(self, status: int, error: str, *, retry_s: float | None = None, **more: object) -> None:
+        super().__init__(error)
+        self.status, self.retry_s = status, retry_s
+        self.body = {"error": error, **more}
+
+    def response(self) -> web.Response:
+        """Give it as JSON."""
+        headers = {} if self.retry_s is None else {"Retry-After": str(max(1, round(self.retry_s)))}
+        if self.status == web.HTTPUnauthorized.status_code:
+            headers["WWW-Authenticate"] = "Bearer"
+        return web.json_response(self.body, status=self.status, headers=headers)
+
+
+class Push:
+    """The endpoint. `tokens`: source to a reference of its token; a source without one cannot push."""
+
+    def __init__(  # noqa: PLR0913 - what it stands on
+        self, mappings: Sequence[TableMapping], *, tokens: Mapping[str, str], connect: Callable[[], Landing],
+        repeats: Repeats, rate: Rate, max_bytes: int, partitions: int | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        self._shapes = {(mapping.source, mapping.table): Shape(mapping, "push") for mapping in mappings}
+        self._tokens = {source.lower(): reference for source, reference in tokens.items()}
+        self._connect, self._repeats, self._rate, self._clock = connect, repeats, rate, clock
+        self._max_bytes, self._partitions = max_bytes, partitions
+        self._landing: Landing | None = None
+        self._connecting = asyncio.Lock()
+
+    def application(self) -> web.Application:
+        """Give the application that serves it."""
+        application = web.Application(client_max_size=self._max_bytes)
+        application.router.add_post("/ingest/{source}/{table}", self._answer)
+        application.router.add_get("/health", self._health)
+        application.on_cleanup.append(self._close)
+        return application
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "up"})
+
+    async def _close(self, _application: web.Application) -> None:
+        if self._landing is not None:
+            landing, self._landing = self._landing, None
+            await asyncio.to_thread(landing.__exit__, None, None, None)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        try:
+            return await self._take(request)
+        except Refusal as refusal:
+            return refusal.response()
+        except TryLater as error:
+            return Refusal(503, str(error), retry_s=RETRY_S).response()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        source = request.match_info["source"].lower()
+        self._authorise(request, source)
+        shape = self._shape(source, request.match_info["table"].lower())
+        if request.content_type != "application/json":
+            raise Refusal(415, f"the body must be application/json, not {request.content_type}")
+        body = await self._body(request)
+        rows = _rows_of(body)
+        wait_s = self._rate.take(source, len(rows), self._clock())
+        if wait_s > 0:
+            raise Refusal(429, f"more rows than {source} may send in a second; wait", retry_s=wait_s)
+        _check(shape, rows)
+        return await self._write(shape, rows, body, request.headers.get("Idempotency-Key"))
+
+    def _authorise(self, request: web.Request, source: str) -> None:
+        """Compare the token of the source, in time that tells nothing. An unknown source is not told from a known."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        reference = self._tokens.get(source)
+        try:
+            expected = secret_of(reference) if reference else ""
+        except MissingSecret as error:
+            raise Refusal(503, f"the token of {source} cannot be read: {error}") from None
+        is_right = hmac.compare_digest(token.strip().encode(), expected.encode())
+        if scheme.lower() != "bearer" or not expected or not is_right:
+            raise Refusal(401, "needs `Authorization: Bearer <the source's token>`")
+
+    def _shape(self, source: str, table: str) -> Shape:
+        shape = self._shapes.get((source, table))
+        if shape is None:
+            known = sorted(name for of, name in self._shapes if of == source)
+            raise Refusal(404, f"no table '{table}' of {source}", tables=known)
+        return shape
+
+    async def _body(self, request: web.Request) -> bytes:
+        try:
+            return await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise Refusal(413, f"more than {self._max_bytes} bytes; send fewer rows at once") from None
+
+    async def _write(self, shape: Shape, rows: list[Any], body: bytes, repeat_key: str | None) -> web.Response:
+        digest = hashlib.sha256(body).hexdigest()
+        src_ts = int(self._clock() * 1000)
+        if repeat_key is not None:
+            seen = self._repeats.begin(f"{shape.topic} {repeat_key}", digest, src_ts)
+            if seen.digest != digest:
+                raise Refusal(422, "this Idempotency-Key came with another body")
+            if seen.is_done:
+                return web.json_response({"accepted": len(rows), "repeated": True}, status=202)
+            src_ts = seen.src_ts  # the same rows at the same time: what stands in Kafka already is not newer
+        landing = await self._landed()
+        records = [shape.landed(row, src_ts=src_ts, batch=repeat_key or digest[:12]) for row in rows]
+        await asyncio.to_thread(landing.make_topic, shape.topic, self._partitions)
+        await asyncio.to_thread(landing.write, shape.topic, records)
+        if repeat_key is not None:
+            self._repeats.end(f"{shape.topic} {repeat_key}")
+        ignored = sorted({name for row in rows for name in shape.unknown(row)})
+        return web.json_response({"accepted": len(rows), **({"ignored": ignored} if ignored else {})}, status=202)
+
+    async def _landed(self) -> Landing:
+        async with self._connecting:
+            if self._landing is None:
+                landing = self._connect()
+                await asyncio.to_thread(landing.__enter__)
+                self._landing = landing
+            return self._landing
+
+
+def _rows_of(body: bytes) -> list[Any]:
+    """Give the rows of a body: an object is one row, an array are several. Raises Refusal."""
+    try:
+        parsed = _parse(body)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise Refusal(400, f"not JSON: {error}") from None
+    rows = parsed if isinstance(parsed, list) else [parsed]
+    if not rows:
+        raise Refusal(400, "no rows")
+    return rows
+
+
+def _check(shape: Shape, rows: list[Any]) -> None:
+    faults = [
+        {"row": number, "field": fault.field, "error": fault.what}
+        for number, row in enumerate(rows)
+        for fault in shape.faults(row)
+    ]
+    if faults:
+        more = {"more": len(faults) - MOST_FAULTS} if len(faults) > MOST_FAULTS else {}
+        raise Refusal(400, f"{len(faults)} fields are wrong; nothing was taken", faults=faults[:MOST_FAULTS], **more)

@@ -1,0 +1,1 @@
+"""One module per dialect: how other people write changes of rows. Only `schemas.decode` enters here."""

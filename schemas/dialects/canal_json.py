@@ -1,0 +1,79 @@
+"""Canal's flat messages: rows of MySQL as text, several in one message.
+
+Source: `FlatMessage.java` and `MQMessageUtils.java` of alibaba/canal. `old[i]` belongs to `data[i]`, holds only what
+the statement changed, and may hold columns that this row did not change. Flink's `canal-json` has no `es`.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from schemas.change import Op
+from schemas.dialects.limits import Limits
+from schemas.dialects.row_events import RowEvent
+from schemas.errors import BadInput
+
+_ROW_OPS: dict[str, Op] = {"INSERT": "c", "UPDATE": "u", "DELETE": "d"}
+_DDL = frozenset({"CREATE", "ALTER", "ERASE", "RENAME", "QUERY", "CINDEX", "DINDEX"})
+
+_OFFSET_BITS, _INDEX_BITS = 20, 11
+"""Within one second, which is all that `es` tells: the record's offset (a million in a second), the row in it."""
+
+
+class _Message(msgspec.Struct, gc=False):
+    type: str | None = None
+    data: list[dict[str, Any] | None] | None = None
+    old: list[dict[str, Any] | None] | None = None
+    es: int | None = None
+    is_ddl: bool | None = msgspec.field(default=None, name="isDdl")
+
+
+_decode = msgspec.json.Decoder(_Message, float_hook=Decimal).decode
+
+
+class CanalJson:
+    """Reads the records of one table."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    def read(self, value: bytes, offset: int, at: int) -> Iterator[RowEvent | str]:
+        """Give an event a row of `data`."""
+        del at
+        self._limits.check_json(value)
+        message = _decode(value)
+        kind = message.type or ""
+        op = _ROW_OPS.get(kind)
+        if op is None or message.is_ddl:
+            yield _beside(kind, is_ddl=bool(message.is_ddl))
+            return
+        if not message.data:
+            raise BadInput("no-row-image", f"operation {kind}")
+        old = message.old if op == "u" else None
+        for index, row in enumerate(message.data):
+            if row is None:
+                raise BadInput("no-row-image", f"row {index} is null")
+            before = old[index] if old and index < len(old) else None
+            yield RowEvent(op, row, _position(message.es, offset, index), {**row, **before} if before else None)
+
+
+def _beside(kind: str, *, is_ddl: bool) -> str:
+    if kind == "TRUNCATE":
+        return "truncate"
+    if is_ddl or kind in _DDL:
+        return "ddl"
+    raise BadInput("unknown-operation", f"'{kind[:20]}'")
+
+
+def _position(es: int | None, offset: int, index: int) -> int:
+    """Give where a row stands: the second of its statement in the binary log, then the record, then the row.
+
+    Canal writes no place in the log (a GTID orders only within one server), so within a second the order of the
+    topic's partition decides. Without `es` it decides alone.
+    """
+    within = min(index, (1 << _INDEX_BITS) - 1)
+    if es is None or not 0 <= es < 1 << 42:  # the year 2109, in ms
+        return offset << _INDEX_BITS | within
+    return (es // 1000 << _OFFSET_BITS | offset & ((1 << _OFFSET_BITS) - 1)) << _INDEX_BITS | within

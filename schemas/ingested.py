@@ -1,0 +1,107 @@
+"""Rows that no capture wrote: from a file, a web service or another network, in the topic of any captured table.
+
+Why: a table's topic is in its source's dialect, and a row by hand has to be read there too. Such a row is always a
+change event in Debezium's form, with the header `stagewatch.ingest`, whatever the topic's dialect is, and its
+`source` says who brought it and when the row was true (`src_ts`).
+
+Such a row has no place in the source's log, only a time. Its position is below zero and grows with `src_ts`: rows of
+this kind are ordered among themselves by their time, so that a repeat changes nothing. Against the source's own
+changes `rules` orders them by the topic's log.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from schemas.change import Op, Value
+
+INGEST_HEADER = "stagewatch.ingest"
+"""Its value names the road: `file`, `pull`, `push`, `relay`."""
+
+Road = Literal["file", "pull", "push", "relay"]
+
+_OUTSIDE = -(1 << 62)
+"""Far below every epoch ms, and half the range of 64 bits, so that no sum of both overflows or reaches zero."""
+BEFORE_ALL = -(1 << 63)
+"""The position of what is not known yet: before every row's."""
+_MOST_MS = 1 << 53
+"""Beyond every date that JSON readers agree about."""
+
+
+def ingested_position(src_ts: int) -> int:
+    """Give the position of a row that was true at `src_ts` (epoch ms): below zero, and growing with time."""
+    return _OUTSIDE + min(max(src_ts, -_MOST_MS), _MOST_MS)
+
+
+def comes_after(position: int, known: int, *, is_later: bool) -> bool:
+    """Tell whether a change comes after what is known of its row.
+
+    `is_later`: it stands behind in the topic's log. That decides where only a row from outside can be newer than the
+    source's own; the row then keeps the source's position, so that what the source says next is newer again.
+    """
+    if position < 0 <= known:
+        return is_later
+    return position > known
+
+
+def is_ingested(headers: Mapping[str, Any] | Sequence[tuple[str, Any]] | None) -> bool:
+    """Tell whether a record is in Debezium's form although its topic's dialect is another."""
+    if not headers:
+        return False
+    names: Callable[[], Any] | None = getattr(headers, "keys", None)
+    return INGEST_HEADER in (names() if names else [header[0] for header in headers])
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who brought a row: the record's `source`. Kept so that lineage and undo can name it."""
+
+    connector: str
+    """`stagewatch-file`, `stagewatch-pull`, `stagewatch-push`, `stagewatch-relay`."""
+    src: str
+    """What `_src` of the landed row is: `manual`, `etl`, `web`."""
+    src_ts: int
+    """When the row was true, epoch ms."""
+    batch: str = ""
+    operator: str = ""
+    row_no: int = 0
+    """Line or sheet row of the file."""
+    undoes: str = ""
+    """The batch that this row takes back."""
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        """What the record has to carry."""
+        return [(INGEST_HEADER, self.connector.removeprefix("stagewatch-").encode())]
+
+
+class _Envelope(msgspec.Struct):
+    source: Origin | None = None
+
+
+_to_json = msgspec.json.Encoder(decimal_format="string").encode
+_read_envelope = msgspec.json.Decoder(_Envelope).decode
+
+
+def encode_ingested(op: Op, row: Mapping[str, Value], origin: Origin) -> bytes:
+    """Give the record's value; `row` by source column, times as text or as the source's numbers.
+
+    A delete's row needs no more than its key and the instance.
+    """
+    image = "before" if op == "d" else "after"
+    return _to_json({"op": op, image: row, "source": origin, "ts_ms": origin.src_ts})
+
+
+def encode_marker(kind: Literal["start", "end"], rows: int, origin: Origin) -> bytes:
+    """Give what stands before or after the rows of a full load: a message event, which tells no change."""
+    return _to_json(
+        {"op": "m", "message": {"prefix": f"stagewatch.batch-{kind}", "rows": rows}, "source": origin}
+    )  # fmt: skip
+
+
+def read_origin(value: bytes) -> Origin | None:
+    """Give who brought a record's row; None if it was no row of ours."""
+    try:
+        return _read_envelope(value).source
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None

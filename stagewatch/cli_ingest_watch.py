@@ -1,0 +1,161 @@
+"""`stagewatch ingest watch`: files that a schedule puts into a folder."""
+
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from stagewatch.cli import Failed, command, settings_from, settings_option
+from stagewatch.cli_ingest import bootstrap_of
+
+if TYPE_CHECKING:
+    from connectors.files import Arrival
+    from stagewatch.output import Output
+    from stagewatch.settings import Settings
+
+POLL_S = 5.0
+"""A folder costs little to look at; nobody waits for a nightly file more closely."""
+ZONE = "Asia/Shanghai"
+"""Of --at: the business's own."""
+
+
+def _times(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        try:
+            datetime.strptime(value, "%H:%M")  # noqa: DTZ007 - a time of day
+        except ValueError:
+            raise click.BadParameter(f"'{value}' is no time of day; write 02:30") from None
+    return values
+
+
+@command(name="watch", short_help="Load files that a schedule puts into a folder.")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--marker", is_flag=True, help="A file is complete when FILE.done is beside it (which may hold its row count)."
+)
+@click.option("--skip-bad", is_flag=True, help="Load the good rows of a file with bad ones.")
+@click.option("--history", "is_history", is_flag=True, help="It is history: nobody is told of what was due before.")
+@click.option("--at", "times", multiple=True, metavar="HH:MM", callback=_times,
+              help="Look only at this time of day (may be repeated); by default every few seconds.")  # fmt: skip
+@click.option("--once", is_flag=True, help="Load what is there and end; exit code 1 if a file failed.")
+@click.option("--dry-run", is_flag=True, help="Only check what is there; nothing is written or moved.")
+@settings_option
+def watch_folder(*, folder: Path, times: tuple[str, ...], once: bool, config: Path | None, **chosen: Any) -> int:  # noqa: ANN401 - click's options
+    """Load each complete file of FOLDER into the table that its name says: mkt.mkt_app-20260302.csv.
+
+    SOURCE.TABLE.full-... is the whole table: rows that it lacks are deleted. Files go to done/ or failed/ in FOLDER,
+    each with a report beside it. A file that was loaded once is not loaded again, also after a crash.
+    """
+    from stagewatch.output import Output
+
+    output = Output()
+    settings = settings_from(config, output)
+    watch = _Watch(settings, output, folder, chosen)
+    if once or chosen["dry_run"]:
+        return 0 if watch.look() else 1
+    bootstrap_of(settings)
+    output.say(f"ready: watching {folder}")
+    ended = threading.Event()
+    while not ended.wait(_seconds_to(times) if times else 0):
+        watch.look()
+        if not times:
+            time.sleep(POLL_S)
+    return 0
+
+
+def _seconds_to(times: tuple[str, ...]) -> float:
+    now = datetime.now(ZoneInfo(ZONE))
+    waits = []
+    for text in times:
+        hour, minute = map(int, text.split(":"))
+        at = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        waits.append(((at if at > now else at + timedelta(days=1)) - now).total_seconds())
+    return min(waits)
+
+
+class _Watch:
+    """Works off a folder."""
+
+    def __init__(self, settings: Settings, output: Output, folder: Path, chosen: dict[str, Any]) -> None:
+        from connectors import load_sources
+
+        self._settings, self._output, self._folder, self._chosen = settings, output, folder, chosen
+        catalog = load_sources(list(settings.sources), settings.dialect_overrides)
+        self._tables = frozenset(f"{mapping.source}.{mapping.table}" for mapping in catalog.mappings)
+
+    def look(self) -> bool:
+        """Work off what is complete now; whether all of it was right. A broker that is away leaves the files there."""
+        from connectors.files import arrivals
+        from schemas import TryLater
+
+        is_right = True
+        for arrival in arrivals(self._folder, self._tables, needs_marker=self._chosen["marker"]):
+            try:
+                is_right &= self._work_off(arrival)
+            except TryLater as error:
+                self._output.warn(f"{arrival.path.name}: {error}; the file stays, and is tried again")
+                return False
+        return is_right
+
+    def _work_off(self, arrival: Arrival) -> bool:
+        from connectors.files import DONE, FAILED, put_away
+        from schemas import StagewatchError, TryLater
+        from stagewatch.ingest import AlreadyLoaded, FileLoad
+
+        output = _Said(self._output)
+        report: dict[str, object] = {"file": arrival.path.name, "table": arrival.table, "full": arrival.is_full}
+        try:
+            load = FileLoad(self._settings, output.output, arrival.path, self._options(arrival))
+            is_done = load.run()
+            report |= load.report
+        except AlreadyLoaded as error:
+            is_done = True
+            report["already"] = str(error)
+        except TryLater:
+            raise
+        except (StagewatchError, Failed) as error:
+            is_done = False
+            output.output.error(str(error))
+        report["done"] = is_done
+        report["said"] = output.lines()
+        if not self._chosen["dry_run"]:
+            place = put_away(arrival.path, DONE if is_done else FAILED, report)
+            self._output.say(f"{arrival.path.name}: {'done' if is_done else 'failed'}, now {place}")
+        return is_done
+
+    def _options(self, arrival: Arrival) -> dict[str, Any]:
+        chosen = self._chosen
+        return {
+            "table": arrival.table or arrival.path.stem, "operator": "schedule", "batch": None,
+            "is_full": arrival.is_full, "src": "etl",
+            "is_history": chosen["is_history"], "as_of": None, "expected": arrival.expected_rows,
+            "skip_bad": chosen["skip_bad"], "no_undo": False, "encoding": None, "delimiter": None, "sheet": None,
+            "dry_run": chosen["dry_run"],
+        }  # fmt: skip
+
+
+class _Said:
+    """An output that also keeps what it says, for the report."""
+
+    def __init__(self, real: Output) -> None:
+        import io
+
+        from stagewatch.output import Output
+
+        self._out, self._err, self._real = io.StringIO(), io.StringIO(), real
+        self.output = Output(out=self._out, err=self._err)
+
+    def lines(self) -> list[str]:
+        """Give the lines that were said, and say them."""
+        found = (self._out.getvalue() + self._err.getvalue()).splitlines()
+        for line in found:
+            self._real.say(line)
+        return found

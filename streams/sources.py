@@ -1,0 +1,21 @@
+"""What the worker is told of the captured tables; `connectors.SourceCatalog` is one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from schemas import SchemaOf, TableMapping
+
+
+class Sources(Protocol):
+    """What is captured, and how to read it; `connectors.SourceCatalog` is one."""
+
+    def mapping_for(self, topic: str) -> TableMapping | None:
+        """Give the mapping of a topic; None if no source declares it."""
+
+    @property
+    def precedence(self) -> Mapping[str, Sequence[str]]:
+        """Which source is believed, by entity and field."""
+
+    @property
+    def schema_of(self) -> SchemaOf | None:
+        """Where the schemas of Avro topics are asked for; None if nowhere."""

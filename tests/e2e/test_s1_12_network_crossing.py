@@ -1,0 +1,131 @@
+"""S1-12 and S2-11: entries cross between two networks, each with its own broker, through an isolation device.
+
+Outside is real Kafka, inside the embedded broker; the device moves files between folders, and can be cut.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaProducer
+
+from bench.kafka_server import KafkaServer
+from bench.server_process import ServerProcess
+from stagewatch.topic_reader import read_topic
+from tests.helpers.brokers import Broker, make_topics
+from tests.helpers.worker import STAGEWATCH
+
+TOPIC, LOG = "cdc.ech.ech_app", "cdc.xchg.xchg_log"
+SECRET = "gemeinsam"
+PATIENCE_S = 30.0
+CUT_S = 3.0
+
+
+class Device:
+    """Moves what lies on one side to the other, both ways, unless it is cut."""
+
+    def __init__(self, outer: Path, inner: Path) -> None:
+        self._ways = [(outer / "forward", inner / "forward"), (inner / "back", outer / "back")]
+        for folder in (folder for way in self._ways for folder in way):
+            folder.mkdir(parents=True)
+
+    def carry(self) -> None:
+        for source, target in self._ways:
+            for path in sorted(source.glob("*.relay")):
+                path.replace(target / path.name)
+
+
+@contextmanager
+def side(verb: str, folder: Path, broker: str) -> Iterator[ServerProcess]:
+    """One side of the channel as a user starts it."""
+    definition = folder / "relay.yaml"
+    definition.write_text(
+        f"version: relay/v1\nname: dmz\ntopics: [{TOPIC}]\nkey: env:RELAY_KEY\n"
+        "folder: {forward: forward, back: back}\nfrom_sys: website\nto_sys: pre\n"
+    )
+    log = folder / f"{verb}.log"
+    variables = [f"STAGEWATCH_BROKER={broker}", f"STAGEWATCH_DATA_DIR={folder / 'data'}", f"RELAY_KEY={SECRET}"]
+    process = ServerProcess(
+        ["env", *variables, str(STAGEWATCH), "relay", verb, str(definition)], log, lambda: "ready:" in log.read_text()
+    )
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+def enter(bootstrap: str, *numbers: int) -> None:
+    producer: Any = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    for n in numbers:
+        row = {"net_app_no": f"W{n}", "applicant": f"客户{n}"}
+        value = {"op": "c", "after": row, "source": {"connector": "oracle", "commit_scn": str(1000 + n)}}
+        producer.send(TOPIC, json.dumps(value).encode(), key=json.dumps({"net_app_no": f"W{n}"}).encode()).get(10)
+    producer.close()
+
+
+def inside(bootstrap: str, topic: str = TOPIC) -> list[dict[str, Any]]:
+    return [json.loads(r.value or b"{}") for r in read_topic(bootstrap, topic)]
+
+
+def numbers(bootstrap: str) -> list[str]:
+    return [record["after"]["net_app_no"] for record in inside(bootstrap)]
+
+
+def status(folder: Path, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "data" / "relay" / f"dmz.{name}.json").read_text())
+    return found
+
+
+def until(device: Device, is_so: Any) -> None:
+    """Let the device work until it is so."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_so():
+        device.carry()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_s1_12_three_entries_over_a_cut_link_arrive_once_in_order_and_the_lag_is_shown(
+    own_kafka: KafkaServer, tansu: Broker, tmp_path: Path
+) -> None:
+    outer, inner = tmp_path / "outer", tmp_path / "inner"
+    device = Device(outer, inner)
+    make_topics(own_kafka.bootstrap, [TOPIC])
+    make_topics(tansu.bootstrap, [TOPIC])  # of one partition, so that its order can be seen
+    with side("receive", inner, tansu.url):
+        with side("send", outer, own_kafka.url):
+            enter(own_kafka.bootstrap, 1)
+            until(device, lambda: numbers(tansu.bootstrap) == ["W1"] and status(outer, "outer")["waiting"] == 0)
+
+            # The link is cut: three are entered, one sender dies on the way, and both sides show that it lags.
+            for n in (2, 3):
+                enter(own_kafka.bootstrap, n)
+                time.sleep(0.7)
+        with side("send", outer, own_kafka.url):
+            enter(own_kafka.bootstrap, 4)
+            deadline = time.monotonic() + PATIENCE_S
+            while not (status(outer, "outer").get("rows") == 3 and status(outer, "outer")["lag_s"] >= CUT_S):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            assert status(inner, "inner")["silence_s"] >= CUT_S
+            assert numbers(tansu.bootstrap) == ["W1"]
+
+            until(device, lambda: len(numbers(tansu.bootstrap)) >= 4 and status(outer, "outer")["waiting"] == 0)
+            assert status(outer, "outer")["lag_s"] == 0
+    assert numbers(tansu.bootstrap) == ["W1", "W2", "W3", "W4"]
+    assert_each_hand_over_is_logged(own_kafka.bootstrap)
+
+
+def assert_each_hand_over_is_logged(bootstrap: str) -> None:
+    """S2-11: a message number and an acknowledgement for each."""
+    last: dict[str, dict[str, Any]] = {}
+    for record in inside(bootstrap, LOG):
+        last[record["after"]["msg_no"]] = record["after"]
+    assert len(last) >= 2
+    assert {row["state"] for row in last.values()} == {"acked"}
+    assert sum(int(row["rows"]) for row in last.values()) == 4
+    assert all(row["ack_at"] >= row["sent_at"] for row in last.values())

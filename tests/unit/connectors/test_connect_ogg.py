@@ -1,0 +1,126 @@
+"""GoldenGate's handler: what is made from a declaration, and what is wrong with what others wrote."""
+
+from pathlib import Path
+
+import pytest
+
+from connectors import SourceCatalog, load_sources
+from connectors.ogg import check_properties, load_handler, parse_properties
+from schemas import DefinitionError
+
+SOURCE = """\
+version: source/v1
+source: mkt
+dialect: ogg-json
+tables:
+  mkt_app: {entity: application, key: [app_no], instance: app_no, columns: {app_no: text}}
+"""
+FILE = "version: ogg/v1\nname: mkt\nsource: mkt\n"
+THEIRS = """\
+# what people really write
+gg.handlerlist = kafkahandler
+gg.handler.kafkahandler.type=kafka
+gg.handler.kafkahandler.mode=tx
+gg.handler.kafkahandler.topicMappingTemplate=oracle
+gg.handler.kafkahandler.KEYMappingTemplate=${currentTimestamp}
+gg.handler.kafkahandler.format=avro_op
+gg.handler.kafkahandler.format.metaColumnsTemplate=${objectname[table]},\\
+    ${optype[op_type]}
+gg.handler.kafkahandler.format.omitNullValues=true
+"""
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> SourceCatalog:
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    (folder / "mkt.yaml").write_text(SOURCE, encoding="utf-8")
+    return load_sources([folder])
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mkt.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_made_handler_has_nothing_wrong(tmp_path: Path, catalog: SourceCatalog) -> None:
+    handler, warnings = load_handler(written(tmp_path, FILE), catalog)
+    assert warnings == []
+    found = parse_properties(handler.text)
+    assert found["gg.handler.mkt.mode"] == "op"
+    assert found["gg.handler.mkt.keyMappingTemplate"] == "${primaryKeys}"
+    assert found["gg.handler.mkt.topicMappingTemplate"] == "cdc.mkt.${toLowerCase[${tableName}]}"
+    assert found["goldengate.userexit.timestamp"] == "utc"
+    assert list(check_properties(found, catalog.mappings)) == []
+
+
+def test_the_format_is_the_declared_dialects(tmp_path: Path, catalog: SourceCatalog) -> None:
+    (tmp_path / "sources" / "mkt.yaml").write_text(SOURCE.replace("ogg-json", "ogg-json-row"), encoding="utf-8")
+    handler, _ = load_handler(written(tmp_path, FILE), load_sources([tmp_path / "sources"]))
+    assert handler.properties["gg.handler.mkt.format"] == "json_row"
+
+
+@pytest.mark.parametrize(
+    ("setting", "fault"),
+    [
+        ("mode: tx", "4:12: tx puts a whole transaction into one message"),
+        ('keyMappingTemplate: "${null}"', "4:12: '${null}' scatters the changes of one row"),
+        ("format: xml", "4:12: 'xml' cannot be decoded"),
+        ('format.metaColumnsTemplate: "${objectname[table]}"', "4:12: lacks ${optype[op_type]},${timestamp[op_ts]}"),
+        ("format.omitNullValues: true", "4:12: null and missing look alike"),
+        ("gg.handler.mkt.mode: tx", "4:12: tx puts"),
+    ],
+)
+def test_what_the_worker_could_not_use_is_a_fault(
+    tmp_path: Path, catalog: SourceCatalog, setting: str, fault: str
+) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        load_handler(written(tmp_path, FILE + f"settings: {{{setting}}}\n"), catalog)
+    assert [f"mkt.yaml:{fault}" in str(each) for each in caught.value.faults] == [True]
+
+
+@pytest.mark.parametrize(
+    ("setting", "warning"),
+    [
+        ("topicMappingTemplate: oracle", "mkt_app goes to oracle, but its declaration says cdc.mkt.mkt_app"),
+        ("format: json_row", "the source is declared as ogg-json; say so in the settings: dialects:"),
+        ("goldengate.userexit.timestamp: local", "op_ts is written in the server's own zone"),
+    ],
+)
+def test_what_the_declaration_says_otherwise_is_a_warning(
+    tmp_path: Path, catalog: SourceCatalog, setting: str, warning: str
+) -> None:
+    _, warnings = load_handler(written(tmp_path, FILE + f"settings: {{{setting}}}\n"), catalog)
+    assert len(warnings) == 1
+    assert warning in str(warnings[0])
+
+
+def test_a_file_of_theirs_is_told_all_that_is_wrong_with_it(catalog: SourceCatalog) -> None:
+    found = {
+        each.key.rpartition("kafkahandler.")[2]: each
+        for each in check_properties(parse_properties(THEIRS), catalog.mappings)
+    }
+    assert {key for key, each in found.items() if each.is_fault} == {
+        "mode", "keyMappingTemplate", "format", "format.metaColumnsTemplate", "format.omitNullValues",
+    }  # fmt: skip
+    assert "${timestamp[op_ts]},${position[pos]}" in found["format.metaColumnsTemplate"].text
+    assert {key for key, each in found.items() if not each.is_fault} == {
+        "topicMappingTemplate", "goldengate.userexit.timestamp",
+    }  # fmt: skip
+
+
+def test_a_file_without_a_kafka_handler_says_so(catalog: SourceCatalog) -> None:
+    assert [each.text for each in check_properties({}, catalog.mappings) if each.is_fault] == [
+        "names no handler of type kafka"
+    ]
+
+
+def test_an_unknown_source_or_table_lists_the_known(tmp_path: Path, catalog: SourceCatalog) -> None:
+    for text, fault in (
+        (FILE.replace("source: mkt", "source: mtk"), "3:9: no source 'mtk' is declared; known: mkt"),
+        (FILE + "tables: [mkt_apps]\n", "4:10: source 'mkt' declares no table 'mkt_apps'; known: mkt_app"),
+    ):
+        with pytest.raises(DefinitionError, match=r"mkt\.yaml") as caught:
+            load_handler(written(tmp_path, text), catalog)
+        assert str(caught.value).endswith(fault)

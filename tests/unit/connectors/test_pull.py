@@ -1,0 +1,284 @@
+"""The pull source against a real HTTP server, and a landing that notes what it is given and can fail."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from connectors.landing import Landing
+from connectors.web import BadAnswer, Cursors, FieldFault, Pull, Pulled, load_pulls, wait_after
+from schemas import BadInput, Decoder, DefinitionError, TryLater, read_origin
+from tests.helpers.decoding import catalog, mapping
+
+TOPIC = "cdc.mkt.mkt_app"
+NOW_S = 1_772_413_200.0
+Answer = Callable[[web.Request], web.Response]
+
+DEFINITION = """
+version: pull/v1
+name: apps
+table: mkt.mkt_app
+url: {url}/apps
+rows: data.items
+columns: {{appNo: app_no, org: org_no}}
+cursor: {{field: updated, param: since, start: "2026-01-01T00:00:00Z"}}
+"""
+
+
+@contextmanager
+def serving(answer: Answer) -> Iterator[str]:
+    """A real HTTP server in a thread of its own; gives its URL."""
+    loop, ready, address = asyncio.new_event_loop(), threading.Event(), list[str]()
+
+    async def handle(request: web.Request) -> web.Response:
+        return answer(request)
+
+    async def start() -> web.AppRunner:
+        application = web.Application()
+        application.router.add_get("/{tail:.*}", handle)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        address.append(f"http://127.0.0.1:{runner.addresses[0][1]}")
+        return runner
+
+    def serve() -> None:
+        asyncio.set_event_loop(loop)
+        runner = loop.run_until_complete(start())
+        loop.call_soon(ready.set)
+        loop.run_forever()
+        loop.run_until_complete(runner.cleanup())
+        loop.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield address[0]
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+class Noted(Landing):
+    """Notes what it is given; fails at the calls that are named."""
+
+    def __init__(self, *, fails_at: Sequence[int] = ()) -> None:
+        super().__init__("nowhere:1")
+        self.calls = 0
+        self.records: list[tuple[bytes | None, bytes, Any]] = []
+        self._fails_at = set(fails_at)
+
+    def write(self, topic: str, records: Sequence[tuple[bytes | None, bytes, Any]]) -> None:
+        assert topic == TOPIC
+        self.calls += 1
+        if self.calls in self._fails_at:
+            raise TryLater("Kafka is away")
+        self.records += records
+
+    def rows(self) -> list[str]:
+        decoder = Decoder(mapping(TOPIC))
+        found = []
+        for key, value, headers in self.records:
+            change = decoder.decode(
+                key=key, value=value, headers=headers, timestamp=0, topic=TOPIC, partition=0, offset=0
+            )
+            assert change is not None
+            found.append(change.row)
+        return found
+
+
+def run(
+    folder: Path, url: str, landing: Landing, definition: str = DEFINITION, bad: list[tuple[int, Any]] | None = None
+) -> Pulled:
+    path = folder / "apps.yaml"
+    path.write_text(definition.format(url=url), encoding="utf-8")
+    (read,) = load_pulls(path, catalog().mappings)
+    cursors = Cursors(folder / "pull.db")
+    pull = Pull(read, cursors, clock=lambda: NOW_S)
+
+    def tell_bad(number: int, faults: list[FieldFault]) -> None:
+        if bad is not None:
+            bad.append((number, [fault.field for fault in faults]))
+
+    try:
+        return pull.run(landing, tell_bad)
+    finally:
+        pull.close()
+        cursors.close()
+
+
+def items(*numbers: int, **more: Any) -> web.Response:
+    rows = [{"appNo": f"A{n}", "org": "1", "updated": f"2026-03-{n:02d}T00:00:00Z", "other": [1]} for n in numbers]
+    return web.json_response({"data": {"items": rows, **more}})
+
+
+def test_only_what_is_newer_is_asked_for_the_next_time(tmp_path: Path) -> None:
+    asked = []
+
+    def answer(request: web.Request) -> web.Response:
+        asked.append(request.query["since"])
+        return items(2, 5, 3) if len(asked) == 1 else items()
+
+    landing = Noted()
+    with serving(answer) as url:
+        assert run(tmp_path, url, landing) == Pulled(pages=1, rows=3, bad=0)
+        assert run(tmp_path, url, landing) == Pulled()
+    assert asked == ["2026-01-01T00:00:00Z", "2026-03-05T00:00:00Z"]
+    assert landing.rows() == ["A2", "A5", "A3"]
+
+
+def test_a_row_stands_at_the_time_that_the_service_gives_it(tmp_path: Path) -> None:
+    landing = Noted()
+    with serving(lambda _request: items(2)) as url:
+        run(tmp_path, url, landing)
+        run(tmp_path, url, landing)
+    origins = [read_origin(value) for _, value, _ in landing.records]
+    assert [origin.src_ts for origin in origins if origin] == [1_772_409_600_000] * 2  # 2026-03-02T00:00Z: a repeat
+    first, second = landing.records
+    assert first == second
+
+
+def test_the_cursor_stays_where_kafka_did_not_take_the_rows(tmp_path: Path) -> None:
+    asked = []
+
+    def answer(request: web.Request) -> web.Response:
+        asked.append(request.query["since"])
+        return items(2)
+
+    with serving(answer) as url:
+        with pytest.raises(TryLater):
+            run(tmp_path, url, Noted(fails_at=[1]))
+        run(tmp_path, url, Noted())
+    assert asked == ["2026-01-01T00:00:00Z"] * 2
+
+
+PAGING: dict[str, tuple[str, Callable[[Any], int]]] = {
+    "page": ("{kind: page, param: page}", lambda q: int(q.get("page", 0))),
+    "offset": ("{kind: offset, param: skip}", lambda q: int(q.get("skip", 0)) // 2 + 1),
+    "token": ("{kind: token, param: after, next: data.next}", lambda q: int(q.get("after", 1))),
+    "link": ("{kind: link, next: data.next}", lambda q: int(q.get("p", 1))),
+}
+
+
+@pytest.mark.parametrize("kind", PAGING)
+def test_all_pages_are_read(tmp_path: Path, kind: str) -> None:
+    text, page_of = PAGING[kind]
+
+    def answer(request: web.Request) -> web.Response:
+        page = page_of(request.query)
+        if page > 2:
+            return items()
+        following = {"link": f"/apps?p={page + 1}", "token": str(page + 1)}.get(kind)
+        return items(2 * page, 2 * page + 1, next=following if page < 2 else None)
+
+    landing = Noted()
+    with serving(answer) as url:
+        pulled = run(tmp_path, url, landing, DEFINITION + f"paging: {text.replace('{', '{{').replace('}', '}}')}\n")
+    assert (pulled.rows, landing.rows()) == (4, ["A2", "A3", "A4", "A5"])
+
+
+@pytest.mark.parametrize(
+    ("is_sorted", "next_since"), [("true", "2026-03-03T00:00:00Z"), ("false", "2026-01-01T00:00:00Z")]
+)
+def test_after_a_crash_between_pages_nothing_is_left_out(tmp_path: Path, is_sorted: str, next_since: str) -> None:
+    asked = []
+
+    def answer(request: web.Request) -> web.Response:
+        page = int(request.query["page"])
+        asked.append((request.query["since"], page))
+        return items(2 * page, 2 * page + 1) if page <= 2 else items()
+
+    definition = (
+        DEFINITION.replace("start:", f"is_sorted: {is_sorted}, start:") + "paging: {{kind: page, param: page}}\n"
+    )
+    with serving(answer) as url:
+        with pytest.raises(TryLater):
+            run(tmp_path, url, Noted(fails_at=[2]), definition)
+        asked.clear()
+        run(tmp_path, url, Noted(), definition)
+    assert asked[0] == (next_since, 1)
+
+
+def test_a_bad_row_goes_to_the_worker_that_makes_it_a_dead_letter(tmp_path: Path) -> None:
+    rows = [
+        {"appNo": "A1", "accepted_at": "morgen", "updated": "2026-03-02"},
+        7,
+        {"appNo": "A2", "updated": "2026-03-03"},
+    ]
+    landing, bad = Noted(), list[tuple[int, Any]]()
+    with serving(lambda _request: web.json_response({"data": {"items": rows}})) as url:
+        assert run(tmp_path, url, landing, bad=bad) == Pulled(pages=1, rows=3, bad=2)
+    assert bad == [(0, ["accepted_at"]), (1, [""])]
+    decoder, found = Decoder(mapping(TOPIC)), []
+    for key, value, headers in landing.records:
+        try:
+            decoder.decode(key=key, value=value, headers=headers, timestamp=0, topic=TOPIC, partition=0, offset=0)
+            found.append("taken")
+        except BadInput as error:
+            found.append(error.reason)
+    assert found == ["unreadable-date", "missing-key", "taken"]
+
+
+def test_secrets_come_by_reference_and_are_in_no_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APPS_TOKEN", "streng-geheim")
+    seen = []
+
+    def answer(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Authorization"))
+        return web.Response(status=403)
+
+    with serving(answer) as url, pytest.raises(BadAnswer) as caught:
+        run(tmp_path, url, Noted(), DEFINITION + "auth: {{bearer: env:APPS_TOKEN}}\n")
+    assert seen == ["Bearer streng-geheim"]
+    assert "streng-geheim" not in str(caught.value)
+    with pytest.raises(DefinitionError, match="not the secret itself"):
+        run(tmp_path, "http://x", Noted(), DEFINITION + "auth: {{bearer: streng-geheim}}\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (web.HTTPServiceUnavailable, TryLater), (web.HTTPTooManyRequests, TryLater), (web.HTTPNotFound, BadAnswer),
+        (lambda: web.Response(text="<html>"), BadAnswer), (lambda: web.json_response({"data": 1}), BadAnswer),
+        (lambda: web.Response(status=302, headers={"Location": "/other"}), BadAnswer),
+    ],
+)  # fmt: skip
+def test_what_may_mend_itself_is_tried_again_and_the_rest_is_told(tmp_path: Path, answer: Any, error: Any) -> None:
+    def give(_request: web.Request) -> web.Response:
+        made: web.Response = answer()
+        return made if not isinstance(made, web.HTTPException) else web.Response(
+            status=made.status, headers={"Retry-After": "17"}
+        )  # fmt: skip
+
+    with serving(give) as url, pytest.raises(error) as caught:
+        run(tmp_path, url, Noted())
+    if isinstance(caught.value, TryLater):
+        assert caught.value.delay_s == 17
+
+
+def test_nobody_there_is_tried_again(tmp_path: Path) -> None:
+    with serving(lambda _request: items()) as url:
+        gone = url
+    with pytest.raises(TryLater, match="apps: ConnectionError"):
+        run(tmp_path, gone, Noted())
+
+
+def test_waits_double_up_to_five_minutes_and_never_undercut_the_service() -> None:
+    assert [wait_after(tries, 0) for tries in (0, 1, 4, 40)] == [1, 2, 16, 300]
+    assert wait_after(1, 30) == 30
+
+
+def test_every_fault_of_a_definition_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(DEFINITION.format(url="ftp://x").replace("mkt.mkt_app", "mkt.nothing"), "utf-8")
+    (tmp_path / "b.yaml").write_text("version: pull/v1\nname: b\ntable: mkt.nothing\nurl: http://x/y\n", "utf-8")
+    with pytest.raises(DefinitionError) as caught:
+        load_pulls(tmp_path, catalog().mappings)
+    messages = [str(fault) for fault in caught.value.faults]
+    assert any("a.yaml:5:" in message and "expected http(s)" in message for message in messages)
+    assert any("b.yaml:3:" in message and "no table 'mkt.nothing'" in message for message in messages)

@@ -1,0 +1,229 @@
+"""The push endpoint: a real HTTP server, the embedded broker, and what Kafka then holds."""
+
+import asyncio
+import hashlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from connectors.landing import Landing
+from connectors.web import Push, Rate, Repeats
+from schemas import Decoder, read_origin
+from stagewatch.embedded import EmbeddedBroker
+from stagewatch.topic_reader import read_topic
+from tests.helpers.decoding import catalog, mapping
+
+TOPIC = "cdc.mkt.mkt_app"
+ROW = {"app_no": "A1", "org_no": "3340101", "volt_class": "HV", "accepted_at": "2026-03-02T09:00:00+08:00"}
+AT_S = 1_772_413_200.0
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker(tmp_path_factory.mktemp("broker") / "broker.log") as broker:
+        yield broker
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> str:
+    path = tmp_path / "token"
+    path.write_text("geheim\n", encoding="utf-8")
+    return f"file:{path}"
+
+
+@dataclass
+class Answer:
+    status: int
+    body: dict[str, Any]
+    headers: Any
+
+
+@dataclass
+class Endpoint:
+    """A running endpoint and a client of it."""
+
+    url: str
+    session: aiohttp.ClientSession
+    now: list[float] = field(default_factory=lambda: [AT_S])
+
+    async def post(self, body: Any, table: str = "mkt/mkt_app", token: str = "geheim", **more: Any) -> Answer:
+        headers = {"Authorization": f"Bearer {token}", **more.pop("headers", {})}
+        sent = {"data": body} if isinstance(body, bytes | str) else {"json": body}
+        async with self.session.post(f"{self.url}/ingest/{table}", headers=headers, **sent, **more) as answer:
+            return Answer(answer.status, await answer.json(), answer.headers)
+
+
+Use = Callable[[Endpoint], Awaitable[None]]
+
+
+@asynccontextmanager
+async def served(folder: Path, bootstrap: str, token: str, **more: Any) -> AsyncIterator[Endpoint]:
+    now = [AT_S]
+    repeats = Repeats(folder / "push.db")
+    push = Push(
+        catalog().mappings, tokens={"mkt": token}, connect=lambda: Landing(bootstrap, wait_s=more.pop("wait_s", 10)),
+        repeats=repeats, rate=more.pop("rate", Rate(0)), max_bytes=2_000, clock=lambda: now[0],
+    )  # fmt: skip
+    runner = web.AppRunner(push.application())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with aiohttp.ClientSession() as session:
+            yield Endpoint(f"http://127.0.0.1:{runner.addresses[0][1]}", session, now)
+    finally:
+        await runner.cleanup()
+        repeats.close()
+
+
+def in_kafka(broker: EmbeddedBroker, batch: str) -> list[tuple[str, str]]:
+    """Row and operation of what a batch brought, as the table's decoder reads it."""
+    decoder = Decoder(mapping(TOPIC))
+    found: list[tuple[str, str]] = []
+    for r in read_topic(broker.bootstrap, TOPIC):
+        origin = read_origin(r.value or b"")
+        if origin is None or origin.batch != batch:
+            continue
+        change = decoder.decode(
+            key=r.key, value=r.value, timestamp=r.timestamp, topic=TOPIC, partition=r.partition, offset=r.offset
+        )
+        assert change is not None
+        assert origin.src == "web"
+        found.append((change.row, change.op))
+    return found
+
+
+def run(folder: Path, bootstrap: str, token: str, use: Use, **more: Any) -> None:
+    async def all_of_it() -> None:
+        async with served(folder, bootstrap, token, **more) as endpoint:
+            await use(endpoint)
+
+    asyncio.run(all_of_it())
+
+
+def test_what_is_answered_with_202_is_in_kafka(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
+    async def use(push: Endpoint) -> None:
+        answer = await push.post([ROW, {**ROW, "APP_NO": "A2", "app_no": "A2"}, {"app_no": "A3", "_op": "d"}],
+                                 headers={"Idempotency-Key": "k-202"})  # fmt: skip
+        assert (answer.status, answer.body) == (202, {"accepted": 3})
+        assert sorted(in_kafka(broker, "k-202")) == [("A1", "u"), ("A2", "u"), ("A3", "d")]
+
+    run(tmp_path, broker.bootstrap, token, use)
+
+
+def test_every_bad_field_is_named_and_nothing_is_taken(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
+    async def use(push: Endpoint) -> None:
+        bad = {"accepted_at": "morgen", "source_count": "zwei", "_op": "x", "_src_ts": "gestern"}
+        answer = await push.post([ROW, bad, 7], headers={"Idempotency-Key": "k-bad"})
+        assert answer.status == 400
+        places = {(fault["row"], fault["field"]) for fault in answer.body["faults"]}
+        assert places == {
+            (1, "accepted_at"), (1, "source_count"), (1, "_op"), (1, "_src_ts"), (1, "app_no"), (2, ""),
+        }  # fmt: skip
+        assert "morgen" not in str(answer.body)
+        assert in_kafka(broker, "k-bad") == []
+
+    run(tmp_path, broker.bootstrap, token, use)
+
+
+def test_a_repeated_request_is_not_written_again(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
+    async def use(push: Endpoint) -> None:
+        headers = {"Idempotency-Key": "k-twice"}
+        assert (await push.post(ROW, headers=headers)).body == {"accepted": 1}
+        push.now[0] += 60
+        assert (await push.post(ROW, headers=headers)).body == {"accepted": 1, "repeated": True}
+        assert (await push.post({**ROW, "org_no": "1"}, headers=headers)).status == 422
+        assert in_kafka(broker, "k-twice") == [("A1", "u")]
+
+    run(tmp_path, broker.bootstrap, token, use)
+
+    async def after_a_restart(push: Endpoint) -> None:
+        assert (await push.post(ROW, headers={"Idempotency-Key": "k-twice"})).body == {"accepted": 1, "repeated": True}
+
+    run(tmp_path, broker.bootstrap, token, after_a_restart)
+
+
+def test_who_may_not_is_told_nothing(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
+    async def use(push: Endpoint) -> None:
+        answers = [
+            await push.post(ROW, token="falsch"),
+            await push.post(ROW, token=""),
+            await push.post(ROW, table="lean/lean_prj"),  # another source's
+            await push.post(ROW, table="nobody/nothing"),
+        ]
+        assert [answer.status for answer in answers] == [401] * 4
+        assert len({str(answer.body) for answer in answers}) == 1
+        assert "geheim" not in str(answers)
+
+    run(tmp_path, broker.bootstrap, token, use)
+
+
+def test_an_unknown_table_lists_the_known(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
+    async def use(push: Endpoint) -> None:
+        answer = await push.post(ROW, table="mkt/mkt_ap")
+        assert answer.status == 404
+        assert "mkt_app" in answer.body["tables"]
+
+    run(tmp_path, broker.bootstrap, token, use)
+
+
+def test_what_is_no_json_or_too_big_is_refused(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
+    async def use(push: Endpoint) -> None:
+        json = {"Content-Type": "application/json"}
+        assert (await push.post("app_no\nA1", headers={"Content-Type": "text/csv"})).status == 415
+        assert (await push.post("{oops", headers=json)).status == 400
+        assert (await push.post("[]", headers=json)).status == 400
+        assert (await push.post(b"\xff", headers=json)).status == 400
+        assert (await push.post("[" * 1_900, headers=json)).status == 400
+        assert (await push.post([ROW] * 100)).status == 413
+
+    run(tmp_path, broker.bootstrap, token, use)
+
+
+def test_who_sends_too_fast_is_told_when_to_come_again(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
+    async def use(push: Endpoint) -> None:
+        statuses = [(await push.post([ROW] * 5)).status for _ in range(3)]
+        assert statuses == [202, 202, 429]
+        answer = await push.post([ROW] * 5)
+        assert answer.headers["Retry-After"] == "5"
+        push.now[0] += 5
+        assert (await push.post([ROW] * 5)).status == 202
+
+    run(tmp_path, broker.bootstrap, token, use, rate=Rate(1, burst_s=10))
+
+
+def test_without_kafka_the_sender_is_told_to_come_again(tmp_path: Path, token: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        nobody = f"127.0.0.1:{unused.getsockname()[1]}"
+
+    async def use(push: Endpoint) -> None:
+        answer = await push.post(ROW)
+        assert answer.status == 503
+        assert int(answer.headers["Retry-After"]) > 0
+
+    run(tmp_path, nobody, token, use, wait_s=1)
+
+
+def test_a_repeat_of_what_kafka_may_not_have_is_written_again_at_its_first_time(
+    broker: EmbeddedBroker, tmp_path: Path, token: str
+) -> None:
+    # Between `begin` and `end` the server died: nobody knows whether Kafka has the row.
+    body = b'{"app_no":"A9"}'
+    repeats = Repeats(tmp_path / "push.db")
+    repeats.begin(f"{TOPIC} k-died", hashlib.sha256(body).hexdigest(), int(AT_S * 1000) - 5_000)
+    repeats.close()
+
+    async def use(push: Endpoint) -> None:
+        headers = {"Idempotency-Key": "k-died", "Content-Type": "application/json"}
+        assert (await push.post(body, headers=headers)).body == {"accepted": 1}
+        found = [read_origin(r.value or b"") for r in read_topic(broker.bootstrap, TOPIC)]
+        assert [o.src_ts for o in found if o is not None and o.batch == "k-died"] == [int(AT_S * 1000) - 5_000]
+
+    run(tmp_path, broker.bootstrap, token, use)

@@ -1,0 +1,338 @@
+"""The relay between two networks: a link that is cut, loses, repeats and forges, and processes that die."""
+
+import itertools
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from connectors.relay import (
+    RELAY_HEADER,
+    Acknowledgement,
+    Applied,
+    Box,
+    Crossing,
+    FolderBox,
+    Read,
+    Receiver,
+    RelayedRecord,
+    Sender,
+    seal,
+    unseal,
+)
+from connectors.relay.table_box import TableBox
+from schemas import BadInput, TryLater
+
+SECRET, TOPIC = "shared", "cdc.ech.ech_app"
+START_MS = 1_772_413_200_000
+
+
+@dataclass
+class Outside:
+    """What people enter on the outer network."""
+
+    entries: list[RelayedRecord] = field(default_factory=list)
+
+    def enter(self, text: str, at: int) -> None:
+        self.entries.append(RelayedRecord(TOPIC, at, text.encode(), text.encode()))
+
+    def read(self, positions: Mapping[str, int], most: int) -> Read:
+        start = positions.get(f"{TOPIC}:0", 0)
+        found = self.entries[start : start + most]
+        return Read(found, {f"{TOPIC}:0": start + len(found)})
+
+
+@dataclass
+class Inside:
+    """The inner network's Kafka; the process may die after any record."""
+
+    log: list[RelayedRecord] = field(default_factory=list)
+    dies_after: int | None = None
+
+    def ends(self, topics: Iterable[str]) -> dict[str, int]:
+        return {f"{topic}:0": len(self.log) for topic in topics}
+
+    def marks(self, ends: Mapping[str, int]) -> set[str]:
+        return {dict(record.headers)[RELAY_HEADER].decode() for record in self.log[ends[f"{TOPIC}:0"] :]}
+
+    def write(self, records: Iterable[RelayedRecord]) -> None:
+        for record in records:
+            if self.dies_after == 0:
+                self.dies_after = None
+                raise TryLater("died")
+            self.log.append(record)
+            if self.dies_after is not None:
+                self.dies_after -= 1
+
+    @property
+    def seen(self) -> list[str]:
+        return [(record.value or b"").decode() for record in self.log]
+
+
+class Link(Protocol):
+    """Four ends of a road: outer forward, inner forward, inner back, outer back."""
+
+    outer: tuple[Box, Box]
+    inner: tuple[Box, Box]
+
+    def carry(self) -> None: ...
+
+
+class FolderLink:
+    """An isolation device that moves files between folders, while it works."""
+
+    outer: tuple[Box, Box]
+    inner: tuple[Box, Box]
+
+    def __init__(self, folder: Path) -> None:
+        self.folders = {name: folder / name for name in ("out", "in", "ack_in", "ack_out")}
+        boxes = {name: FolderBox(path) for name, path in self.folders.items()}
+        self.outer, self.inner = (boxes["out"], boxes["ack_out"]), (boxes["in"], boxes["ack_in"])
+
+    def carry(self) -> None:
+        for source, target in (("out", "in"), ("ack_in", "ack_out")):
+            for path in sorted(self.folders[source].glob("*.relay")):
+                path.replace(self.folders[target] / path.name)
+
+    def lose(self) -> None:
+        for path in [*self.folders["out"].glob("*.relay"), *self.folders["ack_in"].glob("*.relay")]:
+            path.unlink()
+
+
+class TableLink:
+    """A database table that both sides reach."""
+
+    outer: tuple[Box, Box]
+    inner: tuple[Box, Box]
+
+    def __init__(self, folder: Path) -> None:
+        url = f"sqlite:///{folder}/relay.db"
+        self.boxes = TableBox(url, "dmz", "forward"), TableBox(url, "dmz", "back")
+        self.outer = self.inner = self.boxes
+
+    def carry(self) -> None:
+        """The database is the link."""
+
+
+@dataclass
+class World:
+    """Both sides, a link, and a clock."""
+
+    folder: Path
+    link: Link
+    outside: Outside = field(default_factory=Outside)
+    inside: Inside = field(default_factory=Inside)
+    now_s: float = START_MS / 1000
+
+    def __post_init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        def clock() -> float:
+            return self.now_s
+
+        self.sender = Sender("dmz", self.folder / "outer.db", *self.link.outer, secret=SECRET, clock=clock)
+        self.receiver = Receiver(
+            "dmz", self.folder / "inner.db", *self.link.inner, topics=frozenset({TOPIC}), secret=SECRET, clock=clock
+        )
+
+    def restart(self) -> None:
+        self.sender.close()
+        self.receiver.close()
+        self.start()
+
+    def enter(self, *texts: str) -> None:
+        for text in texts:
+            self.outside.enter(text, int(self.now_s * 1000))
+            self.sender.collect(self.outside)
+
+    def turn(self, seconds: float = 1, *, is_cut: bool = False) -> list[Applied]:
+        """One round of both sides; a process that dies is started again."""
+        self.now_s += seconds
+        applied: list[Applied] = []
+        self.sender.collect(self.outside)
+        self.sender.settle()
+        self.sender.send()
+        if not is_cut:
+            self.link.carry()
+        try:
+            applied = self.receiver.receive(self.inside)
+        except TryLater:
+            self.restart()
+        if not is_cut:
+            self.link.carry()
+        self.sender.settle()
+        return applied
+
+    def close(self) -> None:
+        self.sender.close()
+        self.receiver.close()
+
+
+@pytest.fixture(params=[FolderLink, TableLink])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, request.param(tmp_path))
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, FolderLink(tmp_path))
+    yield world
+    world.close()
+
+
+def test_an_entry_outside_appears_inside_and_is_acknowledged(world: World) -> None:
+    world.enter("one")
+    (applied,) = world.turn()
+    assert (world.inside.seen, applied.rows, applied.lag_s) == (["one"], 1, 1.0)
+    assert world.sender.pending() == []
+    assert world.sender.lag_s() == 0
+
+
+def test_what_is_entered_while_the_link_is_cut_arrives_once_and_in_order(folders: World) -> None:
+    folders.turn()
+    folders.enter("one", "two", "three")
+    for _ in range(100):
+        folders.turn(is_cut=True)
+    assert folders.inside.seen == []
+    assert folders.sender.lag_s() == 100, "the outer side shows how long the oldest entry waits"
+    assert folders.receiver.silence_s() == 100, "the inner side shows how long nothing has come"
+    applied = folders.turn()
+    assert [each.lag_s for each in applied] == [101, 101, 101]
+    for _ in range(3):
+        folders.turn()
+    assert folders.inside.seen == ["one", "two", "three"]
+    assert (folders.sender.lag_s(), folders.sender.pending()) == (0, [])
+
+
+def test_what_the_device_loses_is_sent_again(folders: World) -> None:
+    folders.enter("one", "two")
+    folders.sender.send()
+    assert isinstance(folders.link, FolderLink)
+    folders.link.lose()
+    folders.turn(29)
+    assert folders.inside.seen == []
+    folders.turn(2)
+    assert folders.inside.seen == ["one", "two"]
+
+
+def test_a_lost_acknowledgement_applies_nothing_twice(folders: World) -> None:
+    assert isinstance(folders.link, FolderLink)
+    folders.enter("one")
+    folders.sender.send()
+    folders.link.carry()
+    folders.receiver.receive(folders.inside)
+    folders.link.lose()
+    for _ in range(3):
+        folders.turn(20)
+    assert folders.inside.seen == ["one"]
+    assert folders.sender.pending() == []
+
+
+@pytest.mark.parametrize("dies_after", range(4))
+def test_a_receiver_that_dies_between_records_writes_none_twice(folders: World, dies_after: int) -> None:
+    for text in "abc":
+        folders.outside.enter(text, START_MS)
+    folders.inside.dies_after = dies_after
+    for _ in range(4):
+        folders.turn(20)
+    assert folders.inside.seen == ["a", "b", "c"]
+
+
+def test_a_restart_goes_on_where_it_was(world: World) -> None:
+    for text in "abc":
+        world.enter(text)
+        world.restart()
+        world.turn()
+        world.restart()
+    assert world.inside.seen == ["a", "b", "c"]
+
+
+def test_a_batch_that_overtakes_waits_for_the_one_before_it(folders: World) -> None:
+    folders.enter("one", "two")
+    folders.sender.send()
+    assert isinstance(folders.link, FolderLink)
+    first = folders.link.folders["out"] / f"{1:012d}.relay"
+    data = first.read_bytes()
+    first.unlink()
+    folders.link.carry()
+    assert folders.receiver.receive(folders.inside) == []
+    assert folders.receiver.gap() == [2]
+    first.write_bytes(data)
+    folders.link.carry()
+    folders.receiver.receive(folders.inside)
+    assert folders.inside.seen == ["one", "two"]
+
+
+def test_what_is_not_signed_is_never_applied_and_the_true_batch_follows(world: World) -> None:
+    record = RelayedRecord(TOPIC, START_MS, b"k", b"forged")
+    world.link.inner[0].put(1, seal(Crossing("dmz", 1, START_MS, [record]), "guessed"))
+    assert world.receiver.receive(world.inside) == []
+    assert world.receiver.refused == 1
+    world.enter("true")
+    world.turn(31)
+    world.turn(31)
+    assert world.inside.seen == ["true"]
+
+
+def test_only_the_topics_of_the_channel_cross(world: World) -> None:
+    record = RelayedRecord("stagewatch.commands", START_MS, b"k", b"close")
+    world.link.inner[0].put(1, seal(Crossing("dmz", 1, START_MS, [record]), SECRET))
+    assert world.receiver.receive(world.inside) == []
+    assert (world.inside.seen, world.receiver.refused) == ([], 1)
+
+
+def test_a_forged_acknowledgement_loses_nothing(world: World) -> None:
+    world.enter("one")
+    world.link.outer[1].put(9, seal(Acknowledgement("dmz", 1, START_MS), "guessed"))
+    assert world.sender.settle() == []
+    assert len(world.sender.pending()) == 1
+
+
+def test_one_silent_link_is_told_from_a_cut_one(folders: World) -> None:
+    for _ in range(60):
+        folders.turn()
+        assert folders.receiver.silence_s() <= 11
+    assert folders.inside.seen == []
+
+
+@pytest.mark.parametrize("data", [b"", b"x" * 200, b"0" * 64 + b" batch\nnothing"])
+def test_whatever_lies_there_is_refused(data: bytes) -> None:
+    with pytest.raises(BadInput):
+        unseal(data, Crossing, channel="dmz", secret=SECRET)
+
+
+def test_a_batch_of_another_channel_or_kind_is_refused() -> None:
+    batch = seal(Crossing("dmz", 1, START_MS), SECRET)
+    assert unseal(batch, Crossing, channel="dmz", secret=SECRET).number == 1
+    with pytest.raises(BadInput, match="wrong-channel"):
+        unseal(batch, Crossing, channel="other", secret=SECRET)
+    with pytest.raises(BadInput, match="wrong-kind"):
+        unseal(batch, Acknowledgement, channel="dmz", secret=SECRET)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_happens_every_entry_arrives_once_in_order(tmp_path: Path, seed: int) -> None:
+    chance, numbers = random.Random(seed), itertools.count()
+    link = FolderLink(tmp_path)
+    world = World(tmp_path, link)
+    for _ in range(60):
+        for _ in range(chance.randrange(3)):
+            world.outside.enter(str(next(numbers)), int(world.now_s * 1000))
+        if chance.random() < 0.1:
+            world.inside.dies_after = chance.randrange(3)
+        if chance.random() < 0.2:
+            link.lose()
+        if chance.random() < 0.2:
+            world.restart()
+        world.turn(chance.randrange(1, 20), is_cut=chance.random() < 0.5)
+    for _ in range(10):
+        world.turn(31)
+    assert world.inside.seen == [str(n) for n in range(next(numbers))], f"seed {seed}"
+    assert [p for p in world.sender.pending() if p.rows] == []
+    world.close()

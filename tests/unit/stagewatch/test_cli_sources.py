@@ -1,0 +1,162 @@
+"""`sources`: what is declared, and how each source is doing. S0-01: one that stops turns only itself red."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from kafka import KafkaProducer
+
+from schemas import DeadLetter, encode_dead_letter
+from stagewatch.__main__ import run
+from stagewatch.embedded import EmbeddedBroker
+from tests.helpers.brokers import make_topics
+from tests.helpers.decoding import catalog
+
+Said = pytest.CaptureFixture[str]
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = ROOT / "schemas" / "registry" / "examples"
+EIGHT = {
+    "mkt": "mkt_app", "opm": "opm_eval_detail", "lean": "lean_neg_trans", "ymd": "ymd_tg", "erp": "erp_wbs",
+    "mob": "mob_task", "ech": "ech_app", "chn": "chn_inter",
+}  # fmt: skip
+WEEK_MS = 7 * 86_400_000
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker(tmp_path_factory.mktemp("broker") / "broker.log") as broker:
+        make_topics(broker.bootstrap, [topic(s, t) for s, t in EIGHT.items()] + ["stagewatch.deadletters"])
+        write(broker, EIGHT, at=int(time.time() * 1000))
+        yield broker
+
+
+@pytest.fixture(autouse=True)
+def settings(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("STAGEWATCH_BROKER", broker.url)
+    monkeypatch.setenv("STAGEWATCH_DATA_DIR", str(tmp_path))
+
+
+def topic(source: str, table: str) -> str:
+    return f"cdc.{source}.{table}"
+
+
+def write(broker: EmbeddedBroker, tables: dict[str, str], *, at: int) -> None:
+    """One change of one table of each source."""
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap)
+    for source, table in tables.items():
+        row = json.loads((EXAMPLES / source / f"{table}.json").read_text("utf-8"))
+        producer.send(topic(source, table), msgspec.json.encode({"op": "c", "after": row}), timestamp_ms=at)
+    producer.close()
+
+
+def rows(capsys: Said, *arguments: str) -> list[dict[str, Any]]:
+    capsys.readouterr()
+    assert run(["sources", *arguments, "-o", "json"]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_s0_01_the_eight_sources_run_and_show_their_last_event(capsys: Said) -> None:
+    found = {row["source"]: row for row in rows(capsys)}
+    assert {name: found[name]["state"] for name in EIGHT} == dict.fromkeys(EIGHT, "running")
+    assert all(found[name]["last_event"] and found[name]["silent_for"] < 600 for name in EIGHT)
+    assert {row["state"] for name, row in found.items() if name not in EIGHT} == {"absent"}
+
+
+def test_s0_01_a_source_that_stops_turns_only_itself_red(
+    capsys: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EmbeddedBroker(tmp_path / "broker.log") as other:
+        make_topics(other.bootstrap, [topic(s, t) for s, t in EIGHT.items()])
+        now = int(time.time() * 1000)
+        write(other, {s: t for s, t in EIGHT.items() if s != "erp"}, at=now)
+        write(other, {"erp": "erp_wbs"}, at=now - WEEK_MS)
+        monkeypatch.setenv("STAGEWATCH_BROKER", other.url)
+        found = {row["source"]: row for row in rows(capsys, "health")}
+    assert {name for name in EIGHT if found[name]["state"] != "running"} == {"erp"}
+    assert (found["erp"]["state"], found["erp"]["why"]) == ("silent", "R-D01: nothing for 7d")
+
+
+def test_tables_of_a_source_show_records_unread_and_refused(capsys: Said, broker: EmbeddedBroker) -> None:
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap)
+    letter = DeadLetter.of(
+        "not-json", "line 1", topic="cdc.mkt.mkt_app", partition=0, offset=0, timestamp=0, key=None, value=b"{"
+    )
+    producer.send("stagewatch.deadletters", encode_dead_letter(letter))
+    producer.close()
+    found = {row["table"]: row for row in rows(capsys, "health", "mkt")}
+    assert found.keys() == {mapping.table for mapping in catalog().mappings if mapping.source == "mkt"}
+    assert (found["mkt_app"]["state"], found["mkt_app"]["records"], found["mkt_app"]["refused"]) == ("running", 1, 1)
+    assert found["mkt_app"]["unread"] is None  # no worker has read it
+    assert (found["mkt_bill"]["state"], found["mkt_bill"]["records"]) == ("absent", 0)
+
+
+def test_health_of_an_unknown_source_lists_the_known(capsys: Said) -> None:
+    assert run(["sources", "health", "leen"]) == 1
+    assert "no source 'leen' (did you mean lean?); known: acq, " in capsys.readouterr().err
+
+
+def test_every_table_is_listed_with_who_holds_it(capsys: Said) -> None:
+    found = {row["table"]: row for row in rows(capsys, "list")}
+    assert found.keys() == {mapping.table for mapping in catalog().mappings}
+    assert (found["mkt_app"]["group"], found["mkt_app"]["held"]) == ("业务数据", "state (`app_no`)")
+    assert (found["mkt_cons"]["held"], found["mkt_bill"]["held"]) == ("look-up", "checked")
+
+
+def test_named_data_items_are_listed(capsys: Said) -> None:
+    found = rows(capsys, "list", "--items")
+    assert {"source": "lean", "table": "lean_res_district", "group": "住宅小区工程", "item": "住宅小区入住率"} in found
+
+
+def test_columns_of_a_table_are_described(capsys: Said) -> None:
+    found = {row["column"]: row for row in rows(capsys, "describe", "lean.lean_neg_subs")}
+    assert (found["bus_volt_level"]["title"], found["bus_volt_level"]["codes"]) == ("母线电压等级", "volt_level")
+    assert (found["nl_no"]["key"], found["bay_no"]["joins"]) == ("key", "ymd_bay")
+
+
+def test_relations_are_measured_over_what_was_captured(capsys: Said) -> None:
+    found = {(row["table"], row["column"]): row for row in rows(capsys, "relations", "--measure")}
+    assert (found["mkt_app", "tg_no"]["rows"], found["mkt_app", "tg_no"]["rate"]) == (1, 1.0)
+    assert (found["mob_task", "app_no"]["matched"], found["mob_task", "wo_no"]["matched"]) == (1, 0)
+
+
+def test_findings_name_silent_sources_unknown_codes_refusals_and_districts_of_nobody(
+    capsys: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EmbeddedBroker(tmp_path / "broker.log") as other:
+        make_topics(other.bootstrap, ["cdc.ymd.ymd_tg", "cdc.lean.lean_app_detail", "stagewatch.deadletters"])
+        now = int(time.time() * 1000)
+        write(other, {"ymd": "ymd_tg"}, at=now - WEEK_MS)
+        producer = KafkaProducer(bootstrap_servers=other.bootstrap)
+        row = {"app_no": "A1", "volt_level_code": "99"}
+        producer.send("cdc.lean.lean_app_detail", msgspec.json.encode({"op": "c", "after": row}))
+        letter = DeadLetter.of(
+            "not-json", "", topic="cdc.ymd.ymd_tg", partition=0, offset=9, timestamp=now, key=None, value=b""
+        )
+        producer.send("stagewatch.deadletters", encode_dead_letter(letter))
+        producer.close()
+        monkeypatch.setenv("STAGEWATCH_BROKER", other.url)
+        found = [(row["rule"], row["where"], row["count"]) for row in rows(capsys, "findings")]
+    assert found == [
+        ("R-D01", "ymd", 1), ("R-D02", "cdc.lean.lean_app_detail.volt_level_code", 1),
+        ("R-D05", "cdc.ymd.ymd_tg", 1), ("R-D07", "TG0036", 1),
+    ]  # fmt: skip
+
+
+def test_reference_page_is_up_to_date(capsys: Said) -> None:
+    assert run(["sources", "docs"]) == 0
+    page = capsys.readouterr().out
+    assert (ROOT / "docs" / "sources.md").read_text("utf-8") == page, (
+        "run `stagewatch sources docs --out docs/sources.md`"
+    )
+
+
+def test_reference_page_is_written_once(capsys: Said, tmp_path: Path) -> None:
+    page = tmp_path / "docs" / "sources.md"
+    assert run(["sources", "docs", "--out", str(page), "--dry-run"]) == 0
+    assert not page.exists()
+    assert [run(["sources", "docs", "--out", str(page)]) for _ in range(2)] == [0, 0]
+    assert "up to date" in capsys.readouterr().err
