@@ -33,8 +33,7 @@ class Difference:
 
 def stands_beside(instance: Instance) -> bool:
     """Tell whether another source tells of the instance, too."""
-    others = instance.others
-    return bool(others) and any("@" in name.partition(":")[0] for name in others)
+    return any("@" in name.partition(":")[0] for name in instance.others or ())
 
 
 def differences(instance: Instance, *, tolerance_ms: int = TOLERANCE_MS) -> list[Difference]:

@@ -14,7 +14,9 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from rules.engine.deadlines import usable
-from schemas import Change
+from rules.engine.fusion import is_newer, place_of
+from rules.state import Place
+from schemas import BEFORE_ALL, Change
 
 Fields = Mapping[str, object]
 """A row's fields as rules read them."""
@@ -40,10 +42,11 @@ class ReferenceEvent(NamedTuple):
 class _History:
     """The versions of one reference row, by arrival; `None` fields: deleted."""
 
-    __slots__ = ("position", "times", "versions")
+    __slots__ = ("place", "position", "times", "versions")
 
     def __init__(self) -> None:
-        self.position = -1
+        self.position = BEFORE_ALL
+        self.place: Place | None = None
         self.times: list[int] = []
         self.versions: list[Fields | None] = []
 
@@ -69,9 +72,10 @@ class Reference:
     def add(self, change: Change) -> None:
         """Take in one change; in order within its source partition, in any order between them."""
         history = self._rows[change.entity].setdefault(change.row, _History())
-        if change.position <= history.position:
+        place = place_of(change)
+        if not is_newer(change, history.position, history.place or place):
             return
-        history.position = change.position
+        history.position, history.place = max(history.position, change.position), place
         before = history.versions[-1] if history.versions else None
         after = None if change.op == "d" else {**(before or {}), **change.fields}
         at = max(change.at, history.times[-1]) if history.times else change.at

@@ -53,7 +53,7 @@ class Visit(msgspec.Struct, array_like=True, gc=False):
     dept: str | None = None
     handler: str | None = None
     older: tuple[tuple[str, int], ...] = ()
-    """Columns whose own position is older than `position` (-1: never seen)."""
+    """Columns whose own position is older than `position` (`BEFORE_ALL`: never seen)."""
     spans: tuple[tuple[int, int], ...] = ()
     """Suspensions that ended before the row's present one began."""
     is_deleted: bool = False
@@ -148,7 +148,7 @@ class Instance(InstanceSummary, array_like=True, gc=False):
     """Serial of the rules whose definitions it keeps, as far as newer ones apply to new instances only; 0: none."""
 
 
-STATE_FORMAT = 2
+STATE_FORMAT = 3
 """Of what is in the changelog. Higher than what is found: a worker of this version cannot read it."""
 
 
@@ -164,6 +164,8 @@ class RulesMark(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Instances up to this key have been taken up."""
     times: int = 0
     """How often other rules were taken up, this time included."""
+    at: int = 0
+    """The clock's time at which the set came to count."""
 
 
 class PartitionPosition(msgspec.Struct, array_like=True):

@@ -95,6 +95,9 @@ def disagreements(model: Debezium, catalog: SourceCatalog, source: str | None) -
         if not mapping.dialect.startswith("debezium"):
             text = f"{topic} is declared as {mapping.dialect}; overrule it with the setting `dialects`"
             yield Trap("source-dialect", "connector.class", text)
+        if model.time_precision_mode == "connect" and model.has_no_schema and mapping.timestamp_unit != "ms":
+            text = f"times come as milliseconds, but {topic} is declared with timestamp_unit {mapping.timestamp_unit}"
+            yield Trap("time-units", "time.precision.mode", text)
         yield from _keying(table, mapping, _key_columns(model))
 
 

@@ -84,6 +84,9 @@ class Debezium(BaseModel):
     table_exclude_list: str | None = None
     message_key_columns: str | None = None
     decimal_handling_mode: Annotated[Literal["precise", "double", "string"], OrReference] = "precise"
+    time_precision_mode: str = "adaptive"
+    value_converter_schemas_enable: Flag | None = None
+    """None: the worker's own default, which no file tells."""
     tombstones_on_delete: Flag = True
     heartbeat_interval_ms: Milliseconds = 0
     heartbeat_action_query: str | None = None
@@ -117,6 +120,11 @@ class Debezium(BaseModel):
     def signal_table(self) -> str | None:
         """Give the signal table as SQL has it; None if there is none."""
         return self.signal_data_collection
+
+    @property
+    def has_no_schema(self) -> bool:
+        """Tell whether the records are known to come without a schema."""
+        return self.value_converter_schemas_enable is False
 
     @property
     def channels(self) -> frozenset[str]:

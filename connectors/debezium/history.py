@@ -40,7 +40,17 @@ def _is_half_secured(model: WithHistory) -> bool:
     return (ends[0] is None) != (ends[1] is None)
 
 
+def _has_units_unknown(model: WithHistory) -> bool:
+    return model.has_no_schema and model.time_precision_mode == "adaptive"
+
+
 _CHECKS: tuple[Check[WithHistory], ...] = (
+    Check(
+        "time-units", "value.converter.schemas.enable", _has_units_unknown,
+        "times arrive as milliseconds, microseconds or nanoseconds, column by column (DATETIME and DATETIME(6), DATE "
+        "and TIMESTAMP), and only the schema tells which: a wrong unit puts a row into 1970; set true, or "
+        "time.precision.mode connect and declare the source with timestamp_unit ms",
+    ),
     Check(
         "history-security", f"{PREFIX}kafka.bootstrap.servers", _is_half_secured,
         f"{PREFIX}producer.* and {PREFIX}consumer.* need the same security settings: the history has clients of its "

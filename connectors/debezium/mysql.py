@@ -47,7 +47,13 @@ _CHECKS: tuple[Check[MySql], ...] = (
     ),
     Check(
         "unsigned", "bigint.unsigned.handling.mode", lambda m: m.bigint_unsigned_handling_mode == "long",
-        "BIGINT UNSIGNED above 2^63 turns negative without a word; set precise",
+        "BIGINT UNSIGNED above 2^63 turns negative without a word; set precise, with value.converter.schemas.enable",
+    ),
+    Check(
+        "unsigned", "bigint.unsigned.handling.mode",
+        lambda m: m.bigint_unsigned_handling_mode == "precise" and m.has_no_schema,
+        "without a schema a precise number is the base64 text of its bytes, decimal.handling.mode or not; "
+        "set value.converter.schemas.enable",
     ),
     Check(
         "snapshot-locks", "snapshot.locking.mode", lambda m: m.snapshot_locking_mode == "extended",

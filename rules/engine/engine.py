@@ -196,8 +196,11 @@ class Engine:
         if partition.instances.scheduled(key) != due:
             return
         instance = partition.instances.open(key)
-        if instance is None:
-            return
+        if instance is not None:
+            self.fire(partition, instance, due, step)
+
+    def fire(self, partition: Partition, instance: Instance, due: int, step: Step) -> None:
+        """Judge what of an instance falls due at `due`."""
         instance.scheduled = None
         process = self._process(instance)
         if process is None:
@@ -209,7 +212,7 @@ class Engine:
             if instance.due is not None and instance.due <= due:
                 self._judgement.judge_whole(partition, process, instance, step)
         partition.schedule(instance)
-        step.changed.add(key)
+        step.changed.add(instance.key)
 
     # -- one change
 

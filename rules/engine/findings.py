@@ -24,7 +24,7 @@ from rules.models import (
 )
 from rules.reconciliation import differences, stands_beside
 from rules.state import Instance, Visit, is_time
-from schemas import WireValue
+from schemas import BEFORE_ALL, WireValue
 
 Single = OrderRule | BackdatedRule | CodeRule | DisagreementRule | OrphanRule | ReleasedRule | IntervalRule
 _NO_STAGES: frozenset[str] = frozenset()
@@ -99,7 +99,7 @@ class Findings:
         rule = process.unknown_code
         if rule is None:
             return
-        if visit.is_deleted or (visit.stage is None and ("stage", -1) in visit.older):
+        if visit.is_deleted or (visit.stage is None and ("stage", BEFORE_ALL) in visit.older):
             return  # a stage that was not told yet is missing, not null
         detail = None
         if visit.stage not in process.stages:

