@@ -8,12 +8,14 @@ from rules.calendar_overlay import Zone
 from rules.compiler import Definitions
 from rules.coverage import Uncovered, uncovered
 from rules.description import describe
+from rules.difference import FieldChange, field_changes
 from rules.draw import draw_svg, draw_text, limit_lines
 from rules.durations import Duration, DurationField, parse_duration
 from rules.engine.engine import Engine
 from rules.engine.membership import ITEM
 from rules.engine.partition import Partition, Step
 from rules.golden import GoldenColumn, Origin, describe_golden, golden_record, lineage
+from rules.impact import Example, Impact, measure
 from rules.loader import (
     SHIPPED,
     Choice,
@@ -22,6 +24,7 @@ from rules.loader import (
     compiled,
     load_definitions,
     read_definitions,
+    with_files,
 )
 from rules.models import LimitFile, Process, RuleFile
 from rules.reconciliation import Difference, differences
@@ -37,6 +40,7 @@ from rules.versions import (
     encode_record,
     proposed,
     restored,
+    rule_versions,
     texts_of,
 )
 from rules.vocabulary import Vocabulary, known_entities, nearest_first
@@ -57,8 +61,11 @@ __all__ = [
     "Duration",
     "DurationField",
     "Engine",
+    "Example",
+    "FieldChange",
     "GoldenColumn",
     "Grounds",
+    "Impact",
     "Instance",
     "InstanceSummary",
     "Ledger",
@@ -86,6 +93,7 @@ __all__ = [
     "draw_svg",
     "draw_text",
     "encode_record",
+    "field_changes",
     "golden_record",
     "grounds_of",
     "is_time",
@@ -93,15 +101,18 @@ __all__ = [
     "limit_lines",
     "lineage",
     "load_definitions",
+    "measure",
     "nearest_first",
     "parse_duration",
     "proposed",
     "read_definitions",
     "restored",
+    "rule_versions",
     "run_tests",
     "rung_parts",
     "state_council_calendar",
     "texts_of",
     "uncovered",
+    "with_files",
     "workday_rows",
 ]

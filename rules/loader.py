@@ -110,6 +110,15 @@ def read_definitions(folders: Sequence[Path], vocabulary: Vocabulary | None = No
     return loaded
 
 
+def with_files(base: DefinitionSet, paths: Sequence[Path], vocabulary: Vocabulary | None = None) -> DefinitionSet:
+    """Give a set with the files at `paths` in place of those of the same kind and id, or in addition to them."""
+    loaded = DefinitionSet(list(base.files))
+    for path in _yaml_files(paths):
+        read_file(path, loaded)
+    fit(loaded, vocabulary)
+    return loaded
+
+
 def fit(loaded: DefinitionSet, vocabulary: Vocabulary | None = None) -> None:
     """Add the faults that no single file shows to those of a set, and sort them by place."""
     parsed = [(file.model, file.places) for file in loaded.files]

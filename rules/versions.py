@@ -303,6 +303,12 @@ def _has_limit(rule: Rule, stage: str | None) -> bool:
     )
 
 
+def rule_versions(loaded: DefinitionSet, known: Mapping[str, int]) -> dict[str, int]:
+    """Give the version of each rule as alerts show it; `known` has those that are not as the file says."""
+    said = {rule.code: rule.version for file in loaded.of(RuleFile) for rule in file.rules}
+    return {code: known.get(code, version) for code, version in sorted(said.items())}
+
+
 def restored(serial: int, manifest: Manifest) -> Manifest:
     """Give the manifest by which an earlier set comes into effect again, with the versions that its rules had."""
     return msgspec.structs.replace(

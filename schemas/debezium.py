@@ -119,8 +119,10 @@ def _hex_lsn(value: object) -> int | None:
     if [len(part) for part in parts] != _SQL_SERVER:
         return int(value.replace(":", ""), 16)
     file, block, slot = (int(part, 16) for part in parts)
-    return file << _BLOCK_BITS + _SLOT_BITS | min(block, (1 << _BLOCK_BITS) - 1) << _SLOT_BITS | min(
-        slot, (1 << _SLOT_BITS) - 1
+    return (
+        file << _BLOCK_BITS + _SLOT_BITS
+        | min(block, (1 << _BLOCK_BITS) - 1) << _SLOT_BITS
+        | min(slot, (1 << _SLOT_BITS) - 1)
     )
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,11 @@ from stagewatch.cli_events import events_option
 
 if TYPE_CHECKING:
     from rules import WorkCalendar
-    from schemas import AlertEvent
+    from schemas import AlertEvent, Recorded
     from sinks.store import NotificationRow
     from stagewatch.explain import Document, Happened
     from stagewatch.output import Output
+    from stagewatch.replay import Replay
     from stagewatch.settings import Settings
 
 STATE_WHY = {
@@ -76,13 +77,24 @@ def _raised_in(
     definitions, sources = load_everything(settings)
     run = Replay(definitions, sources, mail_domain=settings.mail_domain)
     with progress_bar(output.err, f"looking for the alert in {recording.name}", recording.total) as progress:
-        run.feed(recording.records(run.refuse, progress))
-    if until is not None:
+        run.feed(_up_to(alert_id, run, recording.records(run.refuse, progress)))
+    if until is not None and not any(alert.alert_id == alert_id for alert in run.outcome.alerts):
         run.advance(moment(until, now_ms=int(time.time() * 1000), zone=definitions.calendar.zone))
     found = next((alert for alert in run.outcome.alerts if alert.alert_id == alert_id), None)
     if found is None:
         raise Failed(f"no alert '{alert_id}' is raised by {recording.name} up to {until or 'its last record'}")
     return found
+
+
+def _up_to(alert_id: str, run: Replay, records: Iterator[Recorded]) -> Iterator[Recorded]:
+    """Give the records until the replay that they are for has raised the alert."""
+    seen = 0
+    for record in records:
+        alerts = run.outcome.alerts
+        if any(alert.alert_id == alert_id for alert in alerts[seen:]):
+            return
+        seen = len(alerts)
+        yield record
 
 
 def _from_system(settings: Settings, alert_id: str, output: Output) -> Document:

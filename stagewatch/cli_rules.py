@@ -20,10 +20,14 @@ TestRow = tuple[str, int, str, bool, str]
 
 rules = Group(
     name="rules",
-    help="Test and draw the definitions.",
+    help="Test, draw and change the definitions.",
     members={
         "test": "stagewatch.cli_rules:test",
         "draw": "stagewatch.cli_rules:draw",
+        "diff": "stagewatch.cli_rules_change:diff",
+        "apply": "stagewatch.cli_rules_change:apply",
+        "rollback": "stagewatch.cli_rules_change:rollback",
+        "versions": "stagewatch.cli_rules_change:versions",
         "backtest": "stagewatch.cli_backtest:backtest",
     },
 )

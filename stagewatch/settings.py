@@ -22,7 +22,7 @@ NOT_SETTINGS = frozenset({"STAGEWATCH_REQUIRE"})
 SHOWN_PARAMETERS = frozenset({"from", "starttls", "sslmode", "timeout", "connect_timeout"})
 """Parameters of URLs that hold no secret; the value of any other is masked."""
 
-_LISTS = frozenset({"definitions", "sources"})
+_LISTS = frozenset({"connectors", "definitions", "sources"})
 _YAML_VALUES = frozenset({"dialects", "mute", "precedence", "push_tokens"})
 
 

@@ -4,6 +4,8 @@ The room's door: other rooms import from here.
 """
 
 from streams.config import PARTS, WorkerConfig
+from streams.recovery import POSITION_KEY
+from streams.tracking import engine_position
 from streams.worker import run_worker
 
-__all__ = ["PARTS", "WorkerConfig", "run_worker"]
+__all__ = ["PARTS", "POSITION_KEY", "WorkerConfig", "engine_position", "run_worker"]

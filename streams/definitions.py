@@ -171,7 +171,9 @@ class DefinitionsReader:
             await self._load(news)
             self._heard_at = time.monotonic()
         self._book.ledger.put(found, record.timestamp)
-        if news and news.state == "proposed":
+        if news and news.state == "effective" and not self._book.judging:
+            self._on_taken(news.serial)  # there is nothing to take up
+        elif news and news.state == "proposed":
             await self._answer(news)
         elif news and news.state == "withdrawn":
             log.warning("rules %d were withdrawn: %s", news.serial, news.note)

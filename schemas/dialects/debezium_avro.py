@@ -151,13 +151,18 @@ def _without_logical_types(schema: Any, depth: int) -> Any:  # noqa: ANN401 - JS
 
 
 def _collect(schema: Any, named: dict[str, Any]) -> None:  # noqa: ANN401 - JSON
-    """Note every record by its name, for a schema spells a record out once and then calls it by name."""
+    """Note every record by its name, for a schema spells a record out once and then calls it by name.
+
+    Raises `TypeError` for fields whose name is no text, which the library lets pass.
+    """
     if isinstance(schema, list):
         for part in schema:
             _collect(part, named)
     elif isinstance(schema, dict):
         if schema.get("type") == "record" and isinstance(schema.get("name"), str):
             named[schema["name"].rpartition(".")[2]] = schema
+            if not all(isinstance(field["name"], str) for field in schema["fields"]):
+                raise TypeError("the name of a field")
         for part in schema.values():
             _collect(part, named)
 

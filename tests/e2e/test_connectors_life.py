@@ -302,6 +302,7 @@ def test_tables_change_their_form_while_rows_flow(life: Life) -> None:
 
 def test_a_row_that_changes_its_key_is_one_row(life: Life) -> None:
     life.insert(3_000, 2)
+    life.agrees()
     seen = len(life.mirror.changes)
     life.source.run("update mkt.mkt_app set app_no = '00003998' where app_no = '00003001'")
     life.source.run("delete from mkt.mkt_app_progress where progress_id = 3001")

@@ -162,6 +162,7 @@ def test_what_is_no_record_of_its_schema_is_refused() -> None:
         '"nothing"',
         "[]",
         '{"type":"record"}',
+        '{"type":"record","name":"R","fields":[{"name":5,"type":"long"}]}',
         "5",
         '{"type":"record","name":"R","fields":[{"name":"a","type":{"type":"nosuch"}}]}',
     ],

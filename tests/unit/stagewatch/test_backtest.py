@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rules import SHIPPED
-from schemas import AlertEvent
+from schemas import AlertEvent, Recorded
 from stagewatch.__main__ import run
 from stagewatch.backtest_compare import Compared, Outcome, Window, compare, load_of, tallied
 from stagewatch.backtest_decode import ShareDecoder, ShareFiles, read_share
@@ -138,12 +138,9 @@ def test_a_page_shows_data_as_text_and_asks_for_nothing_else() -> None:
 def test_a_row_that_moves_to_another_instance_is_told_to_both_shares(tmp_path: Path) -> None:
     decoder, files = ShareDecoder(sources(), 2), ShareFiles(tmp_path, 2)
     names = {decoder.share_of(f"A{n}"): f"A{n}" for n in range(20)}
-    value = {"before": {"progress_id": 7, "app_no": names[0]}, "after": {"progress_id": 7, "app_no": names[1]}, "op": "u",
-             "source": {"lsn": 5}}  # fmt: skip
-    first = next(capture())
-    record = type(first)(
-        "cdc.mkt.mkt_app_progress", 0, 1, 5, b'{"progress_id": 7}', json.dumps(value).encode(), {}
-    )  # fmt: skip
+    before, after = ({"progress_id": 7, "app_no": names[n]} for n in (0, 1))
+    value = json.dumps({"before": before, "after": after, "op": "u", "source": {"lsn": 5}}).encode()
+    record = Recorded("cdc.mkt.mkt_app_progress", 0, 1, 5, b'{"progress_id": 7}', value, {})
     files.write(decoder.decode([record]).pieces)
     files.close()
     found = [[(c.instance, c.op, c.left) for piece in read_share(path) for c in piece] for path in files.paths]

@@ -1,0 +1,158 @@
+"""One whole system for the rows of domain.md section 8: Kafka, a worker, an SMS gateway, and the command line.
+
+Its declarations are a copy of the shipped ones, so that a test may add captures. Rows are those of
+`schemas/registry/examples`, with what a test says otherwise.
+"""
+
+import io
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+
+from bench.kafka_server import KafkaServer
+from connectors import SHIPPED_SOURCES
+from stagewatch.__main__ import run
+from stagewatch.receivers import SmsReceiver
+from tests.helpers.brokers import make_topics, running_kafka
+from tests.helpers.worker import WorkerProcess, running_worker
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "registry" / "examples"
+PATIENCE_S = 60.0
+"""A machine that others work on, too."""
+POLL_S = 0.2
+Row = dict[str, Any]
+Document = dict[str, Any]
+
+
+def example(source: str, table: str, **changes: Any) -> Row:
+    """Give the example row of a table with some columns changed."""
+    row: Row = json.loads((EXAMPLES / source / f"{table}.json").read_text("utf-8"))
+    return row | changes
+
+
+@dataclass
+class WholeSystem:
+    """What runs, and how a user looks into it."""
+
+    kafka: KafkaServer
+    folder: Path
+    sources: Path
+    sms: SmsReceiver
+    worker: WorkerProcess
+    _lsn: int = 1_000
+    _producer: Any = field(default=None, repr=False)
+
+    @property
+    def bootstrap(self) -> str:
+        return self.kafka.bootstrap
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Settings of a command beside the worker."""
+        return {
+            "STAGEWATCH_BROKER": self.kafka.url,
+            "STAGEWATCH_DATA_DIR": str(self.worker.data_dir),
+            "STAGEWATCH_SOURCES": str(self.sources),
+        }
+
+    # -- what the sources do
+
+    def send(self, topic: str, value: bytes | None, key: bytes | None = None, *, at: int | None = None) -> None:
+        """Write one record; `at`: when it arrived, epoch ms."""
+        if self._producer is None:
+            self._producer = KafkaProducer(bootstrap_servers=self.bootstrap, acks="all", linger_ms=5)
+        self._producer.send(topic, value, key=key, timestamp_ms=at)
+
+    def settle(self) -> None:
+        """Return when Kafka has all that was sent."""
+        if self._producer is not None:
+            self._producer.flush()
+
+    def capture(self, source: str, table: str, *rows: Row, op: str = "c", key: str | None = None) -> None:
+        """Send rows as Debezium writes them for PostgreSQL."""
+        for row in rows:
+            self._lsn += 1
+            value = {"op": op, "before": None, "after": row, "source": {"connector": "postgresql", "lsn": self._lsn}}
+            text = json.dumps({key: row[key]}).encode() if key else None
+            self.send(f"cdc.{source}.{table}", json.dumps(value, ensure_ascii=False).encode(), text)
+        self.settle()
+
+    # -- what a user sees
+
+    def command(self, *arguments: str, **settings: str) -> tuple[int, str, str]:
+        """Run a command line; exit code, stdout, stderr. `settings` by their keys."""
+        out, err = io.StringIO(), io.StringIO()
+        changes = self.environment | {f"STAGEWATCH_{key.upper()}": value for key, value in settings.items()}
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name, value in changes.items():
+                patch.setenv(name, value)
+            code = run(arguments)
+        return code, out.getvalue(), err.getvalue()
+
+    def done(self, *arguments: str, **settings: str) -> str:
+        """Run a command that must succeed; stdout."""
+        code, out, err = self.command(*arguments, **settings)
+        assert code == 0, f"{arguments}: {out}{err}"
+        return out
+
+    def ask(self, *arguments: str, **settings: str) -> list[Document]:
+        """Run a command with `-o json` that must succeed; its objects."""
+        return [json.loads(line) for line in self.done(*arguments, "-o", "json", **settings).splitlines()]
+
+    def instance(self, key: str) -> Document | None:
+        """Give an instance as `instances get` shows it; None while the store has none."""
+        code, out, _ = self.command("instances", "get", key, "-o", "json")
+        return json.loads(out) if code == 0 else None
+
+    def wait_for(self, key: str, is_so: Callable[[Document], Any]) -> Document:
+        """Wait until an instance is so; give it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (found := self.instance(key)) is None or not is_so(found):
+            assert time.monotonic() < deadline, f"{key}: {found}\n{self.worker.log_tail()}"
+            time.sleep(POLL_S)
+        return found
+
+    def alerts(self, key: str) -> list[tuple[str, str]]:
+        """Give (rule, severity) of all that was raised about an instance."""
+        found = self.ask("alerts", "list", "--instance", key, "--limit", "1000")
+        return sorted((each["rule"], each["severity"]) for each in found)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Give a metric of the worker; 0 where it has no such series."""
+        import requests  # noqa: PLC0415 - only some tests look at metrics
+
+        total = 0.0
+        for line in requests.get(self.worker.metrics_url, timeout=10).text.splitlines():
+            if line.startswith(name) and all(f'{label}="{value}"' in line for label, value in labels.items()):
+                total += float(line.rpartition(" ")[2])
+        return total
+
+
+@contextmanager
+def whole_system(
+    folder: Path, topics: Iterable[str], *, captures: Mapping[str, str] | None = None, **settings: str
+) -> Iterator[WholeSystem]:
+    """Run one. `topics`: what is captured, made beforehand; `captures`: further source files by name."""
+    sources = folder / "sources"
+    shutil.copytree(SHIPPED_SOURCES, sources)
+    for name, text in (captures or {}).items():
+        (sources / name).write_text(text, "utf-8")
+    with running_kafka(folder / "kafka") as kafka, SmsReceiver() as sms:
+        make_topics(kafka.bootstrap, topics)
+        chosen = {"sources": str(sources), "sms_url": sms.url, "partitions": "2", **settings}
+        with running_worker(kafka.url, folder, **chosen) as worker:
+            yield WholeSystem(kafka, folder, sources, sms, worker)
+
+
+def without_variables() -> dict[str, str]:
+    """Give the environment for a process of its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("STAGEWATCH_")}
