@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connectors.sources import SourceCatalog
-from schemas import Change, TableMapping, Value
+from schemas import BEFORE_ALL, Change, TableMapping, Value, comes_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +65,15 @@ class Matching:
         self._rows: dict[str, dict[str, tuple[int, dict[str, str]]]] = {table: {} for table in wanted}
 
     def add(self, mapping: TableMapping, change: Change) -> None:
-        """Take in one change; those of a row in any order."""
+        """Take in one change; those of a row in any order, but rows from outside the capture in the topic's."""
         columns = self._wanted.get(mapping.table)
         if columns is None:
             return
         rows = self._rows[mapping.table]
-        position, known = rows.get(change.row, (-1, {}))
-        if change.position < position:
+        position, known = rows.get(change.row, (BEFORE_ALL, {}))
+        if not comes_after(change.position, position, is_later=True):
             return
-        rows[change.row] = (change.position, {} if change.op == "d" else {**known, **_values(mapping, columns, change)})
+        rows[change.row] = (max(change.position, position), {} if change.op == "d" else {**known, **column_values(mapping, columns, change)})
 
     def rates(self) -> Iterator[MatchRate]:
         """Give the match rate of every relation."""
@@ -83,8 +83,8 @@ class Matching:
             yield MatchRate(each, len(named), sum(value in targets for value in named))
 
 
-def _values(mapping: TableMapping, columns: list[str], change: Change) -> dict[str, str]:
-    """Give the wanted columns of a row that it tells, as text; "" for null."""
+def column_values(mapping: TableMapping, columns: list[str], change: Change) -> dict[str, str]:
+    """Give the columns of a row, of those named, that a change tells, as text; "" for null."""
     found = {}
     parts = change.row.split("|") if len(mapping.key) > 1 else [change.row]
     for name in columns:

@@ -6,6 +6,7 @@ indicators, and finds what no single file can show (a rule for a stage that its 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -50,6 +51,7 @@ class CompiledProcess:
     codes: dict[str, frozenset[str | int]]
     """Known values of fields of the instance's own row."""
     connect_stage: str | None
+    calendar: WorkCalendar
     stages: dict[str, Stage]
     by_stage: dict[str, tuple[Deadline, ...]]
     of_instance: tuple[Deadline, ...]
@@ -109,16 +111,21 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
     calendar: WorkCalendar,
     templates: dict[str, str],
     indicators: list[Indicator],
+    calendars: Mapping[str, WorkCalendar] | None = None,
     digest: str = "",
 ) -> Definitions:
-    """Give the compiled definitions; what does not fit together was found by `rules.loader` before."""
+    """Give the compiled definitions; what does not fit together was found by `rules.loader` before.
+
+    `calendar` counts for processes that name none; `calendars` has those that they name.
+    """
+    named = calendars or {}
     chosen_by = frozenset(name for process in processes for name in process.when)
     compiled = [
         _compile_process(
             process,
             [r for r in rules if r.enabled and process.id in r.processes],
             [row for row in limits if row.process == process.id],
-            calendar,
+            named[process.calendar] if process.calendar else calendar,
             tuple(i for i in indicators if process.id in i.processes),
             chosen_by,
         )
@@ -151,6 +158,7 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
         rejected=frozenset(process.rejected),
         codes={name: frozenset(values) for name, values in process.codes.items()},
         connect_stage=process.connect_stage,
+        calendar=calendar,
         stages={stage.code: stage for stage in process.stages},
         by_stage={s.code: tuple(d for d in deadlines if d.stage == s.code) for s in process.stages},
         of_instance=tuple(d for d in deadlines if d.stage is None),

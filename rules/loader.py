@@ -122,7 +122,7 @@ def with_files(base: DefinitionSet, paths: Sequence[Path], vocabulary: Vocabular
 def fit(loaded: DefinitionSet, vocabulary: Vocabulary | None = None) -> None:
     """Add the faults that no single file shows to those of a set, and sort them by place."""
     parsed = [(file.model, file.places) for file in loaded.files]
-    loaded.faults += fitting_faults(parsed, vocabulary, loaded.broken)
+    loaded.faults += [*fitting_faults(parsed, vocabulary, loaded.broken), *_calendar_faults(loaded)]
     loaded.faults.sort(key=lambda fault: (fault.file, fault.line, fault.column, fault.message))
 
 
@@ -171,6 +171,18 @@ class Choice:
     """By entity and field, the codes of the lists that sources write it in; a process's own `codes` win."""
 
 
+def _calendar_faults(loaded: DefinitionSet) -> list[Fault]:
+    """Give the calendars that processes name and no file has."""
+    known = sorted(overlay.id for overlay in loaded.of(Overlay))
+    return [
+        file.places.fault(("calendar",), f"no calendar {file.model.calendar!r}; known are {', '.join(known)}")
+        for file in loaded.files
+        if isinstance(file.model, Process)
+        and file.model.calendar not in {None, *known}
+        and "calendar/v1" not in loaded.broken
+    ]
+
+
 class UnknownChoice(DefinitionError):
     """The definitions lack what was chosen; `by_setting` has the fault of each setting."""
 
@@ -203,12 +215,14 @@ def compiled(loaded: DefinitionSet, choice: Choice = Choice()) -> Definitions:
     templates: dict[str, str] = {}
     for file in loaded.of(TemplateFile):
         templates.update(file.templates)
+    named = {process.calendar for process in loaded.of(Process) if process.calendar}
     return compile_definitions(
         [_with_codes(process, choice) for process in loaded.of(Process)],
         [_chosen(rule, choice) for file in loaded.of(RuleFile) for rule in file.rules],
         sets[choice.limits].rows,
         limits_id=choice.limits,
         calendar=state_council_calendar(calendars[choice.calendar]),
+        calendars={name: state_council_calendar(calendars[name]) for name in named},
         templates=templates,
         indicators=[i for file in loaded.of(IndicatorFile) for i in file.indicators],
         digest=digest_of("\n".join([str(choice), *sorted(f"{file.key}@{file.digest}" for file in loaded.files)])),

@@ -66,6 +66,10 @@ class Process(_Model):
         default={}, description="fields of the instance's row with the values that are known; others are a finding"
     )
     connect_stage: str | None = Field(default=None, description="from here on grid constraints no longer touch it")
+    calendar: str | None = Field(
+        default=None, description="id of the calendar that counts its workdays, `every_day` for 24x7 duty; "
+        "none: the one that the settings choose",
+    )  # fmt: skip
     applies_to: AppliesTo = Field(
         default="new", description="published: running instances end on the process they began with, or change over"
     )

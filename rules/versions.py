@@ -7,7 +7,7 @@ them (`streams.definitions`); both hold them in a `Ledger`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -80,7 +80,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag="manifest", tag_fi
     def choice(self) -> Choice:
         """Give what is chosen among the definitions."""
         after = parse_duration(self.orphan_after) if self.orphan_after else None
-        return Choice(self.limits, self.calendar, after, self.rule_versions)
+        return Choice(
+            limits=self.limits, calendar=self.calendar, orphan_after=after, rule_versions=self.rule_versions
+        )  # fmt: skip
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer", tag_field="record"):
@@ -127,6 +129,8 @@ class Ledger:
     effective_at: dict[int, int] = field(default_factory=dict)
     """Serial to when its set came into effect: the time of the record that said so, epoch ms."""
     answers: dict[int, dict[str, Answer]] = field(default_factory=dict)
+    known_codes: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
+    """Those of the reader's own sources (`Choice.known_codes`): not published, but judged by."""
 
     def put(self, record: Record, at: int) -> None:
         """Take a record in that was written at `at`."""
@@ -171,14 +175,15 @@ class Ledger:
         fit(loaded)
         if loaded.faults:
             raise DefinitionError(loaded.faults)
-        newest = compiled(loaded, manifest.choice)
+        choice = replace(manifest.choice, known_codes=self.known_codes)
+        newest = compiled(loaded, choice)
         held = {}
         for edition, kept in manifest.holds.items():
             older = self.read({**manifest.definitions, **kept})
             older.faults += _lacking_texts(older)
             if older.faults:
                 raise DefinitionError(older.faults)
-            processes = compiled(older, manifest.choice).processes
+            processes = compiled(older, choice).processes
             for name in _touched(kept, [loaded, older]) & processes.keys() & newest.processes.keys():
                 held[name, int(edition)] = processes[name]
         return replace(newest, held=held, serial=manifest.serial, digest=manifest.digest)

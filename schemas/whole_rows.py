@@ -6,7 +6,7 @@ one typed pass of the parser, and gives back everything else untouched: the long
 Whatever it takes, it must read exactly as the long way does (`tests/property/test_whole_rows.py`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypedDict, cast
 
 import msgspec
@@ -78,6 +78,7 @@ class WholeRow:
         self._absent = frozenset(name for c in converts if c not in spelt for name in (c, c.upper()))
         self._key = self._find_key(spelt)
         self._instance = self._find_instance(spelt)
+        self._is_row_apart = mapping.instance is not None and mapping.key[0] != mapping.instance
         self._decode = msgspec.json.Decoder(self._envelope(converts, spelt, image)).decode
 
     def _find_key(self, spelt: Mapping[str, str]) -> str:
@@ -108,7 +109,11 @@ class WholeRow:
         instance = spelt.get(self._mapping.instance or "")
         before: Any = msgspec.Raw
         if instance is not None:
-            before = msgspec.defstruct("Before", [("instance", shapes[instance], None)], rename={"instance": instance})
+            names = {"instance": instance}
+            if self._is_row_apart:
+                names["row"] = spelt[self._mapping.key[0]]
+            fields = [(name, shapes[column], None) for name, column in names.items()]
+            before = msgspec.defstruct("Before", fields, rename=names)
         return msgspec.defstruct(
             "WholeEnvelope",
             [
@@ -119,16 +124,17 @@ class WholeRow:
         )  # fmt: skip
 
     def read_run(  # noqa: C901, PLR0912, PLR0915 - the hot path: one function, and names instead of attributes
-        self, records: Iterable[Raw], *, topic: str, partition: int, high: int, odd: Callable[[Raw, int], Change | None]
+        self, records: Iterable[Raw], *, topic: str, partition: int, high: int,
+        odd: Callable[[Raw, int], Sequence[Change]],
     ) -> tuple[list[Change], int]:  # fmt: skip
         """Give the changes of a run of records, and the running maximum of their timestamps.
 
-        What is not as usual goes to `odd`, with its time of arrival; None from there: it tells no change.
+        What is not as usual goes to `odd`, with its time of arrival, and may tell none or several.
         """
         entity, decode, size, converts = self._mapping.entity, self._decode, self._size, self._converts
         renames, extra, constants, key, by = self._renames, self._extra, self._constants, self._key, self._instance
         max_bytes, max_depth, prefix, absent = self._max_bytes, self._max_depth, self._prefix, self._absent
-        unavailable = self._unavailable
+        unavailable, is_row_apart = self._unavailable, self._is_row_apart
         changes: list[Change] = []
         add, instance, is_dressed = changes.append, "", bool(extra or constants)
         for record in records:
@@ -162,16 +168,17 @@ class WholeRow:
                 row_key = row[key]
                 if by is not None:
                     instance, before = row[by], envelope.before
-                    if before is not None and before.instance != instance and before.instance is not None and op == "u":
-                        raise Odd  # the row moved to another instance
+                    if before is not None and op == "u":
+                        if before.instance != instance and before.instance is not None:
+                            raise Odd  # the row moved to another instance
+                        if is_row_apart and before.row is not None and str(before.row) != row_key:
+                            raise Odd  # its primary key changed
                     if not instance:
                         raise Odd
                 if not row_key:
                     raise Odd
             except _ODD:
-                change = odd(record, high)
-                if change is not None:
-                    add(change)
+                changes += odd(record, high)
                 continue
             if is_dressed:
                 for name in extra:

@@ -198,6 +198,7 @@ def _both(
     from stagewatch.rule_book import base_set, changed_set
 
     sources = load_sources(list(settings.sources), settings.dialect_overrides)
+    ledger.known_codes = sources.known_codes()
     base = base_set(settings, ledger)
     new = changed_set(settings, base, paths, sources.vocabulary())
     if new.faults:
@@ -215,10 +216,14 @@ def _proposed(settings: Settings, ledger: Ledger, base: DefinitionSet, new: Defi
 
 
 def _compiled(settings: Settings, ledger: Ledger, base: DefinitionSet) -> Definitions:
+    from dataclasses import replace
+
     from rules import compiled
     from stagewatch.rule_book import choice_of
 
-    return ledger.definitions(ledger.current) if ledger.current else compiled(base, choice_of(settings))
+    if ledger.current is not None:
+        return ledger.definitions(ledger.current)
+    return compiled(base, replace(choice_of(settings), known_codes=ledger.known_codes))
 
 
 def _trial(ledger: Ledger, manifest: Manifest, base: DefinitionSet, new: DefinitionSet) -> Definitions:

@@ -20,6 +20,8 @@ from streams.logic import SourcePartition
 _NEVER = -1
 """`high` of a source partition of which nothing is known yet."""
 _by_time = attrgetter("at")
+_WHOLE = 1 << 62
+"""All parts of a record have come."""
 
 HOLD_S = 0.5
 """How long a change from the future is held back: the broker is asked many times in between."""
@@ -59,7 +61,7 @@ class _Source:
 
     __slots__ = (
         "ats", "blocked_since", "changes", "high", "is_direct", "is_passed", "judged", "judged_high", "key", "logs",
-        "read", "received", "written",
+        "part", "read", "received", "written",
     )  # fmt: skip
 
     def __init__(self, key: SourcePartition) -> None:
@@ -69,6 +71,7 @@ class _Source:
         self.ats: list[int] = []  # of `changes`, never decreasing: what the merge goes by
         self.logs: list[int] = []  # of `changes`, their offsets in `stagewatch.changes`; none of a direct source
         self.received = 0  # source offset below which everything has come
+        self.part = _WHOLE  # of the record before `received`, the part that came last
         self.judged = 0
         self.judged_high = 0  # timestamp of the last change judged
         self.read = 0
@@ -134,10 +137,10 @@ class Merge:
         if not change.topic:
             change = msgspec.structs.replace(change, partition=0, offset=log_offset)
         source = self._source(change.topic, change.partition)
-        if change.offset < source.received:
+        if change.offset < source.received and (change.offset + 1 < source.received or change.part <= source.part):
             self.repeats += 1
             return False
-        source.received = change.offset + 1
+        source.received, source.part = change.offset + 1, change.part
         at = change.at
         if source.ats and at < source.ats[-1]:
             at = source.ats[-1]

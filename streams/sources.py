@@ -1,6 +1,6 @@
 """What the worker is told of the captured tables; `connectors.SourceCatalog` is one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from schemas import SchemaOf, TableMapping
@@ -19,3 +19,6 @@ class Sources(Protocol):
     @property
     def schema_of(self) -> SchemaOf | None:
         """Where the schemas of Avro topics are asked for; None if nowhere."""
+
+    def known_codes(self) -> Mapping[str, Mapping[str, Collection[str]]]:
+        """Give the codes of the lists that columns are written in, by entity and field."""

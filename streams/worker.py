@@ -121,6 +121,7 @@ class Worker:
         self.book = RuleBook(
             self._make_engine(self.definitions, reference), partial(self._make_engine, reference=reference)
         )
+        self.book.ledger.known_codes = self.sources.known_codes()
         self.rules = DefinitionsReader(self.book, topic=self.names.definitions, worker=self.client_id)
         self.rules.on_read, self.rules.on_effective = self.reader.note_read, self._on_effective
         self._make_agents(mappings)

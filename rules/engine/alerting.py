@@ -113,6 +113,7 @@ class Alerting:
         person = told[0][0].no if told and told[0][1] != "none" else None
         item = claim.thing.item if claim.thing else claim.repeat
         values = self._values(process, instance, claim, severity, raised)
+        suffix = self._suffix(process, claim, kind, late, raised)
         return AlertEvent(
             alert_id=alert_id(claim.rule.code, process.id, instance.key, claim.stage, claim.visit, item, severity),
             event=kind,
@@ -129,18 +130,21 @@ class Alerting:
             dept=claim.dept,
             person=person,
             object=claim.thing,
-            text=self._wording.say(claim.rule.text, values) + self._suffix(claim, kind, late, raised),
+            text=self._wording.say(claim.rule.text, values) + suffix,
             evidence=tuple(Evidence(*_place(p)) for p in claim.places if p.topic),
         )
 
-    def _suffix(self, claim: Claim, kind: AlertEventKind, late: int, raised: Raised) -> str:
+    def _suffix(
+        self, process: CompiledProcess, claim: Claim, kind: AlertEventKind, late: int, raised: Raised
+    ) -> str:  # fmt: skip
         ends = {
             "cleared": "（已解除）",
             "closed": f"（已办结，逾{self._wording.lateness(late)}）",
             "reopened": "（重新打开）",
         }
         provisional = ""
-        if claim.counts_workdays and raised.deadline is not None and self._calendar.is_provisional_due(raised.deadline):
+        due = raised.deadline if claim.counts_workdays else None
+        if due is not None and process.calendar.is_provisional_due(due):
             provisional = "（日历暂定）"
         return ends.get(kind, "") + provisional
 

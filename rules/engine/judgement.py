@@ -15,7 +15,6 @@ from rules.engine.equipment import object_of
 from rules.engine.findings import Single, face_of, orphan_rule
 from rules.engine.partition import Partition, Step
 from rules.state import Instance, Visit, rung_parts
-from rules.workdays import WorkCalendar
 from schemas import SEVERITIES, Severity
 
 Told = tuple[str | None, int | None]
@@ -27,7 +26,6 @@ class Judgement:
 
     def __init__(self, definitions: Definitions, alerting: Alerting) -> None:
         self._definitions = definitions
-        self._calendar: WorkCalendar = definitions.calendar
         self._alerting = alerting
 
     # -- deadlines
@@ -137,7 +135,9 @@ class Judgement:
         finished, entered = usable(visit.finished_at), usable(visit.entered_at)
         if finished is None or entered is None:
             return
-        visit.took = self._calendar.workdays_between(entered, finished, suspended(visit) or ())
+        process = self._definitions.process_of(instance)
+        calendar = process.calendar if process else self._definitions.calendar
+        visit.took = calendar.workdays_between(entered, finished, suspended(visit) or ())
         times = rule.times(instance, visit, partition) if rule else None
         if times is not None:
             visit.is_on_time = finished <= times.deadline

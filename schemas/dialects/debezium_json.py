@@ -4,7 +4,7 @@ Sources: Debezium documentation, "Data change events" of each connector, "New re
 The usual record goes through `schemas.whole_rows`; what is here is the long way, which decides what is right.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -70,20 +70,20 @@ class DebeziumJson:
         """Decode records of one partition: see `schemas.decode.Decoder.decode_run`."""
         refused: list[Refused] = []
 
-        def odd(record: Raw, at: int) -> Change | None:
+        def odd(record: Raw, at: int) -> Sequence[Change]:
             try:
-                change = self.decode(
+                changes = self.decode_all(
                     key=record.key, value=record.value, headers=record.headers, timestamp=at, topic=topic,
                     partition=partition, offset=record.offset,
                 )  # fmt: skip
             except BadInput as why:
                 refused.append(Refused(record, why))
-                return None
-            if change is not None:
+                return ()
+            if changes:
                 self._misses += 1
                 if self._misses >= _LEARN_AFTER and record.value is not None:
                     self._learn(record.value)
-            return change
+            return changes
 
         changes: list[Change] = []
         rest = iter(records)
@@ -92,9 +92,7 @@ class DebeziumJson:
             if record is None:
                 return changes, refused, high
             high = max(high, record.timestamp)
-            change = odd(record, high)
-            if change is not None:
-                changes.append(change)
+            changes += odd(record, high)
         found, high = self._whole.read_run(rest, topic=topic, partition=partition, high=high, odd=odd)
         return changes + found, refused, high
 
@@ -112,14 +110,14 @@ class DebeziumJson:
         except ValueError:
             self._whole = None
 
-    def decode(  # noqa: PLR0913 - a record's parts
+    def decode_all(  # noqa: PLR0913 - a record's parts
         self, *, key: bytes | None, value: bytes | None, headers: Headers = None, timestamp: int, topic: str,
         partition: int, offset: int,
-    ) -> Change | None:  # fmt: skip
-        """Give the change that a record tells; None if it tells nothing. Raises `BadInput`."""
+    ) -> list[Change]:  # fmt: skip
+        """Give the changes that a record tells: none, one, or two where the primary key changed. Raises `BadInput`."""
         if value is None:
             self._skip("tombstone")
-            return None
+            return []
         try:
             table, envelope = self._open(value)
             op = envelope.op
@@ -132,34 +130,23 @@ class DebeziumJson:
                 row = decode_object(envelope.before) if envelope.before else None
             else:
                 self._skip(beside((), op, ()))
-                return None
+                return []
             fields, extra = table.read(_no_image(op, key) if row is None else row, has_gaps=self._placeholder in value)
             row_key, instance = table.row_key(fields, extra), table.instance(fields, extra)
             if row_key is None or instance is None:
                 row_key, instance = self._identify((fields, extra), op, key)
-            left = self._left(table, envelope.before, instance) if op == "u" and envelope.before else ""
-            return Change(
+            change = Change(
                 self.mapping.entity, instance, row_key, op, position_of(envelope.source, offset, op), timestamp,
-                topic, partition, offset, fields, left,
+                topic, partition, offset, fields,
             )  # fmt: skip
+            return self._since(change, table, envelope.before) if op == "u" and envelope.before else [change]
         except BadInput as error:
             raise right_dialect(self.mapping.dialect, error, value) from None
         except PARSER_ERRORS as error:
             raise right_dialect(self.mapping.dialect, refusal_of(error, value), value) from None
 
-    def decode_all(  # noqa: PLR0913 - a record's parts
-        self, *, key: bytes | None, value: bytes | None, headers: Headers = None, timestamp: int, topic: str,
-        partition: int, offset: int,
-    ) -> list[Change]:  # fmt: skip
-        """Do as `decode`: the change in a list, or an empty one."""
-        change = self.decode(
-            key=key, value=value, headers=headers, timestamp=timestamp, topic=topic, partition=partition,
-            offset=offset,
-        )  # fmt: skip
-        return [] if change is None else [change]
-
-    def _decode_flat(self, value: bytes, key: bytes | None, place: Place) -> Change | None:
-        """Do as `decode` for a record without an envelope: a flattened row, or what stands beside rows."""
+    def _decode_flat(self, value: bytes, key: bytes | None, place: Place) -> list[Change]:
+        """Do as `decode_all` for a record without an envelope: a flattened row, or what stands beside rows."""
         row, table = decode_object(value) or {}, self._plain
         payload, schema = row.get("payload"), row.get("schema")
         if isinstance(payload, dict) and row.keys() <= {"schema", "payload"}:
@@ -169,12 +156,12 @@ class DebeziumJson:
         op = operation_of(row)
         if op is None or op in SILENT_OPS:
             self._skip(beside(row.keys(), op, self.mapping.columns))
-            return None
+            return []
         kind = row_op(op)
         fields, extra = table.read(row, has_gaps=True)
         row_key, instance = self._identify((fields, extra), kind, key)
         position = position_of(source_of(row), place.offset, kind)
-        return Change(self.mapping.entity, instance, row_key, kind, position, *place, fields)
+        return [Change(self.mapping.entity, instance, row_key, kind, position, *place, fields)]
 
     def _identify(self, read: Columns, op: Op, key: bytes | None) -> tuple[str, str]:
         return identify(self.mapping, self._plain, read, op, lambda: self._read_key(key))
@@ -214,16 +201,28 @@ class DebeziumJson:
         self._wrapped[schema, is_key] = table
         return table
 
-    def _left(self, table: Table, before: msgspec.Raw, instance: str) -> str:
-        """Give the instance that the row belonged to before, if the image before tells that it was another."""
-        image = bytes(before)
-        if image == b"null" or (instance and b'"%b"' % instance.encode() in image):  # the usual case, not parsed
-            return ""
-        if not instance and not self.mapping.is_instance_optional:
-            return ""
-        row = decode_object(image) or {}
-        known = table.instance(*table.read(row, has_gaps=True))
-        return known if known is not None and known != instance else ""
+    def _since(self, change: Change, table: Table, before: msgspec.Raw) -> list[Change]:
+        """Give an update with what the image before adds: the row belonged to another instance, or had another key.
+
+        Where the messages are keyed by the row, Debezium itself writes a changed primary key as a delete and a create;
+        under any other key it is a plain update, and the old row would stay for ever.
+        """
+        image = decode_object(before)
+        if image is None:
+            return [change]
+        was = table.identifying(image)
+        known = table.read(was, has_gaps=True)
+        old_row, old_instance = table.row_key(*known), table.instance(*known)
+        if old_row is not None and old_row != change.row:
+            self.moved += 1
+            gone = msgspec.structs.replace(
+                change, row=old_row, op="d", instance=old_instance or "", fields=table.read(image, has_gaps=True)[0]
+            )
+            return [gone, msgspec.structs.replace(change, op="c", part=1)]
+        if not change.instance and not self.mapping.is_instance_optional:
+            return [change]
+        left = old_instance if old_instance is not None and old_instance != change.instance else ""
+        return [msgspec.structs.replace(change, left=left)] if left else [change]
 
     def _read_key(self, key: bytes | None) -> Columns:
         """Give the fields that the record's key carries: mapped ones, and key columns that are not mapped."""

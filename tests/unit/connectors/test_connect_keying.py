@@ -2,18 +2,11 @@
 
 import json
 
-import pytest
-
 from schemas import Decoder
 from tests.helpers.decoding import AT, table
 from tests.helpers.hostile_wire import dump, envelope
 
 
-@pytest.mark.xfail(
-    reason="Debezium writes a changed primary key as delete and create only where the message key changes with it; "
-    "keyed by the instance it is a plain update, and the decoder does not yet tell that the old row is gone",
-    strict=True,
-)
 def test_a_changed_primary_key_under_the_instances_key_leaves_no_old_row() -> None:
     decoder = Decoder(table({"id": "int", "app": "text"}, instance="app"))
     value = dump(envelope({"id": 2, "app": "A1"}, op="u", before={"id": 1, "app": "A1"}, lsn=7))

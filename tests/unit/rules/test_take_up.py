@@ -31,12 +31,12 @@ def carry_on(world: World, portion: int) -> bool:
     return has_more
 
 
-def surveyed(**fields: object) -> World:
+def surveyed() -> World:
     """An application whose survey began on Monday, looked at on Thursday."""
     world = World()
     world.manager()
     world.app(tg_no="TG1")
-    world.visit("SURVEY", **fields)
+    world.visit("SURVEY")
     return world.until("2026-03-05T10:00")
 
 
@@ -186,3 +186,15 @@ def test_alerts_carry_the_version_that_judged() -> None:
     again = book.publish(("limits/default", SURVEY, SURVEY.replace("5wd", "3wd")))
     assert again.processes["hv_connection"].by_code["R-T03"].face.version == 4
     assert again.processes["hv_connection"].by_code["R-T06"].face.version == 1
+
+
+def test_a_process_of_duty_around_the_clock_counts_each_day() -> None:
+    daily: Edit = (
+        "process/hv_connection",
+        "entity: application\n",
+        "entity: application\ncalendar: every_day\napplies_to: running\n",
+    )
+    world = surveyed()
+    take_up(world, sets([daily])[0])
+    world.until("2026-03-31")
+    assert world.raised("R-T03") == [("R-T03", "WARN", "2026-03-07T00:00"), ("R-T03", "ALARM", "2026-03-08T00:00")]

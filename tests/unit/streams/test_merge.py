@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -155,6 +156,18 @@ def test_news_of_a_source_starts_its_wait_again() -> None:
     merge.mark(mark(B, 1, 50))
     assert merge.pop_ready(ends, now=301.0, limit=10) == []
     assert merge.passed == 0
+
+
+def test_all_changes_that_one_record_tells_are_taken_once() -> None:
+    merge, source = Merge(), SourcePartition("cdc.a", 0)
+    parts = [msgspec.structs.replace(change(source, 3, 1000), part=part) for part in (0, 1, 2)]
+    assert [merge.push(each, number) for number, each in enumerate([*parts, *parts])] == [True] * 3 + [False] * 3
+    merge.mark(mark(source, 4, 1000))
+    taken = drain(merge, {source: 4})
+    assert [each.part for each in taken] == [0, 1, 2]
+    heir = Merge()
+    heir.restore(merge.position())
+    assert not any(heir.push(each, 9 + number) for number, each in enumerate(parts))
 
 
 def test_a_repeated_change_is_dropped() -> None:
