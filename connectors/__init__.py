@@ -5,6 +5,7 @@ The door of the room: other rooms import from here and not from the modules behi
 
 from connectors.dialect_models import DialectModel
 from connectors.flow import existing_topics, read_flows
+from connectors.gathering import Gathered, GatheredRow, gather
 from connectors.health import SourceHealth, State, TableHealth, TopicFlow, short_span, source_health
 from connectors.landing import Landing
 from connectors.references import MissingSecret, Reference, secret_of
@@ -24,6 +25,8 @@ from connectors.sources import (
 __all__ = [
     "SHIPPED_SOURCES",
     "DialectModel",
+    "Gathered",
+    "GatheredRow",
     "Landing",
     "MatchRate",
     "Matching",
@@ -40,6 +43,7 @@ __all__ = [
     "TopicFlow",
     "check_source",
     "existing_topics",
+    "gather",
     "held",
     "load_sources",
     "read_flows",

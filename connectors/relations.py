@@ -73,7 +73,8 @@ class Matching:
         position, known = rows.get(change.row, (BEFORE_ALL, {}))
         if not comes_after(change.position, position, is_later=True):
             return
-        rows[change.row] = (max(change.position, position), {} if change.op == "d" else {**known, **column_values(mapping, columns, change)})
+        values = {} if change.op == "d" else {**known, **column_values(mapping, columns, change)}
+        rows[change.row] = (max(change.position, position), values)
 
     def rates(self) -> Iterator[MatchRate]:
         """Give the match rate of every relation."""

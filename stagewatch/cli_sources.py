@@ -38,6 +38,8 @@ sources = settings_option(
                 "health": "stagewatch.cli_sources:show_health",
                 "findings": "stagewatch.cli_source_findings:show_findings",
                 "relations": "stagewatch.cli_sources:show_relations",
+                "join": "stagewatch.cli_source_join:show_joined",
+                "codes": "stagewatch.cli_source_codes:show_codes",
                 "docs": "stagewatch.cli_sources:write_docs",
             },
             invoke_without_command=True,
@@ -151,10 +153,11 @@ def healths_of(catalog: SourceCatalog, settings: Settings, output: Output) -> li
     topics: dict[str, dict[str, str]] = {}
     for mapping in catalog.mappings:
         topics.setdefault(mapping.source, {})[mapping.table] = mapping.topic
+    now = int(time.time() * 1000)  # before the topics are read, which takes a while: that is no silence of theirs
     refused = _refused(bootstrap)
     found = read_flows(bootstrap, catalog.topics, group=settings.application_id)
     flows = {topic: replace(flow, refused=refused.get(topic, 0)) for topic, flow in found.items()}
-    connectors, now = _not_running(settings, catalog, output), int(time.time() * 1000)
+    connectors = _not_running(settings, catalog, output)
     return [
         source_health(file.model, topics[source], flows, now=now, connectors=connectors.get(source, ()))
         for file in catalog.files

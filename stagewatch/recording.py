@@ -27,6 +27,8 @@ Refuse = Callable[[BadInput, Recorded], None]
 WAIT_S = 10.0
 """Longest wait for records that the broker says are there."""
 POLL_MS = 200
+ONE_FETCH = 1_000_000
+"""Records: more than a fetch can hold, so that a poll gives all of it."""
 READ_AHEAD = 2_000
 """Records of one partition that wait for those of others; then it is not read on, so that memory stays small."""
 
@@ -128,7 +130,7 @@ class _Consumer:
             every = [TopicPartition(t, n) for t in topics for n in self._consumer.partitions_for_topic(t) or ()]
             self._consumer.assign(every)
             self.begins: dict[Any, int] = self._consumer.beginning_offsets(every)
-            self.ends: dict[Any, int] = self._consumer.end_offsets(every)
+            self.ends = self._ends(every)
         except KafkaError as error:
             raise TryLater(f"no Kafka answers at {bootstrap}: {type(error).__name__}") from error
         self._queues: dict[Any, deque[Recorded]] = {}
@@ -141,6 +143,15 @@ class _Consumer:
     def __exit__(self, *_: object) -> None:
         """Disconnect."""
         self._consumer.close()
+
+    def _ends(self, every: Sequence[Any]) -> dict[Any, int]:
+        """Give where each partition ends. The embedded broker names where its last batch begins: look what is there."""
+        ends: dict[Any, int] = self._consumer.end_offsets(every)
+        for tp, end in ends.items():
+            self._consumer.seek(tp, end)
+        for tp, records in self._consumer.poll(timeout_ms=POLL_MS, max_records=ONE_FETCH).items():
+            ends[tp] = records[-1].offset + 1
+        return ends
 
     def merged(self) -> Iterator[Recorded]:
         """Give the records of all partitions in order of arrival."""
