@@ -5,6 +5,7 @@ The room's door: other rooms import from here.
 
 from rules.arithmetic import ClockRow, DayKind, DayRow, Grounds, clock_rows, day_names, grounds_of, workday_rows
 from rules.calendar_overlay import Zone
+from rules.cascade import CascadeFile, Execution, Setting, settings_of
 from rules.compiler import Definitions
 from rules.coverage import Uncovered, uncovered
 from rules.description import describe
@@ -50,6 +51,7 @@ __all__ = [
     "ITEM",
     "SHIPPED",
     "Answer",
+    "CascadeFile",
     "Choice",
     "ClockRow",
     "DayKind",
@@ -62,6 +64,7 @@ __all__ = [
     "DurationField",
     "Engine",
     "Example",
+    "Execution",
     "FieldChange",
     "GoldenColumn",
     "Grounds",
@@ -76,6 +79,7 @@ __all__ = [
     "Process",
     "Reference",
     "RuleFile",
+    "Setting",
     "Step",
     "TestResult",
     "Uncovered",
@@ -110,6 +114,7 @@ __all__ = [
     "rule_versions",
     "run_tests",
     "rung_parts",
+    "settings_of",
     "state_council_calendar",
     "texts_of",
     "uncovered",

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from rules.calendar_overlay import Overlay
+from rules.cascade import CascadeFile, cascade_faults, limit_rows
 from rules.compiler import Definitions, compile_definitions
 from rules.durations import Duration
 from rules.fitting import fitting_faults
@@ -34,6 +35,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "indicators/v1": IndicatorFile,
     "templates/v1": TemplateFile,
     "calendar/v1": Overlay,
+    "cascade/v1": CascadeFile,
 }
 """Model by the `version` at the top of a file."""
 
@@ -123,6 +125,8 @@ def fit(loaded: DefinitionSet, vocabulary: Vocabulary | None = None) -> None:
     """Add the faults that no single file shows to those of a set, and sort them by place."""
     parsed = [(file.model, file.places) for file in loaded.files]
     loaded.faults += [*fitting_faults(parsed, vocabulary, loaded.broken), *_calendar_faults(loaded)]
+    if "limits/v1" not in loaded.broken:
+        loaded.faults += cascade_faults(parsed)
     loaded.faults.sort(key=lambda fault: (fault.file, fault.line, fault.column, fault.message))
 
 
@@ -219,7 +223,7 @@ def compiled(loaded: DefinitionSet, choice: Choice = Choice()) -> Definitions:
     return compile_definitions(
         [_with_codes(process, choice) for process in loaded.of(Process)],
         [_chosen(rule, choice) for file in loaded.of(RuleFile) for rule in file.rules],
-        sets[choice.limits].rows,
+        limit_rows([file.model for file in loaded.files], choice.limits),
         limits_id=choice.limits,
         calendar=state_council_calendar(calendars[choice.calendar]),
         calendars={name: state_council_calendar(calendars[name]) for name in named},

@@ -19,6 +19,8 @@ ENTITIES = frozenset(
     {"negative_item", "customer", "project_schedule", "tg", "tg_manager", "customer_manager", "stakeholder"}
 )
 _OWN_ROWS = frozenset({"customer_project", "works_report"})
+_INSTANCES = frozenset({"negative_item", "exchange"})
+"""Entities whose every row is an instance."""
 _A_TIME = re.compile(r"\d{4}-\d{2}-\d{2}(T.+)?")
 
 
@@ -46,7 +48,7 @@ def scenario_changes(test: dict[str, Any], time: Time) -> list[Change]:
 
 
 def _instance(entity: str, row: str) -> str:
-    if entity == "negative_item":
+    if entity in _INSTANCES:
         return row
     return KEY_OF_APPLICATION if entity in _OWN_ROWS or "@" in entity else ""
 

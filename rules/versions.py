@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 from pydantic import BaseModel
 
+from rules.cascade import limit_rows
 from rules.compiler import Definitions
 from rules.durations import parse_duration
 from rules.loader import Choice, DefinitionSet, compiled, digest_of, fit, read_text
@@ -292,7 +293,8 @@ def _rule_versions(
 
 def _fingerprints(loaded: DefinitionSet, limits: str) -> dict[str, tuple[int, str]]:
     """Give of each rule the version that its file says, and all else that it says, limits included."""
-    rows = [row for file in loaded.of(LimitFile) if file.id == limits for row in file.rows]
+    models = [file.model for file in loaded.files]
+    rows = limit_rows(models, limits) if any(file.id == limits for file in loaded.of(LimitFile)) else []
     found: dict[str, tuple[int, str]] = {}
     for rule in (rule for file in loaded.of(RuleFile) for rule in file.rules):
         mine = [row for row in rows if row.process in rule.processes and _has_limit(rule, row.stage)]

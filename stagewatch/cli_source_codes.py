@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--code", help="What this code of the source means.")
 @click.option("--standard", help="How the source writes this standard code.")
 @click.option("--at", metavar="TIME", help="As it was at TIME (ISO 8601): a code may have meant something else then, "
-              "and been written otherwise. Left out: as it is now; of codes no longer used, the last meaning.")  # fmt: skip
+              "and been written otherwise. Left out: as now, and of codes no longer used the last meaning.")  # fmt: skip
 @settings_option
 @output_option
 def show_codes(  # noqa: PLR0913 - click hands over every option

@@ -20,8 +20,6 @@ from streams.logic import SourcePartition
 _NEVER = -1
 """`high` of a source partition of which nothing is known yet."""
 _by_time = attrgetter("at")
-_WHOLE = 1 << 62
-"""All parts of a record have come."""
 
 HOLD_S = 0.5
 """How long a change from the future is held back: the broker is asked many times in between."""
@@ -40,6 +38,8 @@ class SourceProgress(msgspec.Struct, array_like=True, gc=False):
     high: int
     """Running maximum of the timestamps up to `read`, epoch ms; of a direct source, up to `judged`."""
     is_direct: bool = False
+    part: int = 0
+    """Of the record before `judged`: the last of its changes that was judged."""
 
 
 class MergePosition(msgspec.Struct, array_like=True, gc=False):
@@ -60,8 +60,8 @@ class _Source:
     """One source partition: its queue of changes not judged, and how far it has come."""
 
     __slots__ = (
-        "ats", "blocked_since", "changes", "high", "is_direct", "is_passed", "judged", "judged_high", "key", "logs",
-        "part", "read", "received", "written",
+        "ats", "blocked_since", "changes", "high", "is_direct", "is_passed", "judged", "judged_high", "judged_part",
+        "key", "logs", "part", "read", "received", "written",
     )  # fmt: skip
 
     def __init__(self, key: SourcePartition) -> None:
@@ -71,9 +71,10 @@ class _Source:
         self.ats: list[int] = []  # of `changes`, never decreasing: what the merge goes by
         self.logs: list[int] = []  # of `changes`, their offsets in `stagewatch.changes`; none of a direct source
         self.received = 0  # source offset below which everything has come
-        self.part = _WHOLE  # of the record before `received`, the part that came last
+        self.part = 0  # of the record before `received`, the part that came last
         self.judged = 0
         self.judged_high = 0  # timestamp of the last change judged
+        self.judged_part = 0  # its part
         self.read = 0
         self.written = 0  # direct: next offset whose dead letters are not written yet
         self.high = _NEVER
@@ -96,7 +97,8 @@ class _Source:
     def take(self, count: int) -> list[Change]:
         """Give the head of the queue and note it as judged."""
         taken = self.changes[:count]
-        self.judged, self.judged_high = taken[-1].offset + 1, self.ats[count - 1]
+        last = taken[-1]
+        self.judged, self.judged_high, self.judged_part = last.offset + 1, self.ats[count - 1], last.part
         del self.changes[:count], self.ats[:count], self.logs[:count]
         return taken
 
@@ -104,7 +106,7 @@ class _Source:
         """What to persist: of a direct source, where to read on and how far its dead letters are written."""
         topic, number = self.key
         if not self.is_direct:
-            return SourceProgress(topic, number, self.judged, self.read, self.high)
+            return SourceProgress(topic, number, self.judged, self.read, self.high, part=self.judged_part)
         written = max(self.read, self.written)  # stopped again on the way back: it was written as far as it was
         if self.changes:
             return SourceProgress(topic, number, self.changes[0].offset, written, self.judged_high, is_direct=True)
@@ -308,6 +310,7 @@ class Merge:
         for kept in position.sources:
             source = self._source(kept.topic, kept.partition)
             source.judged = source.received = kept.judged
+            source.part = source.judged_part = kept.part
             source.read, source.high = kept.read, kept.high
             if kept.is_direct:  # what was read and not judged is read again
                 source.is_direct, source.written = True, kept.read

@@ -25,6 +25,9 @@ def compile_condition(condition: Mapping[str, Any]) -> Test:
 
 
 def _entry(field: str, wanted: Any) -> Test:  # noqa: ANN401 - YAML scalar, list or mapping
+    if isinstance(wanted, dict) and wanted.keys() == {"below"}:
+        upper = str(wanted["below"])  # a unit's code begins with that of the unit above it
+        return lambda fields: str(fields.get(field) or "").startswith(upper)
     if isinstance(wanted, dict):
         unknown = set(wanted) - set(COMPARISONS)
         if unknown:
