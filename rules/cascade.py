@@ -8,14 +8,14 @@ the tree counts; what a lower one may change, the next one above it says. Files 
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from rules.durations import Duration, parse_duration
-from rules.models import Condition, DurationText, LimitFile, LimitRow, ProcessId
+from rules.models import Condition, DurationText, LimitFile, LimitRow, Process, ProcessId
 from schemas import Fault, Places, Severity
 
 Changeable = Literal["limit", "value", "execution"]
@@ -60,6 +60,15 @@ class Lower(_Model):
     fields: list[Changeable] = Field(default=["limit", "value"], description="what they may change at all")
 
 
+LimitOf = tuple[str, str | None, bool, str]
+"""Process, stage, whether it is of the whole, and for which instances."""
+
+
+def about_of(row: UnitLimit | LimitRow) -> LimitOf:
+    """Give what a row is a limit of."""
+    return row.process, row.stage, row.total, repr(sorted(row.when.items(), key=repr))
+
+
 class UnitLimit(_Model):
     """A limit for a unit and those below it: as a row of a limit file."""
 
@@ -70,9 +79,9 @@ class UnitLimit(_Model):
     limit: DurationText
 
     @property
-    def about(self) -> tuple[str, str | None, bool, str]:
+    def about(self) -> LimitOf:
         """What it is a limit of."""
-        return self.process, self.stage, self.total, repr(sorted(self.when.items(), key=repr))
+        return about_of(self)
 
 
 class Threshold(_Model):
@@ -110,18 +119,29 @@ Parsed = tuple[BaseModel, Places]
 
 
 def limit_rows(files: Sequence[BaseModel], limits: str) -> list[LimitRow]:
-    """Give the rows of a limit set with those of units in front of it, of the lowest unit first."""
+    """Give the rows of a limit set, in front of each those of units for the same, of the lowest unit first.
+
+    A unit's row stands where the row stands that it replaces, so that it never hides one for a special case.
+    """
     own = next(file for file in files if isinstance(file, LimitFile) and file.id == limits)
-    derived = [file for file in files if isinstance(file, CascadeFile) and file.base == limits]
-    rows = [
-        LimitRow(
-            process=row.process, stage=row.stage, total=row.total, limit=row.limit,
-            when={**row.when, "org_no": {"below": file.org}},
-        )
-        for file in sorted(derived, key=lambda file: -len(file.org))
-        for row in file.limits
-    ]  # fmt: skip
-    return [*rows, *own.rows]
+    known = [about_of(row) for row in own.rows]
+    of_units: dict[object, list[LimitRow]] = {}
+    for file in sorted(_based_on(files, limits), key=lambda file: -len(file.org)):
+        for row in file.limits:
+            of_units.setdefault(row.about if row.about in known else None, []).append(_for_unit(row, file.org))
+    rows = of_units.get(None, [])
+    for base, about in zip(own.rows, known, strict=True):
+        rows += [*of_units.get(about, []), base]
+    return rows
+
+
+def _based_on(files: Sequence[BaseModel], limits: str) -> list[CascadeFile]:
+    return [file for file in files if isinstance(file, CascadeFile) and file.base == limits]
+
+
+def _for_unit(row: UnitLimit, org: OrgCode) -> LimitRow:
+    when = {**row.when, "org_no": {"below": org}}
+    return LimitRow(process=row.process, stage=row.stage, total=row.total, limit=row.limit, when=when)
 
 
 # -- what does not fit
@@ -131,8 +151,10 @@ def cascade_faults(files: Sequence[Parsed]) -> list[Fault]:
     """Give what units may not change, and names that are not there."""
     sets = {model.id: model for model, _ in files if isinstance(model, LimitFile)}
     derived = [(model, places) for model, places in files if isinstance(model, CascadeFile)]
+    stages = {m.id: {stage.code for stage in m.stages} for m, _ in files if isinstance(m, Process)}
     faults: list[Fault] = []
     for model, places in derived:
+        faults += _unknown_names(model, stages, places)
         if model.base not in sets:
             faults.append(places.fault(("base",), f"no limits {model.base!r}; known are {', '.join(sorted(sets))}"))
             continue
@@ -142,6 +164,17 @@ def cascade_faults(files: Sequence[Parsed]) -> list[Fault]:
         if above:
             faults += _forbidden(model, above, sets[model.base], places)
     return faults
+
+
+def _unknown_names(model: CascadeFile, stages: Mapping[str, Collection[str]], places: Places) -> Iterator[Fault]:
+    for number, row in enumerate(model.limits):
+        if row.process not in stages:
+            known = ", ".join(sorted(stages))
+            yield places.fault(("limits", number, "process"), f"no process {row.process!r}; known are {known}")
+        elif row.stage is not None and row.stage not in stages[row.process]:
+            yield places.fault(("limits", number, "stage"), f"no stage {row.stage!r} in {row.process}")
+        if (row.stage is None) != row.total:
+            yield places.fault(("limits", number), "a row has either a `stage` or `total: true`")
 
 
 def _above(model: CascadeFile, files: Sequence[CascadeFile]) -> list[CascadeFile]:
@@ -154,11 +187,11 @@ def _forbidden(model: CascadeFile, above: Sequence[CascadeFile], base: LimitFile
     nearest = above[0]
     lower = nearest.lower
     is_other_day = "execution" in model.model_fields_set and model.execution != nearest.execution
-    changed: list[tuple[Changeable, tuple[str | int, ...]]] = [
-        *(("limit", ("limits", n)) for n in range(len(model.limits))),
-        *(("value", ("thresholds", n)) for n in range(len(model.thresholds))),
-        *([("execution", ("execution",))] if is_other_day else []),
-    ]
+    changed: list[tuple[Changeable, tuple[str | int, ...]]] = []
+    changed += [("limit", ("limits", number)) for number in range(len(model.limits))]
+    changed += [("value", ("thresholds", number)) for number in range(len(model.thresholds))]
+    if is_other_day:
+        changed.append(("execution", ("execution",)))
     for what, place in changed:
         if lower.may == "inherit" or what not in lower.fields:
             yield places.fault(place, f"{nearest.id} (unit {nearest.org}) lets no unit below it change the {what}")
@@ -166,8 +199,10 @@ def _forbidden(model: CascadeFile, above: Sequence[CascadeFile], base: LimitFile
         return
     for number, row in enumerate(model.limits):
         upper = next((u for file in above for u in file.limits if u.about == row.about), None)
-        said = upper or next((r for r in base.rows if _is_about(r, row)), None)
-        if said is not None and not _is_tighter(parse_duration(row.limit), parse_duration(said.limit)):
+        said = upper or next((r for r in base.rows if about_of(r) == row.about), None)
+        if said is None:
+            yield places.fault(("limits", number), f"{nearest.id} lets limits only be tightened, and has none for this")
+        elif not _is_tighter(parse_duration(row.limit), parse_duration(said.limit)):
             message = f"{row.limit} is no stricter than {said.limit} of the unit above, which lets it only be tightened"
             yield places.fault(("limits", number, "limit"), message)
     for number, mine in enumerate(model.thresholds):
@@ -175,10 +210,6 @@ def _forbidden(model: CascadeFile, above: Sequence[CascadeFile], base: LimitFile
         if theirs is not None and not _is_sooner(mine, theirs):
             message = f"{mine.value:g} is no stricter than {theirs.value:g} of the unit above"
             yield places.fault(("thresholds", number, "value"), message)
-
-
-def _is_about(row: LimitRow, other: UnitLimit) -> bool:
-    return UnitLimit.model_validate(row.model_dump()).about == other.about
 
 
 def _is_tighter(mine: Duration, theirs: Duration) -> bool:
@@ -213,8 +244,8 @@ class Setting(NamedTuple):
 
 def settings_of(files: Sequence[BaseModel], limits: str, org: OrgCode) -> list[Setting]:
     """Give all that is set for a unit, the value that counts first for each thing, then those that it replaces."""
-    derived = [file for file in files if isinstance(file, CascadeFile) and file.base == limits]
-    mine = sorted((file for file in derived if org.startswith(file.org)), key=lambda file: -len(file.org))
+    mine = [file for file in _based_on(files, limits) if org.startswith(file.org)]
+    mine.sort(key=lambda file: -len(file.org))
     found = [setting for file in mine for setting in _of_file(file)]
     for file in files:
         if isinstance(file, LimitFile) and file.id == limits:

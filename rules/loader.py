@@ -125,7 +125,7 @@ def fit(loaded: DefinitionSet, vocabulary: Vocabulary | None = None) -> None:
     """Add the faults that no single file shows to those of a set, and sort them by place."""
     parsed = [(file.model, file.places) for file in loaded.files]
     loaded.faults += [*fitting_faults(parsed, vocabulary, loaded.broken), *_calendar_faults(loaded)]
-    if "limits/v1" not in loaded.broken:
+    if not loaded.broken & {"limits/v1", "process/v1"}:
         loaded.faults += cascade_faults(parsed)
     loaded.faults.sort(key=lambda fault: (fault.file, fault.line, fault.column, fault.message))
 

@@ -70,7 +70,7 @@ def send(*, definition: Path, once: bool, dry_run: bool, config: Path | None) ->
 
         def turn() -> None:
             sender.collect(reader)
-            put = set(sender.send())
+            put = set(sender.send(again_after_s=side.model.again_after_s))
             for batch in sender.pending():
                 if batch.number in put:
                     log.waiting(batch)
@@ -166,7 +166,8 @@ class _Side:
         mapping = load_sources(list(self.settings.sources), self.settings.dialect_overrides).mapping_for(LOG_TABLE)
         if mapping is None:
             raise Failed(f"no source declares {LOG_TABLE}, where hand-overs are logged")
-        return CrossingLog(self.model.name, mapping, landing, ends=(self.model.from_sys, self.model.to_sys))
+        ends = self.model.from_sys, self.model.to_sys
+        return CrossingLog(self.model.name, mapping, landing, ends=ends, clock=time.time)
 
     def run(self, turn: Callable[[], None], *, once: bool) -> None:
         """Turn on and on until the process is ended; a link or a broker that is away is waited for."""

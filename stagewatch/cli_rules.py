@@ -28,6 +28,7 @@ rules = Group(
         "apply": "stagewatch.cli_rules_change:apply",
         "rollback": "stagewatch.cli_rules_change:rollback",
         "versions": "stagewatch.cli_rules_change:versions",
+        "explain": "stagewatch.cli_rules_explain:explain",
         "backtest": "stagewatch.cli_backtest:backtest",
     },
 )

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 @click.option("--list", "name", metavar="LIST", help="Only this code list: volt_level.")
 @click.option("--code", help="What this code of the source means.")
 @click.option("--standard", help="How the source writes this standard code.")
-@click.option("--at", metavar="TIME", help="As it was at TIME (ISO 8601): a code may have meant something else then, "
-              "and been written otherwise. Left out: as now, and of codes no longer used the last meaning.")  # fmt: skip
+@click.option("--at", metavar="TIME", help="As it was at TIME (ISO 8601): a code may have meant something else, and "
+              "been written otherwise. Left out: as now, and of codes no longer used the last meaning.")  # fmt: skip
 @settings_option
 @output_option
 def show_codes(  # noqa: PLR0913 - click hands over every option

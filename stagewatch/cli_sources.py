@@ -40,6 +40,8 @@ sources = settings_option(
                 "relations": "stagewatch.cli_sources:show_relations",
                 "join": "stagewatch.cli_source_join:show_joined",
                 "codes": "stagewatch.cli_source_codes:show_codes",
+                "draft": "stagewatch.cli_sources_try:draft_table",
+                "try": "stagewatch.cli_sources_try:try_table",
                 "docs": "stagewatch.cli_sources:write_docs",
             },
             invoke_without_command=True,

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from connectors import SourceCatalog
-from rules import ITEM, Definitions, Engine, Instance, Partition, Reference, Step, describe
+from rules import ITEM, Definitions, Engine, Instance, Partition, Reference, Step, describe, describe_golden
 from schemas import AlertEvent, BadInput, Change, Decoder, Notice, Recorded
 from stagewatch.progress import Advance
 from stagewatch.recording import Recording, at_once
@@ -125,6 +125,7 @@ class Travel:
     def __init__(self, definitions: Definitions, sources: SourceCatalog, key: str, *, mail_domain: str) -> None:
         self.definitions = definitions
         self.key = key
+        self._sources = sources
         self._reference = Reference(sources.entities(reference=True))
         self._engine = Engine(definitions, self._reference, mail_domain=mail_domain)
         self.partition: Partition = self._engine.new_partition(0)
@@ -137,9 +138,20 @@ class Travel:
         return self.partition.instances.get(self.key)
 
     def state(self) -> dict[str, Any] | None:
-        """Give the instance's document as of now; None before anything was known of it."""
+        """Give the instance's document as the store has it, as of now; None before anything was known of it."""
         instance = self.instance
-        return None if instance is None else describe(instance)
+        if instance is None:
+            return None
+        process = self.definitions.processes.get(instance.process or "")
+        document = describe(instance)
+        if process is not None:
+            order = self._sources.precedence
+            document["golden"] = describe_golden(instance, process.entity, precedence=order, source_of=self._source_of)
+        return document
+
+    def _source_of(self, topic: str) -> str:
+        mapping = self._sources.mapping_for(topic)
+        return topic if mapping is None else mapping.source
 
     def walk(self, changes: Iterable[Change], until: int | None = None) -> Iterator[Moment]:
         """Give what happened to the instance, in order. `changes` in order of arrival.

@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-import faust
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.transport.drivers import TRANSPORTS
 
@@ -34,6 +33,7 @@ from streams.decoders import Decoders
 from streams.definitions import DefinitionsReader, RuleBook
 from streams.direct import DirectTopic, direct_topics, partitioners_of
 from streams.ends import Answer, Ends
+from streams.faust_app import make_app
 from streams.instances import InstanceReader
 from streams.logic import Agent, SourcePartition
 from streams.metrics import Metrics
@@ -60,7 +60,6 @@ GC_THRESHOLD = (200_000, 20, 20)
 the time. What the hot path makes has no cycles; those of tasks and exceptions can wait."""
 STOP_TIMEOUT_S = 9.0
 """SIGTERM must end the process within 10 s."""
-METADATA_MAX_AGE_MS = 10_000
 LAST_RESORT_S = 9.5
 """What hangs on a broker out of reach is left as it is: nothing of it is committed."""
 
@@ -241,27 +240,7 @@ class Worker:
     # -- the Faust app
 
     def _make_app(self) -> Any:  # noqa: ANN401 - Faust carries no types
-        config = self.config
-        app = faust.App(
-            config.application_id,
-            broker=f"stagewatch://{config.servers.replace(',', ';stagewatch://')}",
-            datadir=config.data_dir,
-            web_enabled=False,
-            broker_client_id=self.client_id,  # by it the group's members are told apart when they answer
-            topic_disable_leader=True,
-            topic_allow_declare=False,
-            # No Faust tables, and still Faust's own assignor: without tables it is chosen only by
-            # a standby count above 0. The other choice, round robin, does not keep topics co-partitioned.
-            table_standby_replicas=1,
-            consumer_auto_offset_reset="earliest",
-            broker_session_timeout=config.session_timeout_s,
-            broker_heartbeat_interval=config.session_timeout_s / 10,  # a rebalance is heard of with a heartbeat
-            consumer_max_fetch_size=1 << 20,
-            # A broker that has just come back may know no topics yet. A leader that asked it then assigns nothing to
-            # anybody until it asks again, by default five minutes later.
-            consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
-            stream_wait_empty=True,
-        )
+        app, config = make_app(self.config, self.client_id), self.config
         every: tuple[Agent, ...] = (self.rekey, self.track, self.totals, self.notify)
         agents = [agent for agent in every if agent.topics and agent.name in config.parts]
         self.partitions = Partitions(app, agents=agents, counts=self.counts, broker=self.broker, observer=self.metrics)

@@ -3,6 +3,8 @@
 So the same engine that watches applications sees a crossing that lags (R-T24): an entry without `ack_at`.
 """
 
+from collections.abc import Callable
+
 from connectors.landing import Landing
 from connectors.relay.receiver import Applied
 from connectors.relay.sender import Acked, Pending
@@ -12,20 +14,24 @@ from schemas import Columns, Origin, RowForm, TableMapping, iso
 class CrossingLog:
     """Writes the rows of one channel at one side."""
 
-    def __init__(self, channel: str, mapping: TableMapping, landing: Landing, *, ends: tuple[str, str]) -> None:
-        """`ends`: the names of the sending and the receiving network."""
+    def __init__(
+        self, channel: str, mapping: TableMapping, landing: Landing, *, ends: tuple[str, str],
+        clock: Callable[[], float],
+    ) -> None:  # fmt: skip
+        """`ends`: the names of the sending and the receiving network; `clock`: epoch seconds, of this side."""
         self._channel, self._form, self._landing, self._ends = channel, RowForm(mapping), landing, ends
+        self._clock, self._told_at = clock, 0
         landing.make_topic(mapping.topic, None)
 
     def waiting(self, batch: Pending) -> None:
         """Say that a batch is on its way."""
         row = self._row(batch.number, batch.rows, batch.entered_at, "resent" if batch.tries > 1 else "sent")
-        self._put(row, batch.sent_at)
+        self._put(row)
 
     def done(self, batch: Acked | Applied) -> None:
         """Say that a batch has been applied."""
         at = batch.acked_at if isinstance(batch, Acked) else batch.received_at
-        self._put({**self._row(batch.number, batch.rows, batch.entered_at, "acked"), "ack_at": iso(at)}, at)
+        self._put({**self._row(batch.number, batch.rows, batch.entered_at, "acked"), "ack_at": iso(at)})
 
     def _row(self, number: int, rows: int, entered_at: int, state: str) -> Columns:
         return {
@@ -33,9 +39,12 @@ class CrossingLog:
             "table": self._channel, "rows": rows, "sent_at": iso(entered_at), "state": state,
         }  # fmt: skip
 
-    def _put(self, row: Columns, src_ts: int) -> None:
+    def _put(self, row: Columns) -> None:
         if not row["rows"]:
             return  # a sign of life is no hand-over
+        # By this side's own clock, and never twice the same: the times inside are of two clocks, and a row that is
+        # not newer than the one before it would count as a repeat.
+        src_ts = self._told_at = max(int(self._clock() * 1000), self._told_at + 1)
         origin = Origin(connector="stagewatch-relay", src="web", src_ts=src_ts, batch=self._channel)
         topic = self._form.mapping.topic
         self._landing.put(topic, self._form.key(row), self._form.record("u", row, origin), origin.headers)

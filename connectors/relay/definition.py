@@ -8,8 +8,10 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from connectors.health import span_ms
 from connectors.references import Reference, secret_of
 from connectors.relay.boxes import Box, FolderBox
+from connectors.source_models import Span
 from schemas import load_model
 
 _TOPIC = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
@@ -43,6 +45,11 @@ class RelayModel(_Model):
     key: Reference = Field(description="where the key is that both sides sign with: env:NAME or file:PATH")
     folder: FolderModel | None = None
     table: TableModel | None = None
+    again_after: Span = Field(
+        default="30s",
+        description="so long after it was put on the way a batch that has vanished without an acknowledgement goes "
+        "again: longer than the device and the other side usually take, both ways",
+    )
     from_sys: str = Field(default="outer", description="the sending network's name in the exchange log")
     to_sys: str = Field(default="inner", description="the receiving network's name there")
 
@@ -51,6 +58,11 @@ class RelayModel(_Model):
         if (self.folder is None) == (self.table is None):
             raise ValueError("either folder or table")
         return self
+
+    @property
+    def again_after_s(self) -> float:
+        """Give `again_after` in seconds."""
+        return (span_ms(self.again_after) or 0) / 1000
 
     def boxes(self, base: Path) -> tuple[Box, Box]:
         """Give the boxes of both directions. Raises MissingSecret, TryLater."""

@@ -93,8 +93,6 @@ class Engine:
 
     def dump_position(self, partition: Partition) -> bytes:
         """Give the engine's part of the position record."""
-        if partition.take_up is not None:
-            partition.rules = partition.take_up.mark
         position = PartitionPosition(
             partition.clock, partition.notify_from, partition.judged, STATE_FORMAT, partition.rules
         )
@@ -154,8 +152,6 @@ class Engine:
 
     def arrive(self, partition: Partition, at: int, step: Step) -> None:
         """Move the clock to `at`, when a record arrives that may say nothing: fire what was due before it."""
-        if partition.take_up is not None:
-            partition.take_up.step = step
         at = max(at, partition.clock)
         self._reach(partition, at, step)
         partition.clock = at
@@ -168,8 +164,6 @@ class Engine:
 
     def advance(self, partition: Partition, now: int, step: Step) -> None:
         """Move the clock to `now` and fire everything due by then. Backwards: nothing happens."""
-        if partition.take_up is not None:
-            partition.take_up.step = step
         now = max(now, partition.clock)
         if partition.next_due() <= now:
             self._work_off(partition, now, step, timers_until=now)
@@ -179,6 +173,8 @@ class Engine:
     def _work_off(self, partition: Partition, until: int, step: Step, *, timers_until: int) -> None:
         """Fire timers and reference events in order of time; reference first at equal times."""
         timers, cursor = partition.timers, partition.cursor
+        if partition.take_up is not None:
+            partition.take_up.step = step
         while True:
             timer = timers[0][0] if timers else NEVER
             event = cursor.due if cursor else NEVER

@@ -77,6 +77,7 @@ class TakeUp:
                 if instances.differs(instance):
                     self.step.changed.add(key)
             self.cursor = key
+        self._partition.rules = self.mark
         return bool(keys)
 
     def end(self) -> None:
@@ -136,7 +137,8 @@ class TakeUp:
                 judges.findings.judge_codes(partition, following, instance, visit, step)
         judges.findings.judge_row(partition, following, instance, step)
         judges.judgement.judge_whole(partition, following, instance, step)
-        judges.membership.judge_instance(partition, instance, following, step)
+        if following.id != process.id:  # else it has not arrived under a list item just now
+            judges.membership.judge_instance(partition, instance, following, step)
         judges.judge_end(partition, instance, following, step)
         partition.index(instance, judges.membership.index_keys(partition, instance, following))
 

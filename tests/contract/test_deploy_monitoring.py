@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from bench.java_artifacts import program
+from connectors.health import span_ms
 from streams.metrics import Metrics
 from tests.helpers.dashboards import dashboards, panels, queries
+from tests.helpers.decoding import catalog
 from tests.helpers.requirements import needs
 
 PROMETHEUS = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
@@ -73,6 +75,7 @@ def test_a_query_parses_and_uses_what_a_worker_exposes(expression: str) -> None:
 def test_a_query_groups_by_labels_that_exist(expression: str) -> None:
     names = {selector.name for selector in selectors(promql_parser.parse(expression))}
     labels = {label for name in names for label in {**SERIES, **FROM_ELSEWHERE}.get(name, [])} | SCRAPE_LABELS
+    labels |= set(re.findall(r', "(\w+)", "\$1", ', expression))  # made by label_replace
     grouped = {label.strip() for group in re.findall(r"by \(([^)]*)\)", expression) for label in group.split(",")}
     assert grouped <= labels
 
@@ -138,6 +141,15 @@ class TestDashboard:
         raw = " ".join(target["expr"] for panel in panels(dashboard) for target in panel["targets"])
         used = {word for word in re.findall(r"\$\{?(\w+)", raw) if not word.startswith("__")} | {"datasource"}
         assert used == declared, name
+
+
+def test_silence_counts_from_where_each_source_declares_it() -> None:
+    found = {
+        source: int(hours) * 3_600_000
+        for sources, hours in re.findall(r'"cdc\[\.\]\(([a-z|]+)\)[^>]*> (\d+) \* 3600', "\n".join(EXPRESSIONS))
+        for source in sources.split("|")
+    }
+    assert found == {file.model.source: span_ms(file.model.quiet_after) for file in catalog().files}
 
 
 def promtool(*arguments: str) -> str:

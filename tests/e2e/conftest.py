@@ -18,13 +18,15 @@ MARKETING = (
     "mkt_sup_prj_progress", "mkt_works_unit", "mkt_std_code", "mkt_cust_prj", "mkt_res_prj", "mkt_res_prj_progress",
 )  # fmt: skip
 """Every table of domain.md 2.1 with an item that the seed names."""
+LEAN = ("lean_app_detail", "lean_prj_progress", "lean_res_district", "lean_warn_sum", "lean_neg_trans")
 TOPICS = [
     *(f"{prefix}.mkt.{table}" for prefix in CAPTURES for table in CAPTURED_TWICE),
     *(f"cdc.mkt.{table}" for table in MARKETING),
-    *(f"cdc.lean.{table}" for table in ("lean_app_detail", "lean_prj_progress", "lean_res_district", "lean_warn_sum")),
+    *(f"cdc.lean.{table}" for table in LEAN),
     *(f"cdc.mob.{table}" for table in ("mob_task", "mob_form")),
     *(f"cdc.ech.{table}" for table in ("ech_app", "ech_query_log")),
     *("cdc.opm.opm_eval_sum", "cdc.ymd.ymd_org", "cdc.erp.erp_wbs", "cdc.chn.chn_channel", "cdc.xchg.xchg_log"),
+    *("cdc.mkt.tg_manager", "cdc.ech.ech_msg"),
 ]
 
 

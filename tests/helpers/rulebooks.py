@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from rules import SHIPPED, Choice, DefinitionSet, Definitions, Ledger, proposed, read_definitions, restored, texts_of
+from rules import SHIPPED, Choice, Definitions, DefinitionSet, Ledger, proposed, read_definitions, restored, texts_of
 from rules.loader import fit, read_text
 
 Edit = tuple[str, str, str]
 """Definition (`limits/default`), a text in it, and what stands there instead."""
+CHOICE = Choice()
 SURVEY = "- {process: hv_connection, stage: SURVEY, limit: 5wd}"
 TIGHT: Edit = ("limits/default", SURVEY, SURVEY.replace("5wd", "2wd"))
 LOOSE: Edit = ("limits/default", SURVEY, SURVEY.replace("5wd", "20wd"))
@@ -37,12 +38,12 @@ class Book:
         self.ledger = Ledger()
         self.base = read_definitions([SHIPPED])
 
-    def publish(self, *edits: Edit, at: int = 0, choice: Choice = Choice()) -> Definitions:
+    def publish(self, *edits: Edit, at: int = 0) -> Definitions:
         """Let the shipped set with these edits come into effect; without any, the shipped one as it is."""
         loaded, current = edited(*edits), self.ledger.current
         base = self.ledger.read(current.definitions) if current else self.base
         serial = self.ledger.next_serial
-        manifest = proposed(serial, current, base, loaded, choice)
+        manifest = proposed(serial, current, base, loaded, CHOICE)
         for text in (*texts_of(self.base, serial), *texts_of(loaded, serial)):
             self.ledger.put(text, at)
         self.ledger.put(msgspec.structs.replace(manifest, state="effective"), at)

@@ -12,7 +12,7 @@ from typing import Any, cast
 import msgspec
 from faust.types import TP
 
-from rules import Instance, Reference, describe
+from rules import Instance, Reference, decode_record, describe
 from schemas import Change, Decoder, Mark, decode_change
 from schemas.codec import MARK_KEY, change_encoder, decode_mark
 from schemas.notice import Channel
@@ -35,6 +35,7 @@ from tests.helpers.records import Record
 from tests.simulation.clock import WallClock
 from tests.simulation.gateway import Gateway
 from tests.simulation.material import Material
+from tests.simulation.rule_changes import SOURCE, SimulatedBook
 
 NAMES = TopicNames("sim")
 PERSONAL_TOPICS = (NAMES.changes, NAMES.alerts, NAMES.deltas, NAMES.notices, NAMES.indicators, NAMES.deadletters)
@@ -68,7 +69,9 @@ class Process:
         reference = Reference(frozenset(mappings[topic].entity for topic in material.references))
         self.reader = ReferenceReader(reference, {t: decoders[t] for t in material.references})
         self.inputs = material.partitions(material.keyed)
-        self.references = dict.fromkeys(material.partitions(material.references), 0)
+        self.references = dict.fromkeys([*material.partitions(material.references), SOURCE], 0)
+        is_real = material.kind == "real"
+        self.book = SimulatedBook(reference) if is_real else RuleBook(material.new_engine(reference))
         direct = direct_topics(mappings, counts, NAMES.changes)
         partitioners = partitioners_of(mappings, counts[NAMES.changes])
         rekey = RekeyAgent(
@@ -81,7 +84,7 @@ class Process:
             NAMES.changes, NAMES.alerts, NAMES.deltas, NAMES.notices, NAMES.deadletters, NAMES.changelog("track")
         )
         track = TrackAgent(
-            RuleBook(material.new_engine(reference)), out=out, counts=counts, ends=self.ends, reference=self.reader,
+            self.book, out=out, counts=counts, ends=self.ends, reference=self.reader,
             metrics=metrics(), now=clock, is_exact=checks_position,
             direct={
                 t: DirectTopic(decoders[t], change_encoder(mappings[t]), partitioners[t]) for t in direct
@@ -108,9 +111,14 @@ class Process:
 
     def refer(self, tp: SourcePartition, records: Sequence[Record], position: int) -> None:
         """Take reference records; `position` is where their fetching goes on."""
+        self.references[tp] = position
+        if tp == SOURCE:
+            for record in records:
+                self.book.ledger.put(decode_record(record.value or b""), record.timestamp)
+            self.reader.note_read(tp, position, max([r.timestamp for r in records], default=-1))
+            return
         if records:
             self.reader.take(tp, records)
-        self.references[tp] = position
         self.reader._read[tp] = position  # noqa: SLF001 - `ReferenceReader._poll` asks its consumer
 
     # -- partitions

@@ -12,6 +12,7 @@ from tests.helpers.recount import COUNTED, Key, recount
 from tests.helpers.simulate import KEYS
 from tests.simulation.material import SOURCE_SYSTEMS, source_system
 from tests.simulation.process import document
+from tests.simulation.rule_changes import VERSIONS, WATCHED
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -27,7 +28,9 @@ def faults_of(
     """Give a line for whatever is not as it must be."""
     documents = {key: document(value) for key, value in rows.items()}
     lines = _wrong_alerts(world, alerts) + _wrong_order(alerts, documents) + _wrong_instances(world, documents)
-    return lines if world.faults.windows else lines + _wrong_notices(world, alerts, told)
+    if world.faults.windows:
+        return lines
+    return lines + _wrong_notices(world, alerts, told) + _wrong_versions(world, alerts)
 
 
 # -- alerts
@@ -89,6 +92,25 @@ def _wrong_order(alerts: Sequence[AlertEvent], documents: Mapping[str, Row]) -> 
         for d in doc["alerts"]
     }
     return lines + [f"stands otherwise: {name}" for name in sorted(dict(kept.items() ^ standing.items()))]
+
+
+def _wrong_versions(world: "World", alerts: Sequence[AlertEvent]) -> list[str]:
+    """Each alert was judged by the rules that were in effect at its time, whoever judged it and when.
+
+    A partition without state begins with those in effect then.
+    """
+    if not world.rules_at:
+        return []
+    at, lines = world.rules_at[0], []
+    is_later = world.settled_ms is not None and world.settled_ms < at
+    for alert in alerts:
+        if alert.event == "raised" and alert.rule.startswith(WATCHED):
+            expected = {VERSIONS[alert.raised_at > at]} if is_later else {VERSIONS[1], VERSIONS[alert.raised_at > at]}
+            if alert.rule_version not in expected:
+                lines.append(f"{alert.alert_id} of {alert.raised_at} by version {alert.rule_version}, change at {at}")
+    world.counted["rules changed"] += 1
+    world.counted["alerts by both rules"] += is_later
+    return lines
 
 
 # -- instances

@@ -18,8 +18,10 @@ from tests.simulation.faults import Faults
 from tests.simulation.gateway import GOOD, OUTCOMES, Gateway
 from tests.simulation.group import Group
 from tests.simulation.material import GOOD as AS_IT_IS
-from tests.simulation.material import REPEAT, SOURCE_SYSTEMS, numbered_rows, source_system, spoiled
+from tests.simulation.material import REPEAT, SOURCE_SYSTEMS, Captured, numbered_rows, source_system, spoiled
 from tests.simulation.process import NAMES, PERSONAL_TOPICS, Process, leases, policy
+from tests.simulation.rule_changes import SOURCE as RULES
+from tests.simulation.rule_changes import moments, publications
 from tests.simulation.sabotage import SOUND, Sabotage
 from tests.simulation.worker import END_OF_PROCESS, MOST, Owned, Worker
 
@@ -48,6 +50,8 @@ class World:
         self.material = source_system(seed % SOURCE_SYSTEMS) if kind == "real" else numbered_rows(rng)
         self._decoders = self.material.new_decoders()
         self.feed = spoiled(self.material, rng, **self.faults.spoils())
+        self.rules_at = self._publish() if kind == "real" else []
+        """When other rules come into effect, epoch ms."""
         self.letters: dict[tuple[str, int, int], tuple[str, bytes | None]] = {}
         """Place of each record that must become a dead letter: reason and value."""
         self.broker = Broker()
@@ -71,6 +75,14 @@ class World:
         """When every tracking partition had committed for the first time."""
         self.leases: dict[Lease, list[SourcePartition]] = {}
         self.pass_to(self.first_ms)
+
+    def _publish(self) -> list[int]:
+        """Let rules change in the midst of the records."""
+        times = moments(self.seed, self.feed[0].at, self.feed[-1].at) if self.feed else []
+        for at, records in zip(times, publications() if times else (), strict=True):
+            self.feed += [Captured(at, RULES, at, key, value, AS_IT_IS) for key, value in records]
+        self.feed.sort(key=lambda record: record.at)
+        return times
 
     def _counts(self) -> dict[str, int]:
         counts = dict(self.material.counts)

@@ -15,6 +15,7 @@ FIELDS = {
     "customer_project": {"prj_no"},
     "project_schedule": {"plan_finish"},
     "works_report": {"submitted_at"},
+    "exchange": {"sent_at", "ack_at"},
 }  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def test_an_unknown_command_lists_the_known_and_is_misuse(capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(
-    "arguments", [["rules", "diff"], ["alerts", "show"], ["instances"], ["replay"], ["bench", "x"]]
+    "arguments", [["rules", "dif"], ["alerts", "show"], ["instances"], ["replay"], ["bench", "x"]]
 )
 def test_misuse_is_two(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 2

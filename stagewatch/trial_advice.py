@@ -1,0 +1,84 @@
+"""What many records together say about how their producer is set up; of one alone, `schemas.advice_on` tells it.
+
+Pure. Called by `stagewatch.source_trial` only. Each piece of advice is a sentence that names what to set.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from schemas import is_extreme_year
+from stagewatch.column_guess import FIRST_S, LAST_S, UNITS
+
+if TYPE_CHECKING:
+    from schemas import Change, Recorded, TableMapping, Value
+    from schemas.row_images import RowImage
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_GROUP = 4
+"""Base64 stands in groups of four characters."""
+
+
+def whole_advice(partitions: int | None, records: Sequence[Recorded], *, is_said: bool) -> list[str]:
+    """Say what is odd about the topic and the message keys; `is_said`: that keys are missing was said already."""
+    found = []
+    if partitions == 1:
+        found.append("the topic has one partition: only one worker can read it; make as many as other topics have")
+    without = sum(record.key is None for record in records)
+    if without and not is_said:
+        found.append(
+            f"{without} of {len(records)} records have no message key: with several partitions the changes of a row "
+            "come in any order; have the producer key them by the primary key"
+        )
+    return found
+
+
+def order_advice(mapping: TableMapping, changes: Sequence[Change], images: Sequence[RowImage]) -> Iterator[str]:
+    """Say where the order of a row's changes, or what it was before, cannot be told."""
+    newest: dict[tuple[int, str], int] = {}
+    homes: dict[str, set[int]] = {}
+    older = 0
+    for change in changes:
+        homes.setdefault(change.row, set()).add(change.partition)
+        if change.op != "r" and change.position > 0:  # snapshot rows and rows from files stand before all
+            place = (change.partition, change.row)
+            older += change.position < newest.get(place, 0)
+            newest[place] = max(newest.get(place, 0), change.position)
+    if older:
+        yield f"{older} changes stand behind newer ones of their row: they were sent again (harmless), or out of order"
+    scattered = sum(len(partitions) > 1 for partitions in homes.values())
+    if scattered:
+        yield f"{scattered} rows have changes in several partitions, where nothing orders them: key by the primary key"
+    updates = [image for image in images if image.op == "u"]
+    is_movable = mapping.instance is not None and mapping.instance not in mapping.key
+    if is_movable and mapping.dialect in {"debezium-json", "debezium-avro"} and any(not u.before for u in updates):
+        yield (
+            f"updates come without the row before: a row that moves to another {mapping.instance} stays with the old "
+            "one too; PostgreSQL: alter table … replica identity full, Oracle: supplemental log of all columns"
+        )
+
+
+def time_advice(mapping: TableMapping, name: str, kind: str, values: Sequence[Value]) -> list[str]:
+    """Say that a column's times are far from our days, and which unit would explain it."""
+    if kind != "timestamp":
+        return []
+    times = [value for value in values if isinstance(value, int) and not is_extreme_year(value)]
+    if not times or any(FIRST_S * 1000 <= time < LAST_S * 1000 for time in times):
+        return []
+    per = UNITS[mapping.timestamp_unit]
+    for unit, other in UNITS.items():
+        if all(FIRST_S * 1000 <= time * per // other < LAST_S * 1000 for time in times):
+            return [f"column {name}: its times are not of our days; declare `timestamp_unit: {unit}`"]
+    return [f"column {name}: its times are not of our days; look at the example"]
+
+
+def decimal_advice(name: str, images: Sequence[RowImage]) -> list[str]:
+    """Say that a decimal that cannot be read looks like bytes."""
+    values = [value for image in images for column, value in image.row.items() if column.lower() == name]
+    texts = [value for value in values if isinstance(value, str)]
+    if texts and all(len(text) % _GROUP == 0 and _BASE64.fullmatch(text) for text in texts):
+        way = "set decimal.handling.mode=string at the connector, or declare `format: {decimal: base64}` and a `scale`"
+        return [f"column {name}: decimals are written as bytes: {way}"]
+    return []
