@@ -138,13 +138,9 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
 
 
 def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there are
-    process: Process,
-    rules: list[Rule],
-    limits: list[LimitRow],
-    calendar: WorkCalendar,
-    indicators: tuple[Indicator, ...],
-    chosen_by: frozenset[str],
-) -> CompiledProcess:
+    process: Process, rules: list[Rule], limits: list[LimitRow], calendar: WorkCalendar,
+    indicators: tuple[Indicator, ...], chosen_by: frozenset[str],
+) -> CompiledProcess:  # fmt: skip
     deadlines = [Deadline(r, limits, calendar) for r in rules if isinstance(r, DeadlineRule)]
     members = [r for r in rules if isinstance(r, MembershipRule)]
     backdated = _only(BackdatedRule, rules)

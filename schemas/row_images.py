@@ -6,6 +6,8 @@ A decoder gives only what is declared. Who looks at a new source wants to see wh
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import msgspec
+
 from schemas.dialects.canal_json import CanalJson
 from schemas.dialects.debezium_avro import DebeziumAvro, SchemaOf
 from schemas.dialects.flattened import operation_of
@@ -17,6 +19,8 @@ from schemas.dialects.ogg_json_row import OggJsonRow
 from schemas.dialects.row_events import Reader, RowEvent
 from schemas.errors import BadInput, Broken
 from schemas.mapping import TableMapping
+
+_AVRO_HEAD = 5  # Confluent's framing: a zero byte and four bytes of schema id
 
 
 class RowImage(NamedTuple):
@@ -41,11 +45,21 @@ def row_images(mapping: TableMapping, value: bytes | None, schema_of: SchemaOf |
         Limits().check_size(value)
         if mapping.dialect == "debezium-json":
             return list(_of_debezium(value))
-        types = _mysql_types(value) if mapping.dialect == "canal-json" else {}
-        events = _reader(mapping, schema_of).read(value, 0, 0)
+        events = list(_reader(mapping, schema_of).read(value, 0, 0))
+        types = _types(mapping, value, schema_of)
         return [RowImage(each.op, each.row, each.before, types) for each in events if isinstance(each, RowEvent)]
     except (BadInput, *PARSER_ERRORS):
         return []
+
+
+def _types(mapping: TableMapping, value: bytes, schema_of: SchemaOf | None) -> dict[str, str]:
+    """Give what the record says about its columns' types, where its dialect says something."""
+    if mapping.dialect == "canal-json":
+        return _mysql_types(value)
+    if mapping.dialect == "debezium-avro" and schema_of is not None:
+        schema = msgspec.json.decode(schema_of(int.from_bytes(value[1:_AVRO_HEAD], "big")))
+        return {name.lower(): kind for name, kind in _avro_types(schema)}
+    return {}
 
 
 def _reader(mapping: TableMapping, schema_of: SchemaOf | None) -> Reader:
@@ -94,6 +108,23 @@ def _connect_types(schema: dict[str, Any]) -> dict[str, str]:
 def _fields(schema: dict[str, Any]) -> list[dict[str, Any]]:
     fields = schema.get("fields")
     return [field for field in fields if isinstance(field, dict)] if isinstance(fields, list) else []
+
+
+def _avro_types(schema: object) -> Iterator[tuple[str, str]]:
+    """Give every field, at any depth, whose type has a name of Connect's; the reader has bounded the depth."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from _avro_types(part)
+    elif isinstance(schema, dict):
+        for field in _fields(schema):
+            kinds = field["type"] if isinstance(field.get("type"), list) else [field.get("type")]
+            yield from (
+                (str(field.get("name")), str(kind["connect.name"]))
+                for kind in kinds
+                if isinstance(kind, dict) and "connect.name" in kind
+            )
+        for part in schema.values():
+            yield from _avro_types(part)
 
 
 def _mysql_types(value: bytes) -> dict[str, str]:

@@ -42,7 +42,7 @@ def show_codes(  # noqa: PLR0913 - click hands over every option
     catalog = catalog_of(settings_from(config, output))
     lists = _lists(catalog, source.lower())
     if name is not None and name not in lists:
-        raise Failed(unknown("code list", name, sorted(lists)) + f" that {source} writes")
+        raise Failed(unknown("code list", name, sorted(lists)))
     zone = next(each.column_timezone for each in catalog.mappings if each.source == source.lower())
     then = None if at is None else moment(at, now_ms=int(time.time() * 1000), zone=zone)
     rows = [

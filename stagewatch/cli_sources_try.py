@@ -64,13 +64,17 @@ def try_table(*, name: str, count: int, captured: Path | None, config: Path | No
 @command(name="draft", short_help="Write a first declaration of a table from its records.")
 @click.argument("topic")
 @click.option("--source", metavar="PREFIX", help="The source system's prefix, if the topic does not say it.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Make this file instead of printing it.")
 @_records_option
 @_file_option
 @settings_option
-def draft_table(*, topic: str, source: str | None, count: int, captured: Path | None, config: Path | None) -> None:
-    """Write a declaration of TOPIC's table, guessed from its newest records, to stdout.
+def draft_table(  # noqa: PLR0913 - the command's options
+    *, topic: str, source: str | None, out: Path | None, count: int, captured: Path | None, config: Path | None
+) -> None:
+    """Write a declaration of TOPIC's table, guessed from its newest records.
 
-    Dialect, key and types are guesses for a person to read; the file passes `stagewatch check`.
+    Dialect, key and types are guesses for a person to read; the file passes `stagewatch check`. A file that exists is
+    never written over.
     """
     from stagewatch.output import Output
     from stagewatch.source_draft import Known, draft_source
@@ -83,8 +87,16 @@ def draft_table(*, topic: str, source: str | None, count: int, captured: Path | 
         raise Failed(f"{topic} is declared: `stagewatch sources try {mapping.source}.{mapping.table}`")
     sample = _sample(settings, topic, captured, count)
     known = Known(_joins(catalog), frozenset(each.instance for each in catalog.mappings if each.instance is not None))
-    click.echo(draft_source(sample.topic, sample.records, known, source=source, schema_of=schema_of), nl=False)
-    output.done(f"drafted from {len(sample.records)} records; put it into a folder of the setting `sources`")
+    draft = draft_source(sample.topic, sample.records, known, source=source, schema_of=schema_of)
+    if out is None:
+        click.echo(draft, nl=False)
+        return
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(draft)
+    except OSError as error:
+        raise Failed(f"{out}: {error.strerror}; nothing was written") from None
+    output.done(f"drafted {out} from {len(sample.records)} records; read it through")
 
 
 def _declared(settings: Settings) -> tuple[SourceCatalog, SchemaOf | None]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +17,7 @@ from schemas import BadInput, Decoder, advice_on, is_ingested, looks_like
 from schemas.mapping import Format
 from schemas.row_images import row_images
 from stagewatch.column_guess import guess_type
-from stagewatch.trial_advice import decimal_advice, order_advice, time_advice, whole_advice
+from stagewatch.trial_advice import absence_advice, decimal_advice, order_advice, time_advice, whole_advice
 
 if TYPE_CHECKING:
     from schemas import Change, Recorded, SchemaOf, TableMapping, Value
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 _OF_A_COLUMN = "column "
 """How a refusal begins that is one column's fault (`schemas.table`)."""
-_ALIKE = 0.75
-"""Names nearer than this are most likely the same column: `app_nr` and `app_no` are 0.83 alike."""
 
 
 @dataclass(slots=True)
@@ -217,19 +214,11 @@ def _advice(
     found += order_advice(mapping, changes, images)
     if mapping.instance is not None and changes and trial.of_none == len(changes):
         found.append(f"no row names its instance: {mapping.instance} is always null")
+    found += absence_advice(trial.columns, [each.name for each in trial.undeclared])
     for column in trial.columns:
-        found += _column_advice(column, trial.undeclared)
-        found += time_advice(mapping, column.name, column.type, column.values)
-        if column.type == "decimal" and column.unreadable:
-            found += decimal_advice(column.name, images)
+        found += time_advice(column, images) + decimal_advice(column, images)
+        if column.unknown_codes:
+            found.append(
+                f"column {column.name}: {column.unknown_codes} values are in no code list; add them under `codes:`"
+            )
     return found
-
-
-def _column_advice(column: ColumnTrial, undeclared: Sequence[Undeclared]) -> list[str]:
-    if column.missing and not (column.seen or column.null or column.unreadable):
-        near = get_close_matches(column.name, [each.name for each in undeclared], n=1, cutoff=_ALIKE)
-        hint = f"did you mean {near[0]}, which is not declared?" if near else "misspelt, or not captured?"
-        return [f"column {column.name} never came: {hint}"]
-    if column.unknown_codes:
-        return [f"column {column.name}: {column.unknown_codes} values are in no code list; add them under `codes:`"]
-    return []

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from schemas import is_extreme_year
-from stagewatch.column_guess import FIRST_S, LAST_S, UNITS
+from stagewatch.column_guess import FIRST_S, LAST_S, guess_unit
 
 if TYPE_CHECKING:
-    from schemas import Change, Recorded, TableMapping, Value
+    from schemas import Change, Recorded, TableMapping
     from schemas.row_images import RowImage
+    from stagewatch.source_trial import ColumnTrial
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _GROUP = 4
 """Base64 stands in groups of four characters."""
+_ALIKE = 0.75
+"""Names nearer than this are most likely the same column: `app_nr` and `app_no` are 0.83 alike."""
 
 
 def whole_advice(partitions: int | None, records: Sequence[Recorded], *, is_said: bool) -> list[str]:
@@ -60,25 +64,41 @@ def order_advice(mapping: TableMapping, changes: Sequence[Change], images: Seque
         )
 
 
-def time_advice(mapping: TableMapping, name: str, kind: str, values: Sequence[Value]) -> list[str]:
+def time_advice(column: ColumnTrial, images: Sequence[RowImage]) -> list[str]:
     """Say that a column's times are far from our days, and which unit would explain it."""
-    if kind != "timestamp":
+    if column.type != "timestamp":
         return []
-    times = [value for value in values if isinstance(value, int) and not is_extreme_year(value)]
+    times = [value for value in column.values if isinstance(value, int) and not is_extreme_year(value)]
     if not times or any(FIRST_S * 1000 <= time < LAST_S * 1000 for time in times):
         return []
-    per = UNITS[mapping.timestamp_unit]
-    for unit, other in UNITS.items():
-        if all(FIRST_S * 1000 <= time * per // other < LAST_S * 1000 for time in times):
-            return [f"column {name}: its times are not of our days; declare `timestamp_unit: {unit}`"]
-    return [f"column {name}: its times are not of our days; look at the example"]
+    unit = guess_unit([value for value in _written(column.name, images) if type(value) is int])
+    what = f"declare `timestamp_unit: {unit}`" if unit else "look at the example"
+    return [f"column {column.name}: its times are not of our days; {what}"]
 
 
-def decimal_advice(name: str, images: Sequence[RowImage]) -> list[str]:
+def decimal_advice(column: ColumnTrial, images: Sequence[RowImage]) -> list[str]:
     """Say that a decimal that cannot be read looks like bytes."""
-    values = [value for image in images for column, value in image.row.items() if column.lower() == name]
-    texts = [value for value in values if isinstance(value, str)]
+    if column.type != "decimal" or not column.unreadable:
+        return []
+    texts = [value for value in _written(column.name, images) if isinstance(value, str)]
     if texts and all(len(text) % _GROUP == 0 and _BASE64.fullmatch(text) for text in texts):
         way = "set decimal.handling.mode=string at the connector, or declare `format: {decimal: base64}` and a `scale`"
-        return [f"column {name}: decimals are written as bytes: {way}"]
+        return [f"column {column.name}: decimals are written as bytes: {way}"]
     return []
+
+
+def absence_advice(columns: Sequence[ColumnTrial], undeclared: Sequence[str]) -> Iterator[str]:
+    """Say which declared columns never came, and which undeclared one each of them may be."""
+    absent = [each.name for each in columns if each.missing and not (each.seen or each.null or each.unreadable)]
+    near = {name: get_close_matches(name, undeclared, n=1, cutoff=_ALIKE) for name in absent}
+    for name, found in near.items():
+        if found:
+            yield f"column {name} never came: did you mean {found[0]}, which is not declared?"
+    others = [name for name, found in near.items() if not found]
+    if others:
+        yield f"never came: {', '.join(others)}; misspelt, or not captured?"
+
+
+def _written(name: str, images: Sequence[RowImage]) -> list[object]:
+    """Give a column's values as the source wrote them."""
+    return [value for image in images for column, value in image.row.items() if column.lower() == name]

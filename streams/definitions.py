@@ -8,7 +8,7 @@ moment (`tracking.py`). The topic counts as reference data: nothing later than w
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -132,7 +132,7 @@ class DefinitionsReader:
         self._is_live = True
         newest = ledger.manifests.get(ledger.next_serial - 1)
         if newest is not None and newest.state == "proposed":  # somebody is just waiting for answers
-            await self._answer(newest)
+            self._go(self._answer(newest))
 
     async def run(self) -> None:
         """Go on reading until cancelled. Raises Broken if a set comes into effect that cannot be loaded here."""
@@ -174,7 +174,7 @@ class DefinitionsReader:
         if news and news.state == "effective" and not self._book.judging:
             self._on_taken(news.serial)  # there is nothing to take up
         elif news and news.state == "proposed":
-            await self._answer(news)
+            self._go(self._answer(news))  # beside reading: judging waits for what is not read
         elif news and news.state == "withdrawn":
             log.warning("rules %d were withdrawn: %s", news.serial, news.note)
 
@@ -204,19 +204,19 @@ class DefinitionsReader:
             faults = (f"{type(error).__name__}: {error}",)
             log.exception("rules %d are refused", manifest.serial)
         state: Literal["accepted", "refused"] = "refused" if faults else "accepted"
-        self._say(Answer(serial=manifest.serial, worker=self._worker, state=state, faults=faults))
+        await self._send(Answer(serial=manifest.serial, worker=self._worker, state=state, faults=faults))
 
     def _on_taken(self, serial: int) -> None:
         if not serial or not self._heard_at:
             return
         numbers, seconds = tuple(sorted(self._book.judging)), round(time.monotonic() - self._heard_at, 2)
         log.info("%d partitions judge by rules %d, %s s after the news", len(numbers), serial, seconds)
-        self._say(
-            Answer(serial=serial, worker=self._worker, state="taken", partitions=numbers, seconds=seconds)
-        )  # fmt: skip
+        self._go(
+            self._send(Answer(serial=serial, worker=self._worker, state="taken", partitions=numbers, seconds=seconds))
+        )
 
-    def _say(self, answer: Answer) -> None:
-        task = asyncio.ensure_future(self._send(answer))
+    def _go(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._says.add(task)
         task.add_done_callback(self._says.discard)
 

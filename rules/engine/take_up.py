@@ -15,7 +15,7 @@ from rules.compiler import CompiledProcess
 from rules.engine.alerting import Claim
 from rules.engine.deadlines import RuleFace, usable
 from rules.engine.equipment import equipment
-from rules.engine.findings import face_of
+from rules.engine.findings import Single, face_of
 from rules.engine.judgement import over_at
 from rules.engine.membership import ITEM
 from rules.engine.partition import Part, Partition, Step
@@ -194,7 +194,8 @@ def _indicators(engine: Engine) -> dict[str, object]:
 def _standing(process: CompiledProcess) -> dict[str, _Standing]:
     """Give what each rule of a process may have open about an instance, by its code."""
     found = {d.code: _Standing(d.face, frozenset({d.stage}), d.severities) for d in process.by_code.values()}
-    for rule in (process.order, process.backdated, process.released, process.orphan, process.unknown_code):
+    singles: list[Single | None] = [process.order, process.backdated, process.released, process.orphan]
+    for rule in (*singles, process.unknown_code, process.disagreement):
         if rule is not None:
             found[rule.code] = _Standing(face_of(rule), None, frozenset({rule.severity}))
     for member in (*process.on_instance, *process.on_item):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from tests.helpers.brokers import Broker, make_topics
+from tests.helpers.brokers import Broker, make_topics, running_tansu
 from tests.helpers.hostile_wire import dump
 from tests.helpers.worker import STAGEWATCH, running_worker
 
@@ -81,8 +81,10 @@ def bill(number: int, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def desk(tansu: Broker, tmp_path: Path) -> Iterator[Desk]:
-    yield Desk(tmp_path, tansu)
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """On a broker of its own: what one test captures, no other has seen."""
+    with running_tansu(tmp_path) as broker:
+        yield Desk(tmp_path, broker)
 
 
 def test_a_table_that_nobody_declared_is_drafted_checked_and_tried(desk: Desk) -> None:

@@ -6,7 +6,6 @@ Its declarations are a copy of the shipped ones, so that a test may add captures
 
 import io
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -151,8 +150,3 @@ def whole_system(
         chosen = {"sources": str(sources), "sms_url": sms.url, "partitions": "2", **settings}
         with running_worker(kafka.url, folder, **chosen) as worker:
             yield WholeSystem(kafka, folder, sources, sms, worker)
-
-
-def without_variables() -> dict[str, str]:
-    """Give the environment for a process of its own."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("STAGEWATCH_")}

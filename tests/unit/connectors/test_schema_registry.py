@@ -1,7 +1,7 @@
-"""The client of a schema registry, against a small stand-in with the documented REST: no registry runs from here.
+"""The client of a schema registry, against a small stand-in with the documented REST, which also fails when told to.
 
-Karapace is not published as a package of its own, Confluent's and Apicurio's servers are not on Maven Central. The
-answers are those of Confluent's "Schema Registry API Reference", `GET /schemas/ids/{id}`.
+The answers are those of Confluent's "Schema Registry API Reference", `GET /schemas/ids/{id}`. A real one, Apicurio's
+from Maven Central, is asked in `tests/e2e/test_avro_registry.py`.
 """
 
 import json

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from rules import Answer, Ledger, decode_record, encode_record, field_changes, proposed
+from rules.versions import Record
 from schemas import BadInput, DefinitionError
 from tests.helpers.rulebooks import CHOICE, LOOSE, SURVEY, TIGHT, Book, Edit, edited
 
@@ -13,7 +14,8 @@ STAGE: Edit = ("process/hv_connection", "title: 供电方案编制,", "title: �
 def test_a_set_says_the_same_after_its_records_were_written_and_read() -> None:
     book, copy = Book(), Ledger()
     definitions = book.publish(TIGHT)
-    for record in (*book.ledger.texts.values(), *book.ledger.manifests.values()):
+    records: list[Record] = [*book.ledger.texts.values(), *book.ledger.manifests.values()]
+    for record in records:
         copy.put(decode_record(encode_record(record)), 7)
     assert copy.current == book.ledger.current
     assert copy.effective_at == {1: 7}
@@ -62,7 +64,7 @@ def test_sets_follow_one_another_past_those_that_never_came_into_effect() -> Non
 def test_of_each_worker_the_last_word_counts() -> None:
     ledger = Ledger()
     for state in ("accepted", "taken"):
-        ledger.put(Answer(serial=1, worker="w", state=state), 0)  # type: ignore[arg-type]
+        ledger.put(Answer(serial=1, worker="w", state=state), 0)
     assert [answer.state for answer in ledger.answers[1].values()] == ["taken"]
 
 

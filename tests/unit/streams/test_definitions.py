@@ -1,10 +1,11 @@
 """A tracking partition and the rule book: when it goes over, what it says, and what a restart finds."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from rules import Engine, Reference, Step
+from rules import Engine, Ledger, Reference, Step
 from schemas import Change
 from streams.definitions import RuleBook
 from streams.judging import Judging
@@ -27,7 +28,7 @@ def rule_book(*, is_published: bool = True) -> RuleBook:
 def changes(*rows: tuple[str, str, str, dict[str, Any]]) -> list[Change]:
     """Give changes: entity, row and arrival."""
     return [
-        Change(entity, row, "A1", "c", n + 1, ms(at), f"cdc.{entity}", 0, n, fields)
+        Change(entity, "A1", row, "c", n + 1, ms(at), f"cdc.{entity}", 0, n, fields)
         for n, (entity, row, at, fields) in enumerate(rows)
     ]
 
@@ -41,14 +42,12 @@ LIFE = changes(
 
 def judging_of(book: RuleBook, *, is_new: bool = False) -> Judging:
     """Give a partition that began before anything was published, unless it is new."""
-    ledger = book.ledger
+    published = book.ledger
     if not is_new:
-        book.ledger = RuleBook(
-            book.newest if not ledger.effective_at else Engine(shipped(), Reference(REFERENCE))
-        ).ledger
+        book.ledger = Ledger()
     judging = Judging(book, 0)
     judging.engine.finish_recovery(judging.partition)
-    book.ledger = ledger
+    book.ledger = published
     return judging
 
 
@@ -103,9 +102,7 @@ def test_other_folders_at_a_restart_are_taken_up_like_a_published_change() -> No
     published = Book()
     reference = Reference(REFERENCE)
     tight = published.publish(TIGHT)
-    import dataclasses
-
-    own = RuleBook(Engine(dataclasses.replace(tight, serial=0), reference))
+    own = RuleBook(Engine(replace(tight, serial=0), reference))
     heir = Judging(own, 0)
     for key, data in before.partition.instances.rows.items():
         heir.engine.load(heir.partition, key, data)
@@ -125,11 +122,10 @@ def test_a_worker_tells_that_it_judges_by_a_set_once_all_its_partitions_do() -> 
     book.judges_by(0, 0)
     book.judges_by(1, 0)
     book.judges_by(0, 1)
-    assert told == [0, 0][:1] or told == [0, 0]
-    told.clear()
+    assert told == [0, 0]
     book.judges_by(1, 1)
     book.judges_by(1, 1)
-    assert told == [1]
+    assert told == [0, 0, 1]
 
 
 def test_rules_that_the_topic_lost_are_replaced_by_those_in_effect(caplog: pytest.LogCaptureFixture) -> None:
