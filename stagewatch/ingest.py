@@ -201,11 +201,18 @@ class FileLoad:
             head = list(sheet.head)
         return Rejects(self._path.with_name(f"{self._path.name}.rejects.csv"), head)
 
+    def _tell(self, row: int, column: str, what: str) -> None:
+        """Name a bad cell, as data."""
+        if self._output.is_json:
+            self._output.record({"file": str(self._path), "row": row, "column": column, "fault": what})
+        else:
+            self._output.line(f"{self._path}:{row}:{column}: {what}")
+
     def _tell_bad(self, row: FileRow, rejects: Rejects) -> None:
         for column, what in row.faults:
             self._bad_shown += 1
             if self._bad_shown <= MOST_SHOWN:
-                self._output.line(f"{self._path}:{row.number}:{column}: {what}")
+                self._tell(row.number, column, what)
         if self._chosen["skip_bad"] and not self._chosen["dry_run"]:
             rejects.add(row)
 

@@ -20,6 +20,8 @@ from stagewatch.cli import Failed
 
 WAIT_S = 10.0
 """Longest wait for records that the broker says are there."""
+MOST_FETCHED = 100_000
+"""More than one answer of a broker holds."""
 MOST_NAMED = 5
 """Other topics that a message names: enough to see a typing error."""
 
@@ -72,7 +74,8 @@ def _newest(consumer: Any, tps: list[Any], count: int) -> list[Recorded]:  # noq
     while waited:
         if time.monotonic() > deadline:
             raise TryLater(f"{waited[0].topic} cannot be read to its end")
-        for batch in consumer.poll(timeout_ms=200).values():
+        # All that was fetched: the embedded broker names as the end where the last batch begins.
+        for batch in consumer.poll(timeout_ms=200, max_records=MOST_FETCHED).values():
             found += [
                 Recorded(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, dict(r.headers)) for r in batch
             ]

@@ -19,7 +19,14 @@ MAX_FUNCTION_LINES = 40
 MAX_MODULE_LINES = 400
 HOT = {"schemas/whole_rows.py": "read_run"}
 """Functions that every record goes through and that may be longer: a call more is a tenth of their time."""
-SECOND_DOORS = {"connectors.connect", "connectors.ogg", "connectors.files", "connectors.relay", "connectors.web", "sinks.store"}
+SECOND_DOORS = {
+    "connectors.connect",
+    "connectors.ogg",
+    "connectors.files",
+    "connectors.relay",
+    "connectors.web",
+    "sinks.store",
+}
 """Parts of their own: the read model, which the desk and the command line ask without loading the channels; and roads
 into the system that load what only their commands need."""
 

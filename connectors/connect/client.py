@@ -207,12 +207,16 @@ def _never_arrived(error: Exception) -> bool:
 
 
 def _json(response: requests.Response) -> Any:  # noqa: ANN401 - JSON of Connect's
-    if not response.content:
+    if not response.content and response.request.method != "GET":
         return None
     try:
-        return response.json()
+        found = response.json()
     except ValueError:
-        raise Refused(f"{cleaned(response.url)} is no Kafka Connect: it does not answer in JSON") from None
+        found = None
+    wanted = list if str(response.request.path_url).endswith("/connector-plugins") else dict
+    if isinstance(found, wanted):
+        return found
+    raise Refused(f"{cleaned(response.url)} is no Kafka Connect: it answers with something else")
 
 
 def _judged(response: requests.Response, method: str, path: str) -> tuple[_Outcome, str]:

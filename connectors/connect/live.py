@@ -61,7 +61,7 @@ def parse_live(name: str, found: Mapping[str, Any]) -> Live:
     """Read one entry of `GET /connectors?expand=info&expand=status`. Traces come out without secrets."""
     status = found.get("status") or {}
     connector = status.get("connector") or {}
-    config = {str(key): str(value) for key, value in (found.get("info", {}).get("config") or {}).items()}
+    config = {str(key): str(value) for key, value in ((found.get("info") or {}).get("config") or {}).items()}
     config.pop("name", None)
     tasks = [
         LiveTask(int(task["id"]), str(task["state"]), str(task.get("worker_id", "")), cleaned(task.get("trace") or ""))

@@ -122,6 +122,11 @@ class Batch:
                 f"{self._order.path}: {findings.rows + findings.bad} rows, and {expected} are expected: "
                 "the file is not complete; nothing was written"
             )
+        if expected is None and self._order.is_full and findings.rows == 0:
+            raise BatchRefused(
+                f"{self._order.path}: no rows, and a full load of nothing deletes the whole table; "
+                "say --rows 0 if that is so"
+            )
         return findings
 
     def _rows(self, advance: Advance, findings: Findings | None = None) -> Iterator[FileRow]:

@@ -18,7 +18,7 @@ from schemas.errors import BadInput
 _ROW_OPS: dict[str, Op] = {"INSERT": "c", "UPDATE": "u", "DELETE": "d"}
 _DDL = frozenset({"CREATE", "ALTER", "ERASE", "RENAME", "QUERY", "CINDEX", "DINDEX"})
 
-_OFFSET_BITS, _INDEX_BITS = 20, 11
+_INDEX_BITS = 11
 """Within one second, which is all that `es` tells: the record's offset (a million in a second), the row in it."""
 
 
@@ -56,7 +56,7 @@ class CanalJson:
             if row is None:
                 raise BadInput("no-row-image", f"row {index} is null")
             before = old[index] if old and index < len(old) else None
-            yield RowEvent(op, row, _position(message.es, offset, index), {**row, **before} if before else None)
+            yield RowEvent(op, row, _position(offset, index), {**row, **before} if before else None)
 
 
 def _beside(kind: str, *, is_ddl: bool) -> str:
@@ -67,13 +67,11 @@ def _beside(kind: str, *, is_ddl: bool) -> str:
     raise BadInput("unknown-operation", f"'{kind[:20]}'")
 
 
-def _position(es: int | None, offset: int, index: int) -> int:
-    """Give where a row stands: the second of its statement in the binary log, then the record, then the row.
+def _position(offset: int, index: int) -> int:
+    """Give where a row stands: the record's place in the topic, then the row's in the record.
 
-    Canal writes no place in the log (a GTID orders only within one server), so within a second the order of the
-    topic's partition decides. Without `es` it decides alone.
+    Canal writes no place in the binary log (a GTID orders only within one server), and `es` is when the statement
+    began: one that waited for a lock is written after a later one. So the order of the topic's partition decides, at
+    the price that a message which Canal repeats shows an older state until the rest of it has come again.
     """
-    within = min(index, (1 << _INDEX_BITS) - 1)
-    if es is None or not 0 <= es < 1 << 42:  # the year 2109, in ms
-        return offset << _INDEX_BITS | within
-    return (es // 1000 << _OFFSET_BITS | offset & ((1 << _OFFSET_BITS) - 1)) << _INDEX_BITS | within
+    return offset << _INDEX_BITS | min(index, (1 << _INDEX_BITS) - 1)

@@ -20,7 +20,6 @@ from schemas.errors import BadInput
 _ROW_OPS: dict[str, Op] = {"insert": "c", "update": "u", "delete": "d", "bootstrap-insert": "r"}
 _BESIDE = {"bootstrap-start": "bootstrap", "bootstrap-complete": "bootstrap"}
 _DDL = tuple(f"{what}-{done}" for what in ("table", "database") for done in ("create", "alter", "drop"))
-_OFFSET_BITS = 31  # within one second the order of the topic decides; `ts` fits into 32 bits until 2106
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -54,7 +53,7 @@ class MaxwellJson:
         else:
             row = record.data or {}
             before = {**row, **record.old} if op == "u" and record.old else None
-            yield RowEvent(op, row, _position(record, offset, op), before)
+            yield RowEvent(op, row, _position(record, offset), before)
 
 
 def _beside(kind: str) -> str:
@@ -65,16 +64,8 @@ def _beside(kind: str) -> str:
     raise BadInput("unknown-operation", f"'{kind[:20]}'")
 
 
-def _position(record: _Row, offset: int, op: Op) -> int:
-    """Give the place in the binary log, else the second and the order of the topic within it.
-
-    A bootstrapped row stands before the changes of its second: it was selected while they were written.
-    """
+def _position(record: _Row, offset: int) -> int:
+    """Give the place in the binary log, else that in the topic: `ts` is when the statement began, and may go back."""
     file, _, pos = (record.position or "").rpartition(":")
     place = mysql_position(file, pos)
-    if place is not None and place <= MOST_POSITION:
-        return place
-    ts = record.ts
-    if ts is None or not 0 <= ts < 1 << 32:
-        return 0 if op == "r" else offset
-    return ts << _OFFSET_BITS | (0 if op == "r" else offset & ((1 << _OFFSET_BITS) - 1))
+    return place if place is not None and place <= MOST_POSITION else offset

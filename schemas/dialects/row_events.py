@@ -132,9 +132,11 @@ class RowEvents:
     def _parts(self, event: RowEvent, key: bytes | None) -> Iterable[Part]:
         """Give what an event says: one change, or two where the primary key changed."""
         table, row = event.table or self._table, event.row
-        read = table.read(row, has_gaps=self._has_gaps)
+        read = known = table.read(row, has_gaps=self._has_gaps)
+        if event.op == "u" and event.before:  # of a compressed update: what did not change stands there
+            known = table.read({**table.identifying(event.before), **row}, has_gaps=self._has_gaps)
         row_key, instance = identify(
-            self.mapping, self._table, read, event.op, lambda: self._read_key(key) if key else ({}, {})
+            self.mapping, self._table, known, event.op, lambda: self._read_key(key) if key else ({}, {})
         )
         now = Part(event.op, row_key, instance, read[0])
         if event.op != "u" or not event.before:

@@ -93,7 +93,7 @@ def test_columns_that_nobody_asked_for_are_ignored(dialect: Writer) -> None:
 
 @every_dialect
 def test_positions_grow_with_the_source(dialect: Writer) -> None:
-    positions = [only(dialect.changes("u", ROW, at=at)).position for at in (5, 6, 7_000)]
+    positions = [only(dialect.changes("u", ROW, at=at, offset=at)).position for at in (5, 6, 7_000)]
     assert positions == sorted(set(positions))
     assert 0 < positions[-1] < 2**63
 

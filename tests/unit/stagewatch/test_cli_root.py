@@ -44,9 +44,7 @@ def test_an_unknown_command_lists_the_known_and_is_misuse(capsys: pytest.Capture
     assert "deadletters" in said.err
 
 
-@pytest.mark.parametrize(
-    "arguments", [["rules", "dif"], ["alerts", "show"], ["instances"], ["replay"], ["bench", "x"]]
-)
+@pytest.mark.parametrize("arguments", [["rules", "dif"], ["alerts", "show"], ["instances"], ["replay"], ["bench", "x"]])
 def test_misuse_is_two(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 2
     assert "Traceback" not in capsys.readouterr().err
