@@ -6,7 +6,7 @@ A visit arrives when it was entered, and again when it is suspended, resumed and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from schemas import Change, Value
@@ -19,13 +19,14 @@ ENTITIES = frozenset(
     {"negative_item", "customer", "project_schedule", "tg", "tg_manager", "customer_manager", "stakeholder"}
 )
 _OWN_ROWS = frozenset({"customer_project", "works_report"})
-_INSTANCES = frozenset({"negative_item", "exchange"})
-"""Entities whose every row is an instance."""
 _A_TIME = re.compile(r"\d{4}-\d{2}-\d{2}(T.+)?")
 
 
-def scenario_changes(test: dict[str, Any], time: Time) -> list[Change]:
-    """Give the changes of a test, sorted by arrival. Raises KeyError or ValueError for one that makes no sense."""
+def scenario_changes(test: dict[str, Any], time: Time, of_processes: Collection[str]) -> list[Change]:
+    """Give the changes of a test, sorted by arrival. Raises KeyError or ValueError for one that makes no sense.
+
+    `of_processes`: the entities that processes are about; but for applications each of their rows is an instance.
+    """
     rows: list[tuple[int, str, str, str, dict[str, Value]]] = []
     start = 0
     if "application" in test:
@@ -37,7 +38,9 @@ def scenario_changes(test: dict[str, Any], time: Time) -> list[Change]:
         rows.append((time(test["item"]["determined_at"]), "negative_item", KEY_OF_ITEM, KEY_OF_ITEM, fields))
     for row in test.get("rows", []):
         at = time(row["at"]) if "at" in row else start
-        rows.append((at, row["entity"], _instance(row["entity"], row["row"]), row["row"], _fields(row["fields"], time)))
+        is_own = row["entity"] in of_processes and row["entity"] != "application"
+        instance = row["row"] if is_own else _instance(row["entity"])
+        rows.append((at, row["entity"], instance, row["row"], _fields(row["fields"], time)))
     for number, visit in enumerate(test.get("visits", [])):
         rows += _visit_rows(f"V{number}", visit, time)
     rows.sort(key=lambda row: (row[0], row[1] not in ENTITIES))
@@ -47,9 +50,7 @@ def scenario_changes(test: dict[str, Any], time: Time) -> list[Change]:
     ]
 
 
-def _instance(entity: str, row: str) -> str:
-    if entity in _INSTANCES:
-        return row
+def _instance(entity: str) -> str:
     return KEY_OF_APPLICATION if entity in _OWN_ROWS or "@" in entity else ""
 
 

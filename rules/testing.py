@@ -102,7 +102,7 @@ def _scenario_faults(test: dict[str, Any], definitions: Definitions) -> Iterator
     engine.finish_recovery(partition)
     time = _reader(definitions)
     step = Step()
-    for change in scenario_changes(test, time):
+    for change in scenario_changes(test, time, definitions.by_entity):
         if change.entity in reference.entities:
             reference.add(change)
         if change.instance:

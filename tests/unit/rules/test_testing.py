@@ -71,3 +71,25 @@ def test_a_file_without_tests_is_told(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(yaml.safe_dump({"version": "rules/v1", "id": "own", "rules": []}))
     results = run_tests(read_definitions([SHIPPED, tmp_path]))
     assert [r.faults for r in results if r.file.endswith("own.yaml")] == [("the file carries no `tests:`",)]
+
+
+def test_every_row_of_a_processes_own_entity_is_an_instance(tmp_path: Path) -> None:
+    process = {"version": "process/v1", "id": "permits", "code": "P90", "title": "许可", "entity": "permit"}
+    rule = {
+        "code": "R-T90", "title": "许可超期", "kind": "deadline", "processes": ["permits"], "start": "asked_at",
+        "spans": "none", "rungs": {"ALARM": {"after": "1h"}}, "tell": [], "text": "crossing_late",
+    }  # fmt: skip
+    asked = {"entity": "permit", "at": "2026-03-02T09:00+08:00", "fields": {"asked_at": "2026-03-02T09:00+08:00"}}
+    test = {
+        "name": "two permits are late", "rows": [{**asked, "row": "P1"}, {**asked, "row": "P2"}],
+        "until": "2026-03-02T10:00+08:00",
+        "raised": [{"rule": "R-T90", "severity": "ALARM", "at": "2026-03-02T10:00+08:00"}] * 2,
+    }  # fmt: skip
+    own = {"version": "rules/v1", "id": "own", "rules": [rule], "tests": [test, {**test, "raised": []}]}
+    (tmp_path / "process.yaml").write_text(yaml.safe_dump(process), encoding="utf-8")
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
+    loaded = read_definitions([SHIPPED, tmp_path])
+    assert loaded.faults == []
+    right, wrong = [result for result in run_tests(loaded) if result.file.endswith("own.yaml")]
+    assert right.is_ok
+    assert not wrong.is_ok
