@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 FAST_TESTS := tests/unit tests/property tests/contract tests/test_house.py
 
-.PHONY: install install-dev demo test check format bench fault e2e lock clean
+.PHONY: install install-dev demo test lint check format bench fault e2e lock clean
 
 install: $(INSTALLED)
 
@@ -31,13 +31,15 @@ demo: install
 test: install-dev
 	$(BIN)/python -m pytest $(ARGS) tests
 
-check: install-dev
+lint: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	HYPOTHESIS_PROFILE=check $(BIN)/python -m pytest --quiet -n 2 $(ARGS) $(FAST_TESTS)
 	$(BIN)/stagewatch check
+
+check: lint
+	HYPOTHESIS_PROFILE=check $(BIN)/python -m pytest --quiet -n 2 $(ARGS) $(FAST_TESTS)
 
 format: install-dev
 	$(BIN)/ruff format .
