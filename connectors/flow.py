@@ -48,13 +48,16 @@ def read_flows(bootstrap: str, topics: Iterable[str], *, group: str) -> dict[str
         raise TryLater(f"no Kafka answers at {bootstrap}: {type(error).__name__}") from error
 
 
-def existing_topics(bootstrap: str) -> frozenset[str]:
-    """Give the names of all topics. Raises `TryLater` if the broker does not answer."""
+def existing_topics(bootstrap: str, *, wait_s: float = 30.0) -> frozenset[str]:
+    """Give the names of all topics. Raises `TryLater` if no broker answers within `wait_s` (30: Kafka's own)."""
     from kafka import KafkaConsumer  # noqa: PLC0415 - as above
     from kafka.errors import KafkaError  # noqa: PLC0415 - as above
 
     try:
-        consumer: Any = KafkaConsumer(bootstrap_servers=bootstrap.split(","), group_id=None, enable_auto_commit=False)
+        consumer: Any = KafkaConsumer(
+            bootstrap_servers=bootstrap.split(","), group_id=None, enable_auto_commit=False,
+            bootstrap_timeout_ms=int(wait_s * 1000),
+        )  # fmt: skip
         try:
             return frozenset(consumer.topics())
         finally:

@@ -88,6 +88,13 @@ def span_ms(text: str | None) -> int | None:
     return None if text is None else int(text[:-1]) * _UNITS[text[-1]] * 1000
 
 
+def late_limit_ms(model: SourceModel, table: str) -> int | None:
+    """Give how late a record of a table (lower case) may arrive, in milliseconds; None: as late as it likes."""
+    own = {each.lower(): said for each, said in model.tables.items()}[table].late_after
+    said = own or model.late_after
+    return None if said == "off" else span_ms(said)
+
+
 def source_health(
     model: SourceModel,
     topics: Mapping[str, str],

@@ -33,8 +33,14 @@ def _span(text: str) -> str:
     return text
 
 
+def _lateness(text: str) -> str:
+    return text if text == "off" else _span(text)
+
+
 Span = Annotated[str, AfterValidator(_span)]
 """`90s`, `15m`, `16h`, `4d`: by the clock."""
+Lateness = Annotated[str, AfterValidator(_lateness)]
+"""A span, or `off`: any lateness is allowed."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$#]*$")]
 
 
@@ -110,6 +116,7 @@ class TableModel(_Model):
     timestamp_unit: TimestampUnit | None = Field(default=None, description="unit of numeric times, if not the source's")
     format: FormatModel | None = Field(default=None, description="what differs for this table")
     quiet_after: Span | None = Field(default=None, description="longest normal silence, if not the source's")
+    late_after: Lateness | None = Field(default=None, description="allowed lateness, if not the source's")
     constants: dict[Name, str | int | bool] = Field(default={}, description="fields that every row has")
     columns: dict[Name, Annotated[ColumnModel, BeforeValidator(_field_of_type)]] = Field(
         min_length=1, description="column to type, or to {field, type, ...}; columns not named are ignored"
@@ -197,6 +204,11 @@ class SourceModel(_Model):
     quiet_after: Span | None = Field(
         default=None,
         description="longest normal silence of the source; a longer one is a finding (R-D01). None: no limit",
+    )
+    late_after: Lateness = Field(
+        default="1d",
+        description="how long after its own time a record may arrive; a later one is a finding (R-D06), unless a "
+        "snapshot or a load of history brings it. off: no limit. A day: a nightly load is never late by it",
     )
     tables: dict[Name, TableModel] = Field(min_length=1)
     codes: dict[Name, list[CodeModel]] = Field(

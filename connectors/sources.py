@@ -52,6 +52,8 @@ class SourceCatalog:
         self.mappings = tuple(mappings)
         self.files = tuple(files)
         self.precedence = precedence or {}
+        self.warnings: tuple[str, ...] = ()
+        """What was said to `load_sources` and means nothing; a sentence each."""
         self.schema_of: SchemaOf | None = None
         """Where Avro schemas are; the front door sets it from its settings."""
         self._by_topic = {mapping.topic.lower(): mapping for mapping in self.mappings}
@@ -116,7 +118,9 @@ def load_sources(
     mappings = list(_mappings(files, _Context(overrules, order, standard), faults))
     if faults:
         raise DefinitionError(faults)
-    return SourceCatalog(mappings, files, order)
+    catalog = SourceCatalog(mappings, files, order)
+    catalog.warnings = tuple(_pointless(dialects or {}, catalog.topics))
+    return catalog
 
 
 def _read_file(path: Path, files: list[SourceFile], code_files: list[CodeFile]) -> None:
@@ -179,6 +183,20 @@ def _read_dialects(dialects: Mapping[str, object], faults: list[Fault]) -> list[
                 place = ".".join(map(str, ("dialects", pattern, *item["loc"])))
                 faults.append(Fault("settings", 1, 1, f"{place}: {item['msg'].removeprefix('Value error, ')}"))
     return sorted(overrules, key=lambda overrule: len(overrule[0]))
+
+
+def _pointless(patterns: Iterable[str], topics: Sequence[str]) -> Iterable[str]:
+    """Give a warning for each pattern of the setting `dialects` that no declared topic matches."""
+    for pattern in patterns:
+        if not any(fnmatchcase(topic.lower(), pattern.lower()) for topic in topics):
+            near = get_close_matches(pattern.lower(), [*_prefixes(topics), *topics], n=3)
+            hint = f"; near are {', '.join(near)}" if near else ""
+            yield f"setting `dialects`: no declared topic matches '{pattern}', so it changes nothing{hint}"
+
+
+def _prefixes(topics: Iterable[str]) -> list[str]:
+    """Give the pattern of each source's topics, as people write it: `cdc.mkt.*`."""
+    return sorted({f"{topic.rpartition('.')[0]}.*" for topic in topics})
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from rules.fitting import fitting_faults
 from rules.models import IndicatorFile, LimitFile, OrphanRule, Process, Rule, RuleFile, TemplateFile
 from rules.vocabulary import Vocabulary
 from rules.workdays import state_council_calendar
-from schemas import DefinitionError, Fault, Places, load_yaml, pydantic_faults
+from schemas import EMPTY, DefinitionError, Fault, Places, load_yaml, pydantic_faults
 
 SHIPPED = Path(__file__).parent / "definitions"
 """The definitions that come with the product."""
@@ -38,6 +38,9 @@ KINDS: dict[str, type[BaseModel]] = {
     "cascade/v1": CascadeFile,
 }
 """Model by the `version` at the top of a file."""
+
+ELSEWHERE = ("codes/v1", "connector/v1", "ogg/v1", "pull/v1", "relay/v1", "source/v1")
+"""Versions of the files that other rooms read: who forgets the line learns of these, too."""
 
 _VERSION = re.compile(r"^version:[ \t]*(\S+)", re.MULTILINE)
 _Kind = TypeVar("_Kind", bound=BaseModel)
@@ -152,8 +155,9 @@ def read_text(text: bytes, name: str, loaded: DefinitionSet) -> None:
     version = str(data.get("version")) if isinstance(data, dict) else ""
     kind = KINDS.get(version)
     if kind is None:
-        known = ", ".join(sorted(KINDS))
-        loaded.refuse(None, [places.fault(("version",), f"`version` must be one of {known}")])
+        known = ", ".join(sorted([*KINDS, *ELSEWHERE]))
+        said = EMPTY if data is None else f"`version` must be one of {known}"
+        loaded.refuse(None, [places.fault(("version",), said)])
         return
     try:
         loaded.put(LoadedFile(name, kind.model_validate(data), places, text.decode("utf-8-sig")))

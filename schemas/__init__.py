@@ -59,10 +59,12 @@ from schemas.notice import Channel, Notice, Recipient, message_text
 from schemas.record import Raw
 from schemas.recorded import Recorded, parse_recorded
 from schemas.row_form import Columns, RowForm, as_written
-from schemas.yaml_places import Places, YamlPath, load_model, load_yaml, pydantic_faults
+from schemas.source_time import SourceClock
+from schemas.yaml_places import EMPTY, Places, YamlPath, load_model, load_yaml, pydantic_faults
 
 __all__ = [
     "BEFORE_ALL",
+    "EMPTY",
     "INGEST_HEADER",
     "MARK_KEY",
     "MAX_BYTES",
@@ -107,6 +109,7 @@ __all__ = [
     "RowForm",
     "SchemaOf",
     "Severity",
+    "SourceClock",
     "StagewatchError",
     "TableMapping",
     "TimestampUnit",

@@ -22,6 +22,9 @@ YamlPath = tuple[str | int, ...]
 MAX_DEPTH = 60
 """Levels of nesting. Our files need fewer than ten; PyYAML's composer recurses, so it must end somewhere."""
 
+EMPTY = "the file is empty"
+"""The fault of a file that says nothing."""
+
 _TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map")}
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -199,6 +202,8 @@ def pydantic_faults(error: ValidationError, places: Places, file: str | None = N
 def load_model(model: type[_Model], text: str | bytes, file: str) -> tuple[_Model, Places]:
     """Read one YAML document as `model`. Raises `DefinitionError` with every fault and its place."""
     data, places = load_yaml(text, file)
+    if data is None:
+        raise DefinitionError([places.fault((), EMPTY)])
     try:
         return model.model_validate(data), places
     except ValidationError as error:

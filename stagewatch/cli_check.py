@@ -35,9 +35,9 @@ def check(*, paths: tuple[Path, ...], config: Path | None) -> int:
     output = Output()
     settings = settings_from(config, output)
     faults, warnings = _connector_findings(_chosen(paths, settings.connectors), settings)
-    for warning in warnings:
+    for warning in [*_dialect_warnings(settings), *warnings]:
         output.warn(str(warning))
-    faults = [*faults_of(paths, settings), *faults]
+    faults = [*faults_of(paths, settings), *_road_faults(paths, settings), *faults]
     for fault in faults:
         output.line(str(fault))
     if faults:
@@ -54,7 +54,7 @@ def faults_of(paths: Sequence[Path], settings: Settings) -> list[Fault]:
     names; of the files that are not below the paths, only faults that these cause are given.
     """
     base = [file for path in (*settings.definitions, *settings.sources) for file in yaml_files(path)]
-    own = [file for path in paths for file in yaml_files(path) if not _is_connector(file)]
+    own = [file for path in paths for file in yaml_files(path) if not _is_connector(file) and not _is_road(file)]
     found = _faults(base, [])
     if paths:
         names, old = {str(file) for file in own}, {str(fault) for fault in found}
@@ -97,6 +97,47 @@ def _connector_findings(files: Sequence[Path], settings: Settings) -> tuple[list
     return faults, warnings
 
 
+def _dialect_warnings(settings: Settings) -> Sequence[str]:
+    """Give the patterns of the setting `dialects` that match nothing; nothing while the sources have faults."""
+    from connectors import load_sources
+    from schemas import DefinitionError
+
+    if not settings.dialect_overrides:
+        return ()
+    try:
+        return load_sources(settings.sources, settings.dialect_overrides).warnings
+    except DefinitionError:  # said already, with the sources
+        return ()
+
+
+def _road_faults(paths: Sequence[Path], settings: Settings) -> list[Fault]:
+    """Give the faults of pull and relay definitions below the paths."""
+    from schemas import DefinitionError
+
+    faults: list[Fault] = []
+    for file in (file for path in paths for file in yaml_files(path) if _is_road(file)):
+        try:
+            _load_road(file, settings)
+        except DefinitionError as error:
+            faults += error.faults
+    return faults
+
+
+def _load_road(file: Path, settings: Settings) -> None:
+    from connectors import load_sources
+    from connectors.relay import load_relay
+    from connectors.web import load_pulls
+
+    if str(version_of(file)).startswith("relay/"):
+        load_relay(file)
+    else:
+        load_pulls(file, load_sources(settings.sources, settings.dialect_overrides).mappings)
+
+
+def _is_road(file: Path) -> bool:
+    return str(version_of(file)).startswith(("pull/", "relay/"))
+
+
 def _is_connector(file: Path) -> bool:
     return str(version_of(file)).startswith(("connector/", "ogg/"))
 
@@ -120,7 +161,31 @@ def _faults(base: Sequence[Path], own: Sequence[Path]) -> list[Fault]:
     tables = {(mapping.source, mapping.table): mapping for catalog in catalogs for mapping in catalog.mappings}
     vocabulary = SourceCatalog(tables.values()).vocabulary() if not faults else None
     loaded = read_definitions(definitions, vocabulary)
-    return [*faults, *loaded.faults, *_unknown_entities(catalogs, loaded)]
+    joins = [] if faults else list(_unknown_joins(catalogs))
+    return [*faults, *loaded.faults, *_unknown_entities(catalogs, loaded), *joins]
+
+
+def _unknown_joins(catalogs: Sequence[SourceCatalog]) -> Iterator[Fault]:
+    """Give the joins whose target no source declares; the shipped tables count also where others replace them."""
+    from connectors import SHIPPED_SOURCES, load_sources
+    from rules import nearest_first
+
+    files = [file for catalog in catalogs for file in catalog.files]
+    known = {name.lower() for file in files for name in file.model.tables}
+    joins = [
+        (file, name, column, target)
+        for file in files
+        for name, table in file.model.tables.items()
+        for column, target in table.joins.items()
+        if target.lower() not in known
+    ]
+    if not joins:
+        return
+    known |= {mapping.table for mapping in load_sources([SHIPPED_SOURCES]).mappings}
+    for file, name, column, target in joins:
+        if target.lower() not in known:
+            message = f"no source declares a table '{target}'; known are {nearest_first(target, known)}"
+            yield file.places.fault(("tables", name, "joins", column), message)
 
 
 def _unknown_entities(catalogs: Sequence[SourceCatalog], loaded: DefinitionSet) -> Iterator[Fault]:

@@ -38,6 +38,8 @@ def replay(*, events: Path, config: Path | None, until: str | None, folder: Path
     output = Output(is_json=is_json)
     settings = settings_from(config, output)
     definitions, sources = load_everything(settings)
+    for warning in sources.warnings:
+        output.warn(warning)
     now_ms = int(time.time() * 1000)
     until_ms = moment(until, now_ms=now_ms, zone=definitions.calendar.zone) if until is not None else None
     run = Replay(definitions, sources, mail_domain=settings.mail_domain)

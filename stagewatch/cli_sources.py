@@ -55,9 +55,12 @@ _COLOURS = {"running": "green", "silent": "red", "stopped": "red", "empty": "yel
 
 def catalog_of(settings: Settings) -> SourceCatalog:
     """Give what the settings declare."""
-    from connectors import load_sources
+    from connectors import SchemaRegistry, load_sources
 
-    return load_sources(list(settings.sources), settings.dialect_overrides, settings.precedence)
+    catalog = load_sources(list(settings.sources), settings.dialect_overrides, settings.precedence)
+    if settings.schema_registry_url is not None:
+        catalog.schema_of = SchemaRegistry(settings.schema_registry_url).schema_of
+    return catalog
 
 
 @command(name="list", short_help="List the declared sources and tables.")

@@ -52,10 +52,13 @@ def run(settings: Settings, broker: str, agents: str | None = None) -> int:
     `agents`: the names of those to run, with commas between; None: all.
     """
     from stagewatch.cli_replay import load_everything
+    from stagewatch.output import Output
     from streams import run_worker
 
     config = worker_config(settings, broker, agents)
     definitions, sources = load_everything(settings)
+    for warning in sources.warnings:
+        Output().warn(warning)
     return run_worker(config, definitions, sources)
 
 

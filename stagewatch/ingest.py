@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connectors import Landing, SourceCatalog, load_sources
+from connectors import Landing, SourceCatalog, existing_topics, load_sources
 from connectors.files import (
     FOLDER,
     Batch,
+    BatchRefused,
     BusyBatch,
     FileRow,
     Form,
@@ -19,11 +20,12 @@ from connectors.files import (
     Rejects,
     TopicLog,
     Undo,
+    UnreadableFile,
     Written,
     file_hash,
     open_sheet,
 )
-from schemas import TableMapping, iso
+from schemas import TableMapping, TryLater, iso
 from stagewatch.cli import Failed, moment, unknown
 from stagewatch.cli_ingest import bootstrap_of
 from stagewatch.output import Output, Value
@@ -33,6 +35,8 @@ from stagewatch.settings import Settings
 MOST_SHOWN = 50
 """Bad cells that are shown: a screen or two. All of them are counted."""
 SUFFIX = ".sqlite"
+PEEK_S = 3.0
+"""How long a dry run, which needs no broker, waits for one: a broker that is there answers in less than a second."""
 
 
 class AlreadyLoaded(Failed):
@@ -75,7 +79,7 @@ class FileLoad:
         self._hash = file_hash(path)
         mapping = self._table.mapping
         self._batch = str(chosen.get("batch") or f"{mapping.source}.{mapping.table}-{self._hash[:12]}")
-        self._bad_shown = 0
+        self._bad_shown, self._first_bad = 0, ""
         self.report: dict[str, Value] = {"batch": self._batch}
         """What has been done, for machines."""
 
@@ -106,7 +110,7 @@ class FileLoad:
                 f"batch '{self._batch}' was loaded already, {iso(int(journal['src_ts']))}; "
                 f"`stagewatch ingest undo {self._batch}` takes it back, --batch ID loads it again"
             )
-        if state in ("", "checked", "undone"):
+        if state in ("", "checked", "refused", "undone"):
             again = int(journal["again"] or 0) + (state == "undone")
             journal.clear()
             mapping = self._table.mapping
@@ -142,9 +146,10 @@ class FileLoad:
 
     def _load(self, journal: Journal) -> bool:
         batch = Batch(self._order(journal), journal)
-        if not self._check(batch):
+        if not self._is_taken(batch, journal):
             return False
         if self._chosen["dry_run"]:
+            self._foretell(batch, journal.count("is_ours"))
             return True
         bootstrap = bootstrap_of(self._settings)
         self._make_topic(bootstrap)
@@ -167,7 +172,44 @@ class FileLoad:
             if landing.make_topic(topic, self._settings.partitions):
                 self._output.say(f"made topic {topic}: nothing captures this table yet")
 
+    def _foretell(self, batch: Batch, rows: int) -> None:
+        """Say what the batch would do, of a full load also what it would delete: exactly, where a broker answers."""
+        self._output.say(f"would write {rows} rows to {self._table.mapping.topic}")
+        self.report["rows"] = rows
+        if self._chosen["is_full"]:
+            missing = self.report["deleted"] = self._missing(batch)
+            count = "the rows of it" if missing is None else f"{missing} rows of it"
+            why = " (no broker answers: how many is not known)" if missing is None else ""
+            self._output.say(f"would delete {count} that the file lacks{why}")
+        if self._output.is_json:
+            self._output.record(self.report)
+
+    def _missing(self, batch: Batch) -> int | None:
+        """Count what a full load would delete; None if no broker answers."""
+        if self._settings.bootstrap is None:
+            return None
+        try:
+            if self._table.mapping.topic not in existing_topics(self._settings.bootstrap, wait_s=PEEK_S):
+                return 0  # asking for its partitions could make it
+            with TopicLog(self._settings.bootstrap, self._table.mapping) as log:
+                batch.look_back(log, lambda _done: None)
+        except TryLater:
+            return None
+        return batch.missing()
+
     # -- the check
+
+    def _is_taken(self, batch: Batch, journal: Journal) -> bool:
+        """Check the file; whether it may be written. A refusal is noted in the journal (R-D08)."""
+        try:
+            is_good = self._check(batch)
+        except (BatchRefused, UnreadableFile) as error:
+            journal.refuse(str(error).removeprefix(f"{self._path}: "), int(time.time() * 1000))
+            raise
+        if not is_good:
+            bad = int(str(self.report["bad"]))
+            journal.refuse(f"{bad} bad rows", int(time.time() * 1000), bad=bad, first=self._first_bad)
+        return is_good
 
     def _check(self, batch: Batch) -> bool:
         """Check the file and say what is wrong with it; whether it may be written."""
@@ -186,10 +228,6 @@ class FileLoad:
                 self._output.error("nothing was written; mend the file, or --skip-bad")
                 return False
             self._output.say(f"bad rows are in {rejects.path}" if not self._chosen["dry_run"] else "would skip them")
-        if self._chosen["dry_run"]:
-            self._output.say(f"would write {findings.rows} rows to {self._table.mapping.topic}")
-            if self._output.is_json:
-                self._output.record({**self.report, "rows": findings.rows})
         return True
 
     @property
@@ -211,6 +249,7 @@ class FileLoad:
     def _tell_bad(self, row: FileRow, rejects: Rejects) -> None:
         for column, what in row.faults:
             self._bad_shown += 1
+            self._first_bad = self._first_bad or f"{self._path}:{row.number}:{column}: {what}"
             if self._bad_shown <= MOST_SHOWN:
                 self._tell(row.number, column, what)
         if self._chosen["skip_bad"] and not self._chosen["dry_run"]:
@@ -271,8 +310,38 @@ def take_back(settings: Settings, output: Output, batch: str, *, operator: str, 
         output.done(f"undid {batch}: {counts}")
 
 
+class RefusedBatch(NamedTuple):
+    """A batch that was rejected, and nothing of it written (R-D08)."""
+
+    batch: str
+    table: str
+    file: str
+    reason: str
+    bad: int
+    """Bad rows; 0 where it was refused as a whole."""
+    first: str
+    """The first bad cell, if one was bad, and when it was refused."""
+
+
+def refused_batches(data_dir: Path) -> Iterator[RefusedBatch]:
+    """Give the batches of this data folder that were refused and not loaded since, oldest first."""
+    for _, facts in _journals(data_dir):
+        if facts.get("state") == "refused":
+            first = f"{facts['first']} {iso(int(facts['refused_at']))}".strip()
+            yield RefusedBatch(facts["batch"], facts["table"], facts["file"], facts["reason"], int(facts["bad"]), first)
+
+
 def batches(data_dir: Path) -> Iterator[list[Value]]:
     """Give what is known of every batch, oldest first: as the columns of `ingest list`."""
+    for src_ts, facts in _journals(data_dir):
+        yield [
+            facts.get("batch"), facts.get("table"), iso(src_ts), facts.get("state"), int(facts.get("rows", 0)),
+            int(facts.get("deleted", 0)), facts.get("operator"), facts.get("file"),
+        ]  # fmt: skip
+
+
+def _journals(data_dir: Path) -> list[tuple[int, dict[str, str]]]:
+    """Give `src_ts` and the facts of every batch, oldest first."""
     found = []
     for path in (data_dir / FOLDER).glob(f"*{SUFFIX}"):
         try:
@@ -281,8 +350,4 @@ def batches(data_dir: Path) -> Iterator[list[Value]]:
         except BusyBatch:
             facts = {"batch": path.stem, "state": "running", "src_ts": str(int(path.stat().st_mtime * 1000))}
         found.append((int(facts.get("src_ts", 0)), facts))
-    for src_ts, facts in sorted(found, key=lambda each: each[0]):
-        yield [
-            facts.get("batch"), facts.get("table"), iso(src_ts), facts.get("state"), int(facts.get("rows", 0)),
-            int(facts.get("deleted", 0)), facts.get("operator"), facts.get("file"),
-        ]  # fmt: skip
+    return sorted(found, key=lambda each: each[0])

@@ -9,7 +9,7 @@ part of a worker.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 from schemas import TryLater
@@ -27,6 +27,7 @@ class TopicRecord(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 def read_topic(bootstrap: str, topic: str) -> Iterator[TopicRecord]:
@@ -80,7 +81,9 @@ class TopicTail:
             return []
         batches = self._consumer.poll(timeout_ms=timeout_ms, max_records=5_000)
         return [
-            TopicRecord(r.partition, r.offset, r.timestamp, r.key, r.value) for batch in batches.values() for r in batch
+            TopicRecord(r.partition, r.offset, r.timestamp, r.key, r.value, r.headers)
+            for batch in batches.values()
+            for r in batch
         ]
 
     def to_end(self) -> Iterator[TopicRecord]:

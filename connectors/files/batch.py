@@ -28,6 +28,8 @@ from schemas import (
 Advance = Callable[[int], None]
 TellBad = Callable[[FileRow], None]
 _HASHED = 1 << 20
+_MISSING = "NOT is_ours AND image IS NOT NULL AND written_ts IS NULL"
+"""Rows that the topic has and the file does not, as the journal's own columns tell it."""
 
 
 class BatchRefused(StagewatchError):
@@ -182,6 +184,10 @@ class Batch:
         self._journal.note(state="done", rows=written.rows + written.before, deleted=written.deleted)
         return written
 
+    def missing(self) -> int:
+        """Count the rows of the topic, as far as it was looked back, that a full load lacks and would delete."""
+        return self._journal.count(_MISSING)
+
     def _mark(self, landing: Landing, kind: str, rows: int) -> None:
         origin = self.origin()
         value = encode_marker("start" if kind == "start" else "end", rows, origin)
@@ -212,7 +218,7 @@ class Batch:
         arrived, sent = self._journal.count("is_ours AND written_ts IS NOT NULL"), written.rows + written.before
         if arrived != sent:
             raise BatchRefused(f"{arrived} of {sent} rows arrived; nothing was deleted; run the same command again")
-        for known in self._journal.rows("NOT is_ours AND image IS NOT NULL AND written_ts IS NULL"):
+        for known in self._journal.rows(_MISSING):
             origin = self.origin()
             columns = {**(known.image or {}), **known.own}
             key = known.rec_key or self._form.key(columns)

@@ -90,6 +90,10 @@ class Journal:
         )
         self.commit()
 
+    def refuse(self, reason: str, at_ms: int, *, bad: int = 0, first: str = "") -> None:
+        """Note that the batch was rejected and nothing of it written (R-D08); `first`: the first bad cell."""
+        self.note(state="refused", reason=reason, refused_at=at_ms, bad=bad, first=first)
+
     def clear(self) -> None:
         """Forget everything: the batch begins anew."""
         self._db.executescript("DELETE FROM rows; DELETE FROM batch;")

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from connectors.landing import Landing
 from connectors.references import MissingSecret, secret_of
@@ -46,6 +47,17 @@ class Refusal(Exception):
         return web.json_response(self.body, status=self.status, headers=headers)
 
 
+@web.middleware
+async def _in_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer what no route takes (404, 405) as every other refusal is answered."""
+    try:
+        return await handler(request)
+    except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
+        said = f"no {request.method} {request.path} here; rows go to POST /ingest/<source>/<table>"
+        allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return web.json_response({"error": said}, status=error.status, headers=allowed)
+
+
 class Push:
     """The endpoint. `tokens`: source to a reference of its token; a source without one cannot push."""
 
@@ -63,7 +75,7 @@ class Push:
 
     def application(self) -> web.Application:
         """Give the application that serves it."""
-        application = web.Application(client_max_size=self._max_bytes)
+        application = web.Application(client_max_size=self._max_bytes, middlewares=[_in_json])
         application.router.add_post("/ingest/{source}/{table}", self._answer)
         application.router.add_get("/health", self._health)
         application.on_cleanup.append(self._close)
@@ -127,12 +139,14 @@ class Push:
     async def _write(self, shape: Shape, rows: list[Any], body: bytes, repeat_key: str | None) -> web.Response:
         digest = hashlib.sha256(body).hexdigest()
         src_ts = int(self._clock() * 1000)
+        ignored = sorted({name for row in rows for name in shape.unknown(row)})
+        accepted = {"accepted": len(rows), **({"ignored": ignored} if ignored else {})}
         if repeat_key is not None:
             seen = self._repeats.begin(f"{shape.topic} {repeat_key}", digest, src_ts)
             if seen.digest != digest:
                 raise Refusal(422, "this Idempotency-Key came with another body")
             if seen.is_done:
-                return web.json_response({"accepted": len(rows), "repeated": True}, status=202)
+                return web.json_response({**accepted, "repeated": True}, status=202)
             src_ts = seen.src_ts  # the same rows at the same time: what stands in Kafka already is not newer
         landing = await self._landed()
         records = [shape.landed(row, src_ts=src_ts, batch=repeat_key or digest[:12]) for row in rows]
@@ -140,8 +154,7 @@ class Push:
         await asyncio.to_thread(landing.write, shape.topic, records)
         if repeat_key is not None:
             self._repeats.end(f"{shape.topic} {repeat_key}")
-        ignored = sorted({name for row in rows for name in shape.unknown(row)})
-        return web.json_response({"accepted": len(rows), **({"ignored": ignored} if ignored else {})}, status=202)
+        return web.json_response(accepted, status=202)
 
     async def _landed(self) -> Landing:
         async with self._connecting:

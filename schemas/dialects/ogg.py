@@ -121,6 +121,10 @@ class Meta:
         sequence = 0 if "-" in place[1] else min(int(place[1]) + 1, (1 << _SEQ_BITS) - 1)
         return (self._epoch << _SEQ_BITS | sequence) << _RBA_BITS | rba
 
+    def time_of(self, meta: Mapping[str, Any]) -> int | None:
+        """Give when the source wrote the change, epoch ms; None if the record does not say it."""
+        return _instant(self._by_op_ts, meta["op_ts"])
+
     def note_clock(self, meta: Mapping[str, Any], at: int) -> None:
         """Compare the record's own time with its arrival (`at`, epoch ms). Never refuses: nothing rests on it.
 
@@ -129,7 +133,7 @@ class Meta:
         """
         if self.skew.records > _ALL_OF_FIRST and at % _THEN_ONE_OF:
             return
-        op_ts = _instant(self._by_op_ts, meta["op_ts"])
+        op_ts = self.time_of(meta)
         if op_ts is None:
             return
         lag = at - op_ts

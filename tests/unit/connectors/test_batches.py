@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from connectors.files import Batch, BatchRefused, Journal, Order, TopicLog, Undo
+from connectors import existing_topics
+from connectors.files import Batch, BatchRefused, Journal, Order, TopicLog, Undo, file_hash
 from connectors.landing import Landing
 from schemas import TryLater, read_origin
 from stagewatch.__main__ import run
@@ -217,6 +218,34 @@ def test_a_full_load_that_crashed_or_is_short_deletes_nothing(broker: EmbeddedBr
     assert (written.rows, written.before, written.deleted) == (1, 1, 2)
     rows = rows_in(broker.bootstrap)
     assert {key: row and row["org_no"] for key, row in rows.items()} == {"A0": "2", "A1": "2", "A2": None, "A3": None}
+
+
+def test_a_dry_run_of_a_full_load_counts_what_it_would_delete(
+    broker: EmbeddedBroker, tmp_path: Path, capsys: Said
+) -> None:
+    path = write_csv(tmp_path / "all.csv", [{"app_no": "A1", "org_no": "9"}])
+    assert ingest(path, "--full", "--dry-run", "-o", "json") == 0  # nobody has made the topic
+    assert said_json(capsys)["deleted"] == 0
+    assert TOPIC not in existing_topics(broker.bootstrap)
+    capture_rows(broker.bootstrap, [captured(f"A{n}", n, org_no="1") for n in (1, 2, 3)])
+    assert ingest(path, "--full", "--dry-run", "-o", "json") == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {"batch": f"{TABLE}-{file_hash(path)[:12]}", "bad": 0, "rows": 1, "deleted": 2}
+    assert "would delete 2 rows of it that the file lacks" in said.err
+    assert rows_in(broker.bootstrap).keys() == {"A1", "A2", "A3"}
+
+
+def test_a_dry_run_of_a_full_load_without_a_broker_says_what_it_cannot_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    monkeypatch.setenv("STAGEWATCH_DATA_DIR", str(tmp_path / "data"))
+    path = write_csv(tmp_path / "all.csv", [{"app_no": "A1", "org_no": "9"}])
+    for broker in ("embedded", "kafka://127.0.0.1:1"):
+        monkeypatch.setenv("STAGEWATCH_BROKER", broker)
+        assert ingest(path, "--full", "--dry-run", "-o", "json") == 0
+        said = capsys.readouterr()
+        assert json.loads(said.out)["deleted"] is None
+        assert "would delete the rows of it that the file lacks (no broker answers: how many is not known)" in said.err
 
 
 def test_batches_are_listed_with_who_and_what(broker: EmbeddedBroker, tmp_path: Path, capsys: Said) -> None:

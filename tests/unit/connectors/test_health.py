@@ -2,10 +2,10 @@
 
 import pytest
 
-from connectors import SourceHealth, State, TopicFlow, short_span, source_health
+from connectors import SourceHealth, State, TopicFlow, late_limit_ms, short_span, source_health
 from connectors.source_models import SourceModel
 
-MINUTE, HOUR = 60_000, 3_600_000
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 NOW = 1_772_413_200_000
 TABLES = {"x_a": "cdc.x.x_a", "x_b": "cdc.x.x_b"}
 
@@ -85,3 +85,16 @@ def test_counts_of_the_tables_add_up() -> None:
 )
 def test_span_for_people(ms: int | None, text: str) -> None:
     assert short_span(ms) == text
+
+
+@pytest.mark.parametrize(
+    ("of_source", "of_table", "limit"),
+    [({}, {}, DAY), ({"late_after": "2h"}, {}, 2 * HOUR), ({"late_after": "2h"}, {"late_after": "off"}, None),
+     ({"late_after": "off"}, {"late_after": "3h"}, 3 * HOUR), ({"late_after": "off"}, {}, None)],
+)  # fmt: skip
+def test_a_tables_allowed_lateness_is_its_own_or_its_sources_or_a_day(
+    of_source: dict[str, str], of_table: dict[str, str], limit: int | None
+) -> None:
+    said = {"entity": "thing", "key": ["id"], "columns": {"id": "text"}, **of_table}
+    source = {"version": "source/v1", "source": "x", "tables": {"X_A": said}, **of_source}
+    assert late_limit_ms(SourceModel.model_validate(source), "x_a") == limit

@@ -227,3 +227,25 @@ def test_a_repeat_of_what_kafka_may_not_have_is_written_again_at_its_first_time(
         assert [o.src_ts for o in found if o is not None and o.batch == "k-died"] == [int(AT_S * 1000) - 5_000]
 
     run(tmp_path, broker.bootstrap, token, use)
+
+
+def test_what_no_route_takes_is_answered_in_json_too(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
+    async def use(push: Endpoint) -> None:
+        async with push.session.get(f"{push.url}/nowhere") as answer:
+            assert (answer.status, "POST /ingest/" in (await answer.json())["error"]) == (404, True)
+        async with push.session.get(f"{push.url}/ingest/mkt/mkt_app") as answer:
+            assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+            assert "no GET /ingest/mkt/mkt_app here" in (await answer.json())["error"]
+
+    run(tmp_path, broker.bootstrap, token, use)
+
+
+def test_columns_that_the_table_lacks_are_named_as_ignored(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
+    async def use(push: Endpoint) -> None:
+        headers = {"Idempotency-Key": "k-ignored"}
+        rows = [{**ROW, "nosuch": 1}, {**ROW, "APP_NO": "A2", "neither": None}]
+        assert (await push.post(rows, headers=headers)).body == {"accepted": 2, "ignored": ["neither", "nosuch"]}
+        repeated = await push.post(rows, headers=headers)
+        assert repeated.body == {"accepted": 2, "ignored": ["neither", "nosuch"], "repeated": True}
+
+    run(tmp_path, broker.bootstrap, token, use)

@@ -3,10 +3,17 @@
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
+from connectors.connect.files import ConnectorModel
+from connectors.ogg import OggModel
+from connectors.source_models import CodeListsModel, SourceModel
+from connectors.web.pull_models import PullModel
 from rules import SHIPPED
+from rules.loader import KINDS
 from stagewatch.__main__ import run
 
 Said = pytest.CaptureFixture[str]
@@ -108,3 +115,59 @@ def test_a_choice_that_is_not_there_names_its_setting(
     monkeypatch.setenv("STAGEWATCH_LIMITS", "nosuch")
     assert run(["replay", str(tmp_path / "events.jsonl"), "-o", str(tmp_path / "out")]) == 1
     assert capsys.readouterr().err.startswith("STAGEWATCH_LIMITS: no limits 'nosuch'; known are default, older")
+
+
+def test_a_join_to_a_table_that_no_source_declares_is_a_fault(tmp_path: Path, capsys: Said) -> None:
+    source = tmp_path / "x.yaml"
+    source.write_text(
+        "version: source/v1\nsource: x\ntables:\n  t:\n    entity: visit\n    key: [id]\n"
+        "    columns: {id: text, app_no: text}\n    joins: {app_no: mkt_app, id: mkt_ap}\n"
+    )
+    assert run(["check", str(source)]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{source}:8:34: no source declares a table 'mkt_ap'; known are mkt_app, ")
+
+
+def test_a_file_without_a_version_learns_of_every_kind_of_file(tmp_path: Path, capsys: Said) -> None:
+    (tmp_path / "x.yaml").write_text("id: x\n")
+    assert run(["check", str(tmp_path)]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    named = set(line.partition(" must be one of ")[2].split(", "))
+    models: list[type[BaseModel]] = [CodeListsModel, ConnectorModel, OggModel, PullModel, SourceModel]
+    others = {str(get_args(model.model_fields["version"].annotation)[0]) for model in models} | {"relay/v1"}
+    assert named == {*KINDS, *others}
+
+
+def test_an_empty_file_is_a_fault_with_its_place(tmp_path: Path, capsys: Said) -> None:
+    files = [tmp_path / "sources" / "x.yaml", tmp_path / "y.yaml"]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("# nothing yet\n")
+    assert run(["check", str(tmp_path)]) == 1
+    assert capsys.readouterr().out.splitlines() == [f"{file}:1:1: the file is empty" for file in files]
+
+
+def test_pull_and_relay_definitions_are_checked_as_what_they_are(tmp_path: Path, capsys: Said) -> None:
+    (tmp_path / "pull.yaml").write_text("version: pull/v1\nname: x\nnonsense: 1\n")
+    (tmp_path / "relay.yaml").write_text(
+        "version: relay/v1\nname: dmz\ntopics: [cdc.mkt.mkt_app]\nkey: env:KEY\nfolder: {forward: a, back: b}\n"
+    )
+    assert run(["check", str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert f"{tmp_path / 'pull.yaml'}:3:1: unknown field 'nonsense'" in lines
+    assert not [line for line in lines if "relay.yaml" in line or "must be one of" in line]
+
+
+@pytest.mark.parametrize("command", ["check", "replay"])
+def test_a_pattern_of_dialects_that_matches_nothing_is_a_warning_with_what_is_near(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_text("")
+    monkeypatch.setenv("STAGEWATCH_DIALECTS", "{'cdc.mtk.*': {dialect: ogg-json}, 'CDC.lean.*': {dialect: ogg-json}}")
+    assert run([command] if command == "check" else [command, str(events), "-o", str(tmp_path / "out")]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        "setting `dialects`: no declared topic matches 'cdc.mtk.*', so it changes nothing; near are cdc.mkt.*" in said
+    )
+    assert "lean" not in said.partition("near are")[0]

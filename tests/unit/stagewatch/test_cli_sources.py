@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from kafka import KafkaProducer
 
-from schemas import DeadLetter, encode_dead_letter
+from schemas import DeadLetter, encode_dead_letter, iso
 from stagewatch.__main__ import run
 from stagewatch.embedded import EmbeddedBroker
 from tests.helpers.brokers import make_topics
@@ -144,6 +144,62 @@ def test_findings_name_silent_sources_unknown_codes_refusals_and_districts_of_no
         ("R-D01", "ymd", 1), ("R-D02", "cdc.lean.lean_app_detail.volt_level_code", 1),
         ("R-D05", "cdc.ymd.ymd_tg", 1), ("R-D07", "TG0036", 1),
     ]  # fmt: skip
+
+
+def test_r_d06_records_later_than_their_tables_limit_are_counted_and_a_snapshots_are_not(
+    capsys: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EmbeddedBroker(tmp_path / "broker.log") as other:
+        make_topics(other.bootstrap, ["cdc.mkt.mkt_app"])
+        now = int(time.time() * 1000)
+        producer = KafkaProducer(bootstrap_servers=other.bootstrap)
+        for op, late_ms in (("c", 0), ("r", WEEK_MS), ("u", WEEK_MS), ("u", 2 * WEEK_MS)):
+            source = {"lsn": 1, "ts_ms": now - late_ms}
+            value = msgspec.json.encode({"op": op, "after": {"app_no": "A1"}, "source": source})
+            producer.send("cdc.mkt.mkt_app", value, timestamp_ms=now)
+        producer.close()
+        monkeypatch.setenv("STAGEWATCH_BROKER", other.url)
+        (found,) = [row for row in rows(capsys, "findings") if row["rule"] == "R-D06"]
+        assert run(["sources", "findings"]) == 0
+        assert "R-D06" in capsys.readouterr().out
+    assert (found["severity"], found["where"], found["count"]) == ("WARN", "cdc.mkt.mkt_app", 2)
+    assert found["finding"] == "later than 1d, up to 14d after their own time"
+    assert found["first"].startswith("cdc.mkt.mkt_app/0/2 20")
+
+
+def test_r_d06_a_row_from_outside_is_late_by_its_own_time_whatever_the_topics_dialect(
+    capsys: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAGEWATCH_DIALECTS", "{'cdc.mkt.mkt_app': {dialect: ogg-json}}")
+    path = tmp_path / "apps.csv"
+    now = iso(int(time.time() * 1000))
+    path.write_text(f"app_no,_src_ts\nA1,2020-03-02T09:00:00+08:00\nA2,{now}\n", "utf-8")
+    with EmbeddedBroker(tmp_path / "broker.log") as other:
+        monkeypatch.setenv("STAGEWATCH_BROKER", other.url)
+        assert run(["ingest", "file", str(path), "--table", "mkt.mkt_app"]) == 0
+        (found,) = [row for row in rows(capsys, "findings") if row["rule"] == "R-D06"]
+    assert (found["where"], found["count"]) == ("cdc.mkt.mkt_app", 1)
+
+
+def test_r_d08_a_refused_batch_is_a_finding_until_it_is_loaded(capsys: Said, tmp_path: Path) -> None:
+    bad, empty = tmp_path / "bad.csv", tmp_path / "empty.csv"
+    bad.write_text("app_no,source_count\nA1,1\nA2,zwei\nA3,drei\n", "utf-8")
+    empty.write_text("app_no\n", "utf-8")
+    into = ["--table", "mkt.mkt_app", "--operator", "li"]
+    assert run(["ingest", "file", str(bad), "--batch", "b1", *into]) == 1
+    assert run(["ingest", "file", str(empty), "--batch", "b2", "--full", *into]) == 1
+    assert run(["ingest", "file", str(bad), "--batch", "b3", "--dry-run", *into]) == 1  # nobody meant to load it
+    found = {row["where"]: row for row in rows(capsys, "findings") if row["rule"] == "R-D08"}
+    assert found.keys() == {"b1", "b2"}
+    assert (found["b1"]["severity"], found["b1"]["count"]) == ("WARN", 2)
+    assert found["b1"]["finding"] == f"{bad} for mkt.mkt_app: 2 bad rows"
+    assert found["b1"]["first"].startswith(f"{bad}:3:source_count: ")
+    assert "no rows, and a full load of nothing deletes the whole table" in found["b2"]["finding"]
+    capsys.readouterr()
+    assert run(["ingest", "list", "-o", "json"]) == 0
+    assert {json.loads(line)["state"] for line in capsys.readouterr().out.splitlines()} == {"refused"}
+    assert run(["ingest", "file", str(bad), "--batch", "b1", "--skip-bad", *into]) == 0
+    assert [row["where"] for row in rows(capsys, "findings") if row["rule"] == "R-D08"] == ["b2"]
 
 
 def test_reference_page_is_up_to_date(capsys: Said) -> None:
