@@ -222,13 +222,13 @@ class Tracking:
         if self._judging.is_under_way() and self.backlog() < MOST_WAITING:
             self._judging.carry_on(self._step)
             self._moved = True
-        passed = self._merge.passed
+        passed, written_by = self._merge.passed, agent.ends.written_by
         reached = self._reached()
         changes = self._merge.pop_ready(
             self._ends(latest), now=time.monotonic(), limit=STEP_CHANGES,
             reference_bound=agent.reference.bound(latest.reference_ends),
-            horizon=latest.asked_at - agent.ends.written_by,
-            floor=reached.asked_at - agent.ends.written_by if reached else None,
+            horizon=latest.asked_at - written_by,
+            floor=reached.asked_at - written_by if reached else None,
         )  # fmt: skip
         if changes:
             raised = len(self._step.alerts)

@@ -19,7 +19,7 @@ _ROW_OPS: dict[str, Op] = {"INSERT": "c", "UPDATE": "u", "DELETE": "d"}
 _DDL = frozenset({"CREATE", "ALTER", "ERASE", "RENAME", "QUERY", "CINDEX", "DINDEX"})
 
 _INDEX_BITS = 11
-"""Within one second, which is all that `es` tells: the record's offset (a million in a second), the row in it."""
+"""Bits of a position for the row within its record; those above are the record's offset."""
 
 
 class _Message(msgspec.Struct, gc=False):
