@@ -28,9 +28,9 @@ def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """The embedded broker."""
+    """The embedded broker, for one test alone: it starts at once, and workers watch every `cdc.*` topic."""
     with running_tansu(tmp_path_factory.mktemp("tansu")) as broker:
         yield broker
 
