@@ -88,6 +88,64 @@ class InstanceModel(_Model):
     optional: bool = Field(default=False, description="a row where it is null belongs to no instance; else refused")
 
 
+def _columns_of(value: object) -> object:
+    return dict.fromkeys(value) if isinstance(value, list) and all(isinstance(each, str) for each in value) else value
+
+
+def _values_of(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+InstanceForm = Annotated[
+    str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_$#]*|[a-z][a-z_]*(:\{[A-Za-z_][A-Za-z0-9_$#]*\})+)$")
+]
+"""A column, or a word and columns: `billing:{cons_no}`, `cashier:{office_no}:{cashier_no}`."""
+Values = Annotated[list[str | int | bool | None], BeforeValidator(_values_of), Field(min_length=1)]
+"""What a column may be: one value or a list; null too."""
+
+
+class ViewModel(_Model):
+    """A further view of a table's rows: each row is told again, as a row of another instance."""
+
+    entity: Name = Field(description="what the row is there: settlement, visit, ...")
+    instance: InstanceForm = Field(
+        description="a column, or a word and columns: `billing:{cons_no}`. A row where one is null is not told"
+    )
+    of: Annotated[list[Name], BeforeValidator(_values_of)] = Field(
+        default=[],
+        description="entity, or entities, whose rows are these instances; by default this view's own. The view is told "
+        "only where a loaded process follows one of them",
+    )
+    when: dict[Name, Values] = Field(
+        default={},
+        description="column to the value, or the values, that it may have. A row that no longer fits leaves, where the "
+        "source tells the row before",
+    )
+    row: list[Name] = Field(
+        default=[],
+        description="columns that tell one row from another, if not the table's key: rows of a log about one thing",
+    )
+    columns: Annotated[dict[Name, Name | None], BeforeValidator(_columns_of)] = Field(
+        default={}, description="columns to keep, as a list or with the field that each feeds here; none: all kept ones"
+    )
+    constants: dict[Name, str | int | bool | None] = Field(default={}, description="fields that every row has here")
+    is_lasting: bool = Field(
+        default=False,
+        description="true: a row that is deleted, or leaves, takes nothing with it: what is told is of many rows, or "
+        "of a log",
+    )
+
+    @property
+    def instance_columns(self) -> tuple[str, ...]:
+        """The columns that make the instance's key."""
+        return tuple(re.findall(r"\{([^}]*)\}", self.instance)) or (self.instance,)
+
+    @property
+    def prefix(self) -> str:
+        """What stands before them."""
+        return self.instance.partition("{")[0] if "{" in self.instance else ""
+
+
 class TableModel(_Model):
     """One captured table."""
 
@@ -122,6 +180,7 @@ class TableModel(_Model):
         min_length=1, description="column to type, or to {field, type, ...}; columns not named are ignored"
     )
     joins: dict[Name, Name] = Field(default={}, description="column to the table whose key it holds, of any source")
+    also: list[ViewModel] = Field(default=[], description="further views of every row, for other instances")
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -157,6 +216,7 @@ class TestModel(_Model):
 
     name: str
     table: Name
+    view: Name | None = Field(default=None, description="entity of the further view that is expected, see `also`")
     key: dict[str, Any] | None = Field(default=None, description="the record's key")
     record: dict[str, Any] | None = Field(default=None, description="the record's value: op, after, before, source")
     expect: ExpectModel

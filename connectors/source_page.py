@@ -5,7 +5,7 @@ Called by `stagewatch sources docs`.
 
 from collections.abc import Iterator
 
-from connectors.source_models import ColumnModel, SourceModel, TableModel
+from connectors.source_models import ColumnModel, SourceModel, TableModel, ViewModel
 from connectors.sources import SourceCatalog
 
 _HEAD = """\
@@ -16,6 +16,8 @@ Made by `stagewatch sources docs`; do not edit. What the words mean:
 - **Key**: what a row is known by. **Held**: *state*: its rows belong to the process instance that the column names and
   stand in its state (*if set*: rows where it is null belong to none); *look-up*: every worker holds them; *checked*:
   they are read, checked and counted, and no rule reads them yet.
+- **Also**: further views of the same row, told where a loaded process follows those instances: *entity* in the state of
+  the instance, with the rows that are told and the columns that feed another field there.
 - Columns are text unless a type is given. *not kept*: taken by imports, not held by workers. `codes`: converted to the
   standard codes of that list; a code that the list does not have is kept as it came and counted.
 - An entity with `@source` stands beside the one that another system tells with more weight (setting `precedence`).
@@ -45,7 +47,8 @@ def _source(model: SourceModel, catalog: SourceCatalog) -> Iterator[str]:
         entity = entities[model.source.lower(), name.lower()]
         key = ", ".join(f"`{column}`" for column in table.key)
         columns = ", ".join(_column(column, each, table) for column, each in table.columns.items())
-        yield f"| {_item(table)} | `{name}` | {key} | {entity} | {held(table)} | {columns} |"
+        told = "<br>".join([held(table), *(f"also {_view(view)}" for view in table.also)])
+        yield f"| {_item(table)} | `{name}` | {key} | {entity} | {told} | {columns} |"
     yield ""
 
 
@@ -62,6 +65,13 @@ def held(table: TableModel) -> str:
     if table.is_reference or (table.is_reference is None and table.instance is None):
         kinds.append("look-up")
     return ", ".join(kinds) or "checked"
+
+
+def _view(view: ViewModel) -> str:
+    notes = [f"of {', '.join(view.of)}"] if view.of else []
+    notes += [f"`{name}`: {', '.join(map(str, values))}" for name, values in view.when.items()]
+    notes += [f"`{name}` as {field}" for name, field in view.columns.items() if field]
+    return f"{view.entity} (`{view.instance}`)" + (f": {'; '.join(notes)}" if notes else "")
 
 
 def _column(name: str, column: ColumnModel, table: TableModel) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from connectors.source_models import ExpectModel, TestModel
 from connectors.sources import SourceCatalog, SourceFile
-from schemas import BadInput, Change, Column, Decoder, Dialect, Fault, TableMapping, epoch_ms, iso
+from schemas import BadInput, Change, Column, Decoder, Dialect, Fault, TableMapping, decoder_of, epoch_ms, iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,9 @@ def _fault(file: SourceFile, index: int, test: TestModel, message: str | None) -
 def _difference(mapping: TableMapping, test: TestModel) -> str | None:
     """Give the first difference between what the sample gives and what it should; None if there is none."""
     expect = test.expect
+    sampled = _as_sampled(mapping)
     try:
-        changes = Decoder(_as_sampled(mapping)).decode_all(
+        changes = (decoder_of(sampled) if test.view else Decoder(sampled)).decode_all(
             key=None if test.key is None else msgspec.json.encode(test.key),
             value=None if test.record is None else msgspec.json.encode(test.record),
             timestamp=0, topic=mapping.topic, partition=0, offset=0,
@@ -54,6 +55,9 @@ def _difference(mapping: TableMapping, test: TestModel) -> str | None:
         return None if error.reason == expect.refused else f"refused: {error}"
     if expect.refused is not None:
         return f"not refused as {expect.refused}"
+    if test.view is not None:
+        changes = [change for change in changes if change.entity == test.view and _is_meant(change, expect)]
+        mapping = next((view for view in mapping.also if view.entity == test.view), mapping)
     if not changes:
         return None if expect.silent else "the record says nothing"
     if expect.silent:
@@ -63,10 +67,16 @@ def _difference(mapping: TableMapping, test: TestModel) -> str | None:
     return _difference_of(mapping, expect, changes[0])
 
 
+def _is_meant(change: Change, expect: ExpectModel) -> bool:
+    """Tell whether a view's change is the one that is expected, where several views tell the same entity."""
+    return expect.instance in (None, change.instance)
+
+
 def _as_sampled(mapping: TableMapping) -> TableMapping:
     """Give the mapping by which a sample is read: YAML can write the JSON form of a dialect that is none itself."""
     form: dict[Dialect, Dialect] = {"debezium-avro": "debezium-json", "ogg-delimited": "ogg-json-row"}
-    return msgspec.structs.replace(mapping, dialect=form.get(mapping.dialect, mapping.dialect))
+    also = tuple(_as_sampled(view) for view in mapping.also)
+    return msgspec.structs.replace(mapping, dialect=form.get(mapping.dialect, mapping.dialect), also=also)
 
 
 def _difference_of(mapping: TableMapping, expect: ExpectModel, change: Change) -> str | None:

@@ -17,6 +17,7 @@ from connectors.codes import CodeFile, code_faults, lists_of, standard_lists
 from connectors.dialect_models import DialectModel, format_of
 from connectors.precedence import Precedence, entity_of, read_precedence
 from connectors.source_models import CodeListModel, CodeListsModel, ColumnModel, SourceModel, TableModel
+from connectors.views import Told, view_faults, view_mapping
 from schemas import (
     VISIT_TYPES,
     Column,
@@ -67,10 +68,25 @@ class SourceCatalog:
         """The declared topics, sorted."""
         return tuple(sorted(mapping.topic for mapping in self.mappings))
 
+    @property
+    def views(self) -> tuple[TableMapping, ...]:
+        """All that the tables tell: each table's own view, then its further ones."""
+        return tuple(view for mapping in self.mappings for view in (mapping, *mapping.also))
+
+    def told(self, entities: Collection[str]) -> "SourceCatalog":
+        """Give the catalog with the further views alone that belong to instances of these entities."""
+        mappings = [
+            msgspec.structs.replace(mapping, also=tuple(each for each in mapping.also if _is_followed(each, entities)))
+            for mapping in self.mappings
+        ]
+        catalog = SourceCatalog(mappings, self.files, self.precedence)
+        catalog.warnings, catalog.schema_of = self.warnings, self.schema_of
+        return catalog
+
     def vocabulary(self) -> dict[str, frozenset[str]]:
         """Give the entities that the tables feed, each with the names of its fields."""
         found: dict[str, set[str]] = {}
-        for mapping in self.mappings:
+        for mapping in self.views:
             names = {column.name for column in mapping.columns.values() if column.is_kept}
             found.setdefault(mapping.entity, set()).update(names, mapping.constants)
         return {entity: frozenset(names) for entity, names in found.items()}
@@ -78,7 +94,7 @@ class SourceCatalog:
     def known_codes(self) -> dict[str, dict[str, frozenset[str]]]:
         """Give per entity the fields that are written in a code list, with its standard codes."""
         found: dict[str, dict[str, frozenset[str]]] = {}
-        for mapping in self.mappings:
+        for mapping in self.views:
             for column in mapping.columns.values():
                 if column.codes is not None and column.is_kept:
                     found.setdefault(mapping.entity, {})[column.name] = frozenset(column.codes.standard)
@@ -88,7 +104,11 @@ class SourceCatalog:
         """Give the entities of reference tables (or of tables that belong to instances)."""
         if reference:
             return frozenset(mapping.entity for mapping in self.mappings if mapping.is_reference)
-        return frozenset(mapping.entity for mapping in self.mappings if mapping.instance is not None)
+        return frozenset(mapping.entity for mapping in self.views if mapping.instance is not None)
+
+
+def _is_followed(view: TableMapping, entities: Collection[str]) -> bool:
+    return view.view is not None and any(name in entities for name in view.view.of)
 
 
 def load_sources(
@@ -116,6 +136,11 @@ def load_sources(
     order = read_precedence(precedence or {}, {file.model.source.lower() for file in files}, faults)
     standard = standard_lists(code_files, faults) if code_files else _shipped_lists()
     mappings = list(_mappings(files, _Context(overrules, order, standard), faults))
+    told = Told(mappings)
+    topics = iter([mapping.topic for mapping in mappings])
+    for file in files:
+        for name, table in file.model.tables.items():
+            faults.extend(told.faults(file.places, ("tables", name), table, next(topics)))
     if faults:
         raise DefinitionError(faults)
     catalog = SourceCatalog(mappings, files, order)
@@ -146,7 +171,7 @@ def _shipped_lists() -> dict[str, CodeListModel]:
 
 def shipped_entities() -> frozenset[str]:
     """Give the entities that the shipped sources feed: names that mean something, whether a rule reads them or not."""
-    return frozenset(mapping.entity.partition("@")[0] for mapping in load_sources([SHIPPED_SOURCES]).mappings)
+    return frozenset(mapping.entity.partition("@")[0] for mapping in load_sources([SHIPPED_SOURCES]).views)
 
 
 def check_source(text: str | bytes, file: str) -> list[Fault]:
@@ -222,6 +247,10 @@ def _mappings(files: Sequence[SourceFile], context: _Context, faults: list[Fault
             path = ("tables", name)
             faults.extend(_undeclared(file.places, path, table))
             faults.extend(_mistyped(file.places, path, table))
+            wrong = list(view_faults(file.places, path, table))
+            faults.extend(wrong)
+            if not wrong:
+                mapping = _with_views(mapping, table, context.precedence, fed)
             where = f"{file.file}: {name}"
             other = seen.setdefault(mapping.topic.lower(), where)
             if other != where:
@@ -229,6 +258,13 @@ def _mappings(files: Sequence[SourceFile], context: _Context, faults: list[Fault
                 faults.append(file.places.fault(path, message, key=True))
             faults.extend(_undecodable(file.places, path, table, mapping))
             yield mapping
+
+
+def _with_views(
+    mapping: TableMapping, table: TableModel, precedence: Precedence, fed: Mapping[str, Collection[str]]
+) -> TableMapping:
+    named = [(view, entity_of(view.entity, mapping.source, precedence, fed[view.entity])) for view in table.also]
+    return msgspec.structs.replace(mapping, also=tuple(view_mapping(mapping, *each) for each in named))
 
 
 def _undecodable(
@@ -249,7 +285,8 @@ def _feeders(files: Sequence[SourceFile]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for file in files:
         for table in file.model.tables.values():
-            found.setdefault(table.entity, set()).add(file.model.source.lower())
+            for entity in (table.entity, *(view.entity for view in table.also)):
+                found.setdefault(entity, set()).add(file.model.source.lower())
     return found
 
 

@@ -4,17 +4,22 @@ The room's door: other rooms import from here.
 """
 
 from rules.arithmetic import ClockRow, DayKind, DayRow, Grounds, clock_rows, day_names, grounds_of, workday_rows
-from rules.calendar_overlay import Zone
-from rules.cascade import CascadeFile, Execution, Setting, settings_of
+from rules.calendar_overlay import Overlay, Zone
+from rules.cascade import CascadeFile, Setting, settings_of
 from rules.compiler import Definitions
 from rules.coverage import Uncovered, uncovered
 from rules.description import describe
 from rules.difference import FieldChange, field_changes
-from rules.draw import draw_svg, draw_text, limit_lines
+from rules.draw import draw_svg, draw_text, limit_lines, stage_lines
 from rules.durations import Duration, DurationField, parse_duration
 from rules.engine.engine import Engine
 from rules.engine.membership import ITEM
 from rules.engine.partition import Partition, Step
+from rules.evaluation import PARTS, Deduction, Evaluation, Score, evaluate
+from rules.evaluation_findings import Dossier, Ground, Material, last_events
+from rules.evaluation_models import TOTAL, Catalogue, EvaluationFile
+from rules.evaluation_period import Period
+from rules.evaluation_units import Units
 from rules.golden import GoldenColumn, Origin, describe_golden, golden_record, lineage
 from rules.impact import Example, Impact, measure
 from rules.loader import (
@@ -27,11 +32,15 @@ from rules.loader import (
     read_definitions,
     with_files,
 )
-from rules.models import LimitFile, Process, RuleFile
+from rules.models import LimitFile, LimitRow, Process, RuleFile
 from rules.reconciliation import Difference, differences
 from rules.reference import Reference
 from rules.state import Instance, InstanceSummary, is_time, rung_parts
 from rules.testing import TestResult, run_tests
+from rules.threshold_judge import ThresholdJudge
+from rules.threshold_models import Execution, IndicatorRule, Threshold
+from rules.thresholds import Thresholds
+from rules.totals import Derived, Total, Totals, delta_key, indicator_value
 from rules.versions import (
     Answer,
     Definition,
@@ -49,40 +58,61 @@ from rules.workdays import WorkCalendar, state_council_calendar
 
 __all__ = [
     "ITEM",
+    "PARTS",
     "SHIPPED",
+    "TOTAL",
     "Answer",
     "CascadeFile",
+    "Catalogue",
     "Choice",
     "ClockRow",
     "DayKind",
     "DayRow",
+    "Deduction",
     "Definition",
     "DefinitionSet",
     "Definitions",
+    "Derived",
     "Difference",
+    "Dossier",
     "Duration",
     "DurationField",
     "Engine",
+    "Evaluation",
+    "EvaluationFile",
     "Example",
     "Execution",
     "FieldChange",
     "GoldenColumn",
+    "Ground",
     "Grounds",
     "Impact",
+    "IndicatorRule",
     "Instance",
     "InstanceSummary",
     "Ledger",
     "LimitFile",
+    "LimitRow",
     "Manifest",
+    "Material",
     "Origin",
+    "Overlay",
     "Partition",
+    "Period",
     "Process",
     "Reference",
     "RuleFile",
+    "Score",
     "Setting",
     "Step",
     "TestResult",
+    "Threshold",
+    "ThresholdJudge",
+    "Thresholds",
+    "Total",
+    "Totals",
     "Uncovered",
+    "Units",
     "UnknownChoice",
     "Vocabulary",
     "WorkCalendar",
@@ -91,17 +121,21 @@ __all__ = [
     "compiled",
     "day_names",
     "decode_record",
+    "delta_key",
     "describe",
     "describe_golden",
     "differences",
     "draw_svg",
     "draw_text",
     "encode_record",
+    "evaluate",
     "field_changes",
     "golden_record",
     "grounds_of",
+    "indicator_value",
     "is_time",
     "known_entities",
+    "last_events",
     "limit_lines",
     "lineage",
     "load_definitions",
@@ -115,6 +149,7 @@ __all__ = [
     "run_tests",
     "rung_parts",
     "settings_of",
+    "stage_lines",
     "state_council_calendar",
     "texts_of",
     "uncovered",

@@ -7,48 +7,24 @@ the tree counts; what a lower one may change, the next one above it says. Files 
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import date
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from rules.durations import Duration, parse_duration
-from rules.models import Condition, DurationText, LimitFile, LimitRow, Process, ProcessId
-from schemas import Fault, Places, Severity
+from rules.models import LimitFile, LimitRow, Process, RuleFile
+from rules.rule_base import Condition, DurationText, ProcessId
+from rules.threshold_models import Execution, IndicatorRule, Threshold
+from rules.thresholds import bounds
+from schemas import Fault, Places
 
 Changeable = Literal["limit", "value", "execution"]
 OrgCode = str
-_FIRST_MONTHS = (1, 4, 7, 10)
-"""Of the quarters."""
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Execution(_Model):
-    """When an indicator is judged: its frequency, and the day where that leaves one open."""
-
-    frequency: Literal["realtime", "hourly", "daily", "weekly", "monthly", "quarterly"] = "realtime"
-    day: int | None = Field(
-        default=None, ge=1, le=31,
-        description="weekly: 1 (Monday) to 7; monthly: day of the month, quarterly: of its first month; a day that the "
-        "month does not have is its last",
-    )  # fmt: skip
-
-    def runs_on(self, day: date) -> bool:
-        """Tell whether it is judged on a local date; without a day a period is judged on its first."""
-        wanted = self.day or 1
-        match self.frequency:
-            case "weekly":
-                return day.isoweekday() == wanted
-            case "monthly" | "quarterly":
-                is_month = self.frequency == "monthly" or day.month in _FIRST_MONTHS
-                return is_month and day.day == min(wanted, monthrange(day.year, day.month)[1])
-            case _:
-                return True
 
 
 class Lower(_Model):
@@ -84,22 +60,6 @@ class UnitLimit(_Model):
         return about_of(self)
 
 
-class Threshold(_Model):
-    """When the value of an indicator is an anomaly, for a unit and those below it."""
-
-    indicator: str = Field(pattern=r"^I\d{3}[A-Z]?$")
-    severity: Severity = "ALARM"
-    operator: Literal["gt", "ge", "lt", "le"]
-    value: float
-    unit: str = ""
-    compare: Literal["absolute", "last_period", "same_period_last_year", "peer_mean"] = "absolute"
-
-    @property
-    def about(self) -> tuple[str, str, str, str]:
-        """What it is a threshold of."""
-        return self.indicator, self.severity, self.operator, self.compare
-
-
 class CascadeFile(_Model):
     """What one unit's management sets for itself and the units below it."""
 
@@ -122,17 +82,24 @@ def limit_rows(files: Sequence[BaseModel], limits: str) -> list[LimitRow]:
     """Give the rows of a limit set, in front of each those of units for the same, of the lowest unit first.
 
     A unit's row stands where the row stands that it replaces, so that it never hides one for a special case.
+    What the set says nothing of has the limit of the stage's own definition.
     """
-    own = next(file for file in files if isinstance(file, LimitFile) and file.id == limits)
-    known = [about_of(row) for row in own.rows]
+    own = [*next(f for f in files if isinstance(f, LimitFile) and f.id == limits).rows, *_of_stages(files)]
+    known = [about_of(row) for row in own]
     of_units: dict[object, list[LimitRow]] = {}
     for file in sorted(_based_on(files, limits), key=lambda file: -len(file.org)):
         for row in file.limits:
             of_units.setdefault(row.about if row.about in known else None, []).append(_for_unit(row, file.org))
     rows = of_units.get(None, [])
-    for base, about in zip(own.rows, known, strict=True):
+    for base, about in zip(own, known, strict=True):
         rows += [*of_units.get(about, []), base]
     return rows
+
+
+def _of_stages(files: Sequence[BaseModel]) -> list[LimitRow]:
+    processes = [file for file in files if isinstance(file, Process)]
+    pairs = [(process, stage) for process in processes for stage in process.stages]
+    return [LimitRow(process=p.id, stage=stage.code, limit=stage.limit) for p, stage in pairs if stage.limit]
 
 
 def _based_on(files: Sequence[BaseModel], limits: str) -> list[CascadeFile]:
@@ -208,7 +175,7 @@ def _forbidden(model: CascadeFile, above: Sequence[CascadeFile], base: LimitFile
     for number, mine in enumerate(model.thresholds):
         theirs = next((t for file in above for t in file.thresholds if t.about == mine.about), None)
         if theirs is not None and not _is_sooner(mine, theirs):
-            message = f"{mine.value:g} is no stricter than {theirs.value:g} of the unit above"
+            message = f"{mine.said} is no stricter than {theirs.said} of the unit above"
             yield places.fault(("thresholds", number, "value"), message)
 
 
@@ -220,7 +187,17 @@ def _is_tighter(mine: Duration, theirs: Duration) -> bool:
 
 
 def _is_sooner(mine: Threshold, theirs: Threshold) -> bool:
-    return mine.value <= theirs.value if mine.operator in {"gt", "ge"} else mine.value >= theirs.value
+    """Tell whether whatever the unit above finds is found, too; both have the same operator."""
+    (low, high), (their_low, their_high) = bounds(mine), bounds(theirs)
+    if _terms_of(mine) != _terms_of(theirs):
+        return False
+    is_above = mine.operator in {"lt", "le"} or high <= their_high
+    is_below = mine.operator in {"gt", "ge"} or low >= their_low
+    return is_above and is_below and mine.min_count <= theirs.min_count
+
+
+def _terms_of(threshold: Threshold) -> tuple[object, ...]:
+    return threshold.unit, threshold.trigger, threshold.window, threshold.relative
 
 
 # -- what counts for a unit
@@ -253,6 +230,8 @@ def settings_of(files: Sequence[BaseModel], limits: str, org: OrgCode) -> list[S
             for number, row in enumerate(file.rows):
                 about = _limit_of(row.process, row.stage, row.when)
                 found.append(Setting(about, row.limit, f"limits/{file.id}", None, ("rows", number), may))
+        elif isinstance(file, RuleFile):
+            found += _of_rules(file, "free" if not mine else f"as {mine[-1].id} says")
     order = list(dict.fromkeys(setting.about for setting in found))
     return sorted(found, key=lambda setting: order.index(setting.about))
 
@@ -262,12 +241,22 @@ def _of_file(file: CascadeFile) -> Iterator[Setting]:
     for number, row in enumerate(file.limits):
         yield Setting(_limit_of(row.process, row.stage, row.when), row.limit, key, file.org, ("limits", number), may)
     for number, threshold in enumerate(file.thresholds):
-        about = f"{threshold.indicator} {threshold.severity} {threshold.compare}"
-        value = f"{threshold.operator} {threshold.value:g}{threshold.unit}"
-        yield Setting(about, value, key, file.org, ("thresholds", number), may)
+        yield Setting(_threshold_of(threshold), threshold.said, key, file.org, ("thresholds", number), may)
     if "execution" in file.model_fields_set:
-        day = f", day {file.execution.day}" if file.execution.day else ""
-        yield Setting("execution", f"{file.execution.frequency}{day}", key, file.org, ("execution",), may)
+        yield Setting("execution", file.execution.said, key, file.org, ("execution",), may)
+
+
+def _of_rules(file: RuleFile, may: str) -> Iterator[Setting]:
+    for number, rule in enumerate(file.rules):
+        if isinstance(rule, IndicatorRule):
+            for index, threshold in enumerate(rule.thresholds):
+                said = f"{threshold.said} ({rule.code}, {rule.execution.said})"
+                place = ("rules", number, "thresholds", index)
+                yield Setting(_threshold_of(threshold), said, f"rules/{file.id}", None, place, may)
+
+
+def _threshold_of(threshold: Threshold) -> str:
+    return f"{threshold.indicator} {threshold.severity} {threshold.operator} {threshold.compare}"
 
 
 def _limit_of(process: str, stage: str | None, when: Condition) -> str:

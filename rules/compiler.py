@@ -6,19 +6,20 @@ indicators, and finds what no single file can show (a rule for a stage that its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from rules.durations import parse_duration
 from rules.engine.conditions import Test, compile_condition
 from rules.engine.deadlines import Deadline
+from rules.engine.row_rules import RowRules, compile_row_rules
+from rules.indicator_models import Indicator
 from rules.models import (
     BackdatedRule,
     CodeRule,
     DeadlineRule,
     DisagreementRule,
-    Indicator,
     IntervalRule,
     LimitRow,
     MembershipRule,
@@ -29,7 +30,10 @@ from rules.models import (
     Rule,
     Stage,
 )
+from rules.row_models import Keep
 from rules.state import Instance
+from rules.threshold_models import IndicatorRule
+from rules.thresholds import Template, Thresholds
 from rules.workdays import WorkCalendar
 
 R = TypeVar("R")
@@ -73,6 +77,10 @@ class CompiledProcess:
     """Field and limit (ms) of each."""
     watched: frozenset[str]
     """Fields of the instance's own row that something judges; a change of the others is kept and no more."""
+    rows: RowRules | None
+    """Rules about rows of its instances; None: it has none."""
+    keeps: Mapping[str, Keep]
+    """How many rows of an entity stay in state; all of the others."""
     indicators: tuple[Indicator, ...]
 
 
@@ -84,6 +92,7 @@ class Definitions:
     calendar: WorkCalendar
     templates: dict[str, str]
     limits_id: str
+    thresholds: Thresholds
     by_entity: dict[str, tuple[CompiledProcess, ...]] = field(default_factory=dict)
     held: dict[tuple[str, int], CompiledProcess] = field(default_factory=dict)
     """Processes as instances go on with them that began under older rules, by id and `Instance.edition`."""
@@ -112,36 +121,46 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
     templates: dict[str, str],
     indicators: list[Indicator],
     calendars: Mapping[str, WorkCalendar] | None = None,
+    units: Sequence[Template] = (),
     digest: str = "",
 ) -> Definitions:
     """Give the compiled definitions; what does not fit together was found by `rules.loader` before.
 
-    `calendar` counts for processes that name none; `calendars` has those that they name.
+    `calendar` counts for processes that name none; `calendars` has those that they name. `units` have the thresholds
+    that units set.
     """
     named = calendars or {}
     chosen_by = frozenset(name for process in processes for name in process.when)
-    compiled = [
-        _compile_process(
+    made = {
+        process.id: _compile_process(
             process,
-            [r for r in rules if r.enabled and process.id in r.processes],
-            [row for row in limits if row.process == process.id],
+            [r for r in rules if r.enabled and process.is_among(r.processes)],
+            [row for row in limits if process.is_among([row.process])],
             named[process.calendar] if process.calendar else calendar,
-            tuple(i for i in indicators if process.id in i.processes),
+            tuple(i for i in indicators if process.is_among(i.processes)),
             chosen_by,
         )
         for process in processes
-    ]
+    }
     by_entity: dict[str, tuple[CompiledProcess, ...]] = {}
-    for process in compiled:
-        by_entity[process.entity] = (*by_entity.get(process.entity, ()), process)
-    return Definitions({p.id: p for p in compiled}, calendar, templates, limits_id, by_entity, digest=digest)
+    for process in sorted(processes, key=lambda p: not p.when):  # those that take every row take what is left
+        if not process.abstract:
+            by_entity[process.entity] = (*by_entity.get(process.entity, ()), made[process.id])
+    # The first stands for rows of no process: the one that asks for them.
+    made = dict(sorted(made.items(), key=lambda item: item[1].orphan is None))
+    thresholds = Thresholds(
+        [rule for rule in rules if isinstance(rule, IndicatorRule) and rule.enabled], units, indicators,
+        processes={name: frozenset(p.id for p in processes if p.is_among([name])) for name in made}, calendar=calendar,
+    )  # fmt: skip
+    return Definitions(made, calendar, templates, limits_id, thresholds, by_entity, digest=digest)
 
 
 def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there are
     process: Process, rules: list[Rule], limits: list[LimitRow], calendar: WorkCalendar,
     indicators: tuple[Indicator, ...], chosen_by: frozenset[str],
 ) -> CompiledProcess:  # fmt: skip
-    deadlines = [Deadline(r, limits, calendar) for r in rules if isinstance(r, DeadlineRule)]
+    deadlines = [Deadline(r, limits, calendar) for r in rules if isinstance(r, DeadlineRule) and not r.is_of_rows]
+    of_rows = compile_row_rules(process, rules, limits, calendar)
     members = [r for r in rules if isinstance(r, MembershipRule)]
     backdated = _only(BackdatedRule, rules)
     return CompiledProcess(
@@ -171,7 +190,9 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
         unknown_code=_only(CodeRule, rules),
         disagreement=_only(DisagreementRule, rules),
         intervals=tuple((r.field, parse_duration(r.limit).clock_ms, r) for r in rules if isinstance(r, IntervalRule)),
-        watched=_watched(process, rules, limits, indicators) | chosen_by,
+        watched=_watched(process, rules, limits, indicators) | chosen_by | (of_rows.own_fields if of_rows else set()),
+        rows=of_rows,
+        keeps=process.keeps,
         indicators=indicators,
     )
 
@@ -185,8 +206,8 @@ def _watched(
     for indicator in indicators:
         names.update(name for name in (indicator.field, indicator.sum) if name)
     for rule in rules:
-        if isinstance(rule, DeadlineRule):
-            names.update((rule.start, *rule.until))
+        if isinstance(rule, DeadlineRule) and not rule.is_of_rows:
+            names.update((str(rule.start), *rule.until))
             if rule.due is not None:
                 names.add(rule.due.field)
     return frozenset(names)

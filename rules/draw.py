@@ -14,6 +14,7 @@ from rich.tree import Tree
 
 from rules.draw_layout import Edge, Layout, ProcessLike, StageLike, lay_out, predecessors
 from rules.durations import parse_duration
+from rules.models import Process
 
 BOX_HEIGHT, GAP, ROW_GAP, MARGIN, HEAD = 52, 46, 26, 24, 58
 """Pixels: a box, the way between columns and between rows, the border, the title's height."""
@@ -65,6 +66,18 @@ def limit_lines(rows: Iterable[LimitLike], process: str) -> dict[str, str]:
             words = parse_duration(row.limit).words
             lines.setdefault(row.stage, []).append(f"{words}（{when}）" if when else words)
     return {stage: "\n".join(texts) for stage, texts in lines.items()}
+
+
+def stage_lines(process: Process, rows: Iterable[LimitLike]) -> dict[str, str]:
+    """Give what stands below each stage in a picture: its limits, who does it, the documents it needs."""
+    limits = limit_lines(rows, process.id)
+    lines: dict[str, str] = {}
+    for stage in process.stages:
+        own = parse_duration(stage.limit).words if stage.limit else ""
+        acts = "办理：" + "、".join(stage.acts) if stage.acts else ""
+        found = [limits.get(stage.code, own), acts, *(f"资料：{name}" for name in stage.documents)]
+        lines[stage.code] = "\n".join(line for line in found if line)
+    return lines
 
 
 def draw_text(process: ProcessLike, limits: Mapping[str, str] | None = None) -> Tree:

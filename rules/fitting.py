@@ -11,11 +11,10 @@ from pydantic import BaseModel
 
 from rules.durations import Unit, parse_duration
 from rules.engine.conditions import compile_condition
+from rules.indicator_models import Indicator, IndicatorFile
 from rules.models import (
     BackdatedRule,
     DeadlineRule,
-    Indicator,
-    IndicatorFile,
     IntervalRule,
     LimitFile,
     LimitRow,
@@ -27,6 +26,7 @@ from rules.models import (
     Stage,
     TemplateFile,
 )
+from rules.row_fitting import row_faults
 from rules.vocabulary import Known, Vocabulary, name_faults
 from rules.wording import GROUP_PARAMETERS, unknown_parameters
 from schemas import Fault, Places
@@ -117,6 +117,7 @@ def _rule_faults(rule: Rule, path: tuple[str | int, ...], places: Places, known:
         yield from _units(rule.limit, CLOCK, (*path, "limit"), places)
     if isinstance(rule, DeadlineRule):
         yield from _deadline_faults(rule, path, places, known.processes)
+    yield from row_faults(rule, path, places)
 
 
 def _deadline_faults(
@@ -130,8 +131,8 @@ def _deadline_faults(
     if rule.limit is not None and rule.due is not None:
         yield places.fault((*path, "due"), "give `limit` or `due`, not both")
     yield from _rung_faults(rule, path, places)
-    if rule.due is not None and rule.due.reference is not None and not (rule.due.through and rule.due.key):
-        yield places.fault((*path, "due"), "`reference` needs `through` and `key`")
+    if rule.due is not None and rule.due.reference is not None and not rule.due.key:
+        yield places.fault((*path, "due"), "`reference` needs `key`, the field that holds the reference row's key")
     if rule.stage is None and rule.start == "entered_at":
         yield places.fault((*path, "start"), "a rule about the whole instance starts at a field of it", key=True)
 

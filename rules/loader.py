@@ -19,8 +19,10 @@ from rules.calendar_overlay import Overlay
 from rules.cascade import CascadeFile, cascade_faults, limit_rows
 from rules.compiler import Definitions, compile_definitions
 from rules.durations import Duration
+from rules.evaluation_models import EvaluationFile, evaluation_faults
 from rules.fitting import fitting_faults
-from rules.models import IndicatorFile, LimitFile, OrphanRule, Process, Rule, RuleFile, TemplateFile
+from rules.indicator_models import IndicatorFile
+from rules.models import LimitFile, OrphanRule, Process, Rule, RuleFile, TemplateFile
 from rules.vocabulary import Vocabulary
 from rules.workdays import state_council_calendar
 from schemas import EMPTY, DefinitionError, Fault, Places, load_yaml, pydantic_faults
@@ -36,6 +38,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "templates/v1": TemplateFile,
     "calendar/v1": Overlay,
     "cascade/v1": CascadeFile,
+    "evaluation/v1": EvaluationFile,
 }
 """Model by the `version` at the top of a file."""
 
@@ -128,6 +131,7 @@ def fit(loaded: DefinitionSet, vocabulary: Vocabulary | None = None) -> None:
     """Add the faults that no single file shows to those of a set, and sort them by place."""
     parsed = [(file.model, file.places) for file in loaded.files]
     loaded.faults += [*fitting_faults(parsed, vocabulary, loaded.broken), *_calendar_faults(loaded)]
+    loaded.faults += evaluation_faults(parsed, loaded.broken)
     if not loaded.broken & {"limits/v1", "process/v1"}:
         loaded.faults += cascade_faults(parsed)
     loaded.faults.sort(key=lambda fault: (fault.file, fault.line, fault.column, fault.message))
@@ -232,6 +236,7 @@ def compiled(loaded: DefinitionSet, choice: Choice = Choice()) -> Definitions:
         calendar=state_council_calendar(calendars[choice.calendar]),
         calendars={name: state_council_calendar(calendars[name]) for name in named},
         templates=templates,
+        units=[file for file in loaded.of(CascadeFile) if file.base == choice.limits],
         indicators=[i for file in loaded.of(IndicatorFile) for i in file.indicators],
         digest=digest_of("\n".join([str(choice), *sorted(f"{file.key}@{file.digest}" for file in loaded.files)])),
     )

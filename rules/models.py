@@ -4,28 +4,31 @@ Pydantic, `extra="forbid"`: these are our own files and a typing error must be a
 Read by `rules.loader`; the engine never sees these classes but what `rules.compiler` makes of them.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from rules.durations import parse_duration
+from rules.row_models import (
+    AbsenceRule,
+    ComputedRule,
+    DistinctRule,
+    DocumentsRule,
+    JumpRule,
+    Keep,
+    ReconciliationRule,
+    RowGround,
+    RowTime,
+    SequenceRule,
+    ThresholdRule,
+)
+from rules.rule_base import Condition, DurationText, ProcessId
+from rules.rule_base import RuleBase as _Rule
+from rules.threshold_models import IndicatorRule
 from schemas import Severity
 
-Condition = dict[str, Any]
-"""Structured condition: field → value (equal), list (one of), or `{ge|gt|le|lt|ne: value}`; all must hold."""
-
-ProcessId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-RuleCode = Annotated[str, Field(pattern=r"^(R-[TND]\d{2}|A\d{2})$")]
-
-
-def _checked_duration(text: str) -> str:
-    parse_duration(text)
-    return text
-
-
-DurationText = Annotated[str, AfterValidator(_checked_duration)]
-"""`15m`, `24h`, `60d`, `5wd` (workdays), `80%` (share of the limit)."""
-
+FieldPlace = Annotated[str, Field(pattern=r"^[a-z_]+\.[a-z_]+$")]
+"""A field of an entity: `visit.entered_at`."""
 
 AppliesTo = Literal["running", "new"]
 """Whom a change of a definition is for, once it is published: all instances, or those that begin after it."""
@@ -46,8 +49,14 @@ class Stage(_Model):
     optional: bool = False
     back_to: list[str] = Field(default=[], description="stages that a rejection leads back to")
     department: str | None = Field(default=None, description="who answers for it if the row names nobody")
+    documents: list[str] = Field(default=[], description="kinds of document without which it may not end")
+    limit: DurationText | None = Field(default=None, description="unless the chosen set of limits has one for it")
+    repeats: bool = Field(default=False, description="may be visited again without a rejection")
+    suspends: bool = Field(default=False, description="stands still while the customer is waited for")
     starts: str = Field(default="", description="start event, in words")
     ends: str = Field(default="", description="end event, in words")
+    started_by: FieldPlace = Field(default="visit.entered_at", description="the field that tells its start")
+    ended_by: FieldPlace = Field(default="visit.finished_at", description="the field that tells its end")
 
 
 class Process(_Model):
@@ -57,6 +66,8 @@ class Process(_Model):
     id: ProcessId
     code: str
     title: str
+    is_a: list[ProcessId] = Field(default=[], description="processes whose rules, limits and indicators count, too")
+    abstract: bool = Field(default=False, description="has no instances of its own: other processes are one")
     entity: str = Field(description="entity of the row that is the instance itself")
     when: Condition = Field(default={}, description="which rows of the entity are of this process")
     over_when: list[str] = Field(default=[], description="time fields: the instance is over when one is set")
@@ -73,8 +84,13 @@ class Process(_Model):
     applies_to: AppliesTo = Field(
         default="new", description="published: running instances end on the process they began with, or change over"
     )
+    keeps: dict[str, Keep] = Field(default={}, description="entity -> how many of its rows stay in an instance's state")
     stages: list[Stage] = []
     tests: list[dict[str, Any]] = []
+
+    def is_among(self, names: Collection[str]) -> bool:
+        """Tell whether what is said of these processes is said of this one."""
+        return self.id in names or any(name in names for name in self.is_a)
 
 
 class DueAt(_Model):
@@ -82,9 +98,12 @@ class DueAt(_Model):
 
     field: str
     reference: str | None = Field(default=None, description="reference entity that has the field")
-    through: str | None = Field(default=None, description="entity of the instance's rows that carry `key`")
+    through: str | None = Field(
+        default=None, description="entity of the instance's rows that carry `key`; none: its own"
+    )
     key: str | None = Field(default=None, description="field of those rows that is the reference's key")
     end_of_day: bool = False
+    is_days: bool = Field(default=False, description="the field holds a number of days (24 h) from the start")
 
 
 class Rung(_Model):
@@ -97,31 +116,31 @@ class Rung(_Model):
     beyond: DurationText | None = Field(default=None, description="so long after the deadline")
 
 
-class _Rule(_Model):
-    code: RuleCode
-    version: int = Field(default=1, ge=1)
-    title: str
-    processes: list[ProcessId]
-    tell: list[str] = Field(default=["manager"], description="roles that get a notice, in order of fallback first")
-    text: str = Field(description="template id of the sentence")
-    enabled: bool = True
-
-
-class DeadlineRule(_Rule):
+class DeadlineRule(_Rule, RowGround):
     """Due when a time is reached and what is watched has not ended."""
 
     kind: Literal["deadline"]
     stage: str | None = Field(default=None, description="the stage that it watches; none: the whole instance")
-    start: str = Field(default="entered_at", description="`entered_at` of the stage, or a time field of the instance")
+    start: str | RowTime = Field(
+        default="entered_at",
+        description="`entered_at` of the stage, a time field of the row, or the last of other rows",
+    )
     limit: Literal["stage", "total"] | DurationText | None = Field(
         default=None, description="row of the limit template"
     )
     due: DueAt | None = None
     spans: Literal["stage", "all", "none"] = Field(default="stage", description="suspensions that are not counted")
-    until: list[str] = Field(default=[], description="time fields of the instance: ended when one is set")
     until_stage: str | None = Field(default=None, description="ended when this stage has ended")
     restarts_on: str | None = Field(default=None, description="entity whose rows restart the time (idle rules)")
     rungs: dict[Severity, Rung]
+
+    @property
+    def is_of_rows(self) -> bool:
+        """Tell whether it asks for more than the instance's own row and its stages."""
+        asks = self.each or self.when or self.given or self.until_row or self.detail or self.dept
+        due = self.due
+        is_by_row = due is not None and (due.is_days or (due.reference is not None and due.through is None))
+        return bool(asks) or is_by_row or not isinstance(self.start, str)
 
 
 class OrderRule(_Rule):
@@ -145,7 +164,7 @@ class MembershipRule(_Rule):
     kind: Literal["membership"]
     object_type: Literal["pub_trans", "dist_line", "any"]
     on: Literal["instance", "item"] = Field(description="judged when the instance moves, or when the item opens")
-    severity_by_level: dict[str, Severity] = {}
+    severity_by_level: dict[str, Severity] = Field(default={}, description="severity by the item's limit_level")
     severity: Severity = "ALARM"
 
 
@@ -197,7 +216,16 @@ Rule = Annotated[
     | OrphanRule
     | CodeRule
     | IntervalRule
-    | DisagreementRule,
+    | DisagreementRule
+    | ThresholdRule
+    | JumpRule
+    | AbsenceRule
+    | SequenceRule
+    | ReconciliationRule
+    | ComputedRule
+    | DistinctRule
+    | DocumentsRule
+    | IndicatorRule,
     Field(discriminator="kind"),
 ]
 
@@ -231,29 +259,6 @@ class LimitFile(_Model):
     title: str
     applies_to: AppliesTo = Field(default="running", description="published: for running instances, or new ones only")
     rows: list[LimitRow]
-    tests: list[dict[str, Any]] = []
-
-
-class Indicator(_Model):
-    """One indicator; sums of numerator and denominator per unit, local date and process."""
-
-    code: Annotated[str, Field(pattern=r"^I\d{3}[A-Z]?$")]
-    title: str
-    kind: Literal["stage_open", "stage_on_time", "stage_mean", "stage_count", "count", "alerts"]
-    processes: list[ProcessId]
-    stage: str | None = None
-    rule: str | None = Field(default=None, description="the rule whose deadline says what is in time")
-    field: str | None = Field(default=None, description="time field of the instance whose date counts")
-    sum: str | None = Field(default=None, description="number field that is summed; none: instances are counted")
-    unit: str = "个"
-
-
-class IndicatorFile(_Model):
-    """A file of indicators."""
-
-    version: Literal["indicators/v1"]
-    id: str
-    indicators: list[Indicator]
     tests: list[dict[str, Any]] = []
 
 

@@ -65,6 +65,8 @@ class Reference:
         self.entities = entities
         self._rows: dict[str, dict[str, _History]] = {entity: {} for entity in entities}
         self._links: dict[tuple[str, str], set[str]] = {}
+        self._first: dict[str, int] = {}
+        """Arrival of the first row of each entity, epoch ms."""
         self._timeline: list[ReferenceEvent] = []
         self._cursors: list[ReferenceCursor] = []
         self._is_sorted = True
@@ -72,6 +74,7 @@ class Reference:
     def add(self, change: Change) -> None:
         """Take in one change; in order within its source partition, in any order between them."""
         history = self._rows[change.entity].setdefault(change.row, _History())
+        self._first[change.entity] = min(change.at, self._first.get(change.entity, NEVER))
         place = place_of(change)
         if not is_newer(change, history.position, history.place or place):
             return
@@ -97,6 +100,10 @@ class Reference:
         index = bisect_right(history.times, at) if history else 0
         versions = history.versions[:index] if history else []
         return next((fields for fields in reversed(versions) if fields is not None), None)
+
+    def has_any(self, entity: str, at: int) -> bool:
+        """Tell whether any row of an entity had arrived by `at`."""
+        return self._first.get(entity, NEVER) <= at
 
     def linked(self, entity: str, field: str, value: str, at: int) -> list[tuple[str, Fields]]:
         """Give the rows of `entity` whose `field` was `value` at `at`, sorted by key."""

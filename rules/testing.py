@@ -17,10 +17,12 @@ from rules.durations import parse_duration
 from rules.engine.conditions import compile_condition
 from rules.engine.engine import Engine
 from rules.engine.partition import Step
+from rules.evaluation_models import EvaluationFile
+from rules.evaluation_testing import evaluation_test_faults
 from rules.loader import DefinitionSet, LoadedFile, compiled, tests_of
 from rules.models import LimitFile, TemplateFile
 from rules.reference import Reference
-from rules.scenario import ENTITIES, KEY_OF_APPLICATION, KEY_OF_ITEM, scenario_changes
+from rules.scenario import ENTITIES, home_of, scenario_changes
 from rules.state import Instance
 from rules.workdays import failed_tests
 from schemas import AlertEvent, iso
@@ -59,17 +61,20 @@ def run_tests(loaded: DefinitionSet) -> list[TestResult]:
             continue
         for line, test in tests:
             results.append(
-                TestResult(file.path, line, str(test.get("name", "-")), tuple(_run(file, test, definitions)))
+                TestResult(file.path, line, str(test.get("name", "-")), tuple(_run(file, test, definitions, loaded)))
             )
     return results
 
 
-def _run(file: LoadedFile, test: dict[str, Any], definitions: Definitions) -> Iterator[str]:
+def _run(file: LoadedFile, test: dict[str, Any], definitions: Definitions, loaded: DefinitionSet) -> Iterator[str]:
     try:
         if isinstance(file.model, LimitFile):
             yield from _limit_faults(file.model, test)
         elif isinstance(file.model, TemplateFile):
             yield from _template_faults(file.model, test)
+        elif isinstance(file.model, EvaluationFile):
+            models = [each.model for each in loaded.files]
+            yield from evaluation_test_faults(file.model, test, models, definitions.calendar)
         else:
             yield from _scenario_faults(test, definitions)
     except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
@@ -109,9 +114,10 @@ def _scenario_faults(test: dict[str, Any], definitions: Definitions) -> Iterator
             engine.apply(partition, [change], step)
     engine.advance(partition, time(test["until"]), step)
     engine.apply(partition, step.votes, step)
-    main = partition.instances.get(KEY_OF_APPLICATION) or partition.instances.get(KEY_OF_ITEM)
+    main = partition.instances.get(home_of(test, definitions.by_entity))
     raised = [a for a in step.alerts if a.event == "raised"]
     yield from _raised_faults(test, raised, time)
+    yield from _open_faults(test, step.alerts)
     yield from _state_faults(test, main)
     yield from _indicator_faults(test, step)
 
@@ -143,6 +149,7 @@ def _raised_faults(test: dict[str, Any], raised: list[AlertEvent], time: Callabl
             and a.severity == wanted["severity"]
             and a.raised_at == time(wanted["at"])
             and wanted.get("stage", a.stage) == a.stage
+            and wanted.get("says", "") in a.text
         ]
         if fits:
             open_alerts.remove(fits[0])
@@ -153,10 +160,21 @@ def _raised_faults(test: dict[str, Any], raised: list[AlertEvent], time: Callabl
             yield f"{alert.rule} {alert.severity} was raised at {iso(alert.raised_at)} and is not expected"
 
 
+def _open_faults(test: dict[str, Any], alerts: list[AlertEvent]) -> Iterator[str]:
+    """Compare what is open in the end with the codes under `open`, if the test asks."""
+    last = {alert.alert_id: alert for alert in alerts}
+    still = sorted(a.rule for a in last.values() if a.event in {"raised", "reopened", "escalated", "acknowledged"})
+    if sorted(test.get("open", still)) != still:
+        yield f"open in the end: {still}, expected {sorted(test['open'])}"
+
+
 def _state_faults(test: dict[str, Any], main: Instance | None) -> Iterator[str]:
     process = main.process if main else None
     if test.get("process", process) != process:
         yield f"the process is {process}, expected {test['process']}"
+    is_over = main is not None and main.over_at is not None
+    if test.get("is_over", is_over) != is_over:
+        yield "it is over" if is_over else "it is not over"
     stages = sorted(v.stage or "" for v in main.visits if v.finished_at is None) if main else []
     if sorted(test.get("open_stages", stages)) != stages:
         yield f"open stages are {stages}, expected {test['open_stages']}"

@@ -206,8 +206,10 @@ def _lacking_texts(loaded: DefinitionSet) -> list[Fault]:
 
 def _touched(kept: Mapping[str, str], sets: Iterable[DefinitionSet]) -> set[str]:
     """Give the processes that definitions are about, in any of the sets."""
-    models = [file.model for loaded in sets for file in loaded.files if file.key in kept]
-    return {name for model in models for name in _processes_of(model)}
+    everything = list(sets)
+    models = [file.model for loaded in everything for file in loaded.files if file.key in kept]
+    names = {name for model in models for name in _processes_of(model)}
+    return names | {p.id for loaded in everything for p in loaded.of(Process) if p.is_among(names)}
 
 
 def _processes_of(model: BaseModel) -> set[str]:

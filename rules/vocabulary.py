@@ -11,16 +11,19 @@ from difflib import get_close_matches
 
 from pydantic import BaseModel
 
+from rules.indicator_models import IndicatorFile
 from rules.models import (
     DeadlineRule,
-    IndicatorFile,
     LimitFile,
     Process,
+    Rule,
     RuleFile,
     TemplateFile,
 )
 from rules.reference import JUDGED, LINKED
 from rules.routing import ROLES
+from rules.row_fields import name_uses
+from rules.row_models import RowGround
 from schemas import Fault, Places
 
 Vocabulary = Mapping[str, Collection[str]]
@@ -82,6 +85,7 @@ def known_entities(models: Iterable[BaseModel]) -> frozenset[str]:
             found.add(model.entity)
         elif isinstance(model, RuleFile):
             for rule in model.rules:
+                found |= {use.entity for use in name_uses(rule) if use.entity}
                 if isinstance(rule, DeadlineRule):
                     due = rule.due
                     found |= {name for name in (rule.restarts_on, due and due.reference, due and due.through) if name}
@@ -113,8 +117,14 @@ def name_faults(model: BaseModel, places: Places, known: Known, vocabulary: Voca
             yield from names.fields(entities, indicator.sum, ("indicators", index, "sum"))
     elif isinstance(model, RuleFile):
         for index, rule in enumerate(model.rules):
-            if isinstance(rule, DeadlineRule):
-                yield from _of_deadline(rule, ("rules", index), known.entities(rule.processes), names)
+            yield from _of_rule(rule, ("rules", index), known.entities(rule.processes), names)
+
+
+def _of_rule(rule: Rule, path: _Path, entities: list[str], names: _Names) -> Iterator[Fault]:
+    if isinstance(rule, DeadlineRule) and not rule.is_of_rows:
+        yield from _of_deadline(rule, path, entities, names)
+    elif isinstance(rule, RowGround):
+        yield from _of_rows(rule, path, entities, names)
 
 
 def _of_limits(file: LimitFile, known: Known, names: _Names) -> Iterator[Fault]:
@@ -140,7 +150,7 @@ def _unknown_roles(file: RuleFile, places: Places) -> Iterator[Fault]:
 
 
 def _of_deadline(rule: DeadlineRule, path: _Path, entities: list[str], names: _Names) -> Iterator[Fault]:
-    if rule.start != "entered_at":
+    if isinstance(rule.start, str) and rule.start != "entered_at":
         yield from names.fields(entities, rule.start, (*path, "start"))
     yield from names.each(entities, rule.until, (*path, "until"))
     yield from names.entity(rule.restarts_on, (*path, "restarts_on"))
@@ -152,6 +162,20 @@ def _of_deadline(rule: DeadlineRule, path: _Path, entities: list[str], names: _N
     yield from names.fields([due.reference] if due.reference else entities, due.field, (*path, "field"))
     if due.through:
         yield from names.fields([due.through], due.key, (*path, "key"))
+
+
+def _of_rows(rule: Rule, path: _Path, entities: list[str], names: _Names) -> Iterator[Fault]:
+    """Give the names in a rule about rows that no source feeds; one name in two places is reported at both."""
+    each = rule.each if isinstance(rule, RowGround) else None
+    own = [each] if each else entities
+    for use in name_uses(rule):
+        place = (*path, *use.path)
+        if use.field is None:
+            yield from names.entity(use.entity or None, place)
+        elif use.or_own and any(use.field in names.vocabulary.get(entity, ()) for entity in entities):
+            continue
+        else:
+            yield from names.fields([use.entity] if use.entity else own, use.field, place, key=use.is_key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ The door of the room: other rooms import from here and not from the modules behi
 from schemas.alert import SEVERITIES, AlertEvent, AlertEventKind, AlertObject, Evidence, Severity, alert_id
 from schemas.change import Change, Mark, Op, Value
 from schemas.codec import (
+    CLOCK_KEY,
     MARK_KEY,
     WireValue,
     decode_alert,
     decode_change,
+    decode_clock,
     decode_dead_letter,
     decode_delta,
     decode_indicator,
@@ -17,6 +19,7 @@ from schemas.codec import (
     decode_notice,
     encode_alert,
     encode_change,
+    encode_clock,
     encode_dead_letter,
     encode_delta,
     encode_indicator,
@@ -42,7 +45,8 @@ from schemas.decode import (
     looks_like,
 )
 from schemas.errors import BadInput, Broken, DefinitionError, Fault, StagewatchError, TryLater
-from schemas.indicator import IndicatorDelta, IndicatorValue
+from schemas.fan_out import FanOut, decoder_of
+from schemas.indicator import ClockMark, IndicatorDelta, IndicatorValue, Number, plain
 from schemas.ingested import (
     BEFORE_ALL,
     INGEST_HEADER,
@@ -54,7 +58,7 @@ from schemas.ingested import (
     is_ingested,
     read_origin,
 )
-from schemas.mapping import VISIT_TYPES, Column, ColumnType, Dialect, MessageKey, TableMapping, TimestampUnit
+from schemas.mapping import VISIT_TYPES, Column, ColumnType, Dialect, MessageKey, TableMapping, TimestampUnit, View
 from schemas.notice import Channel, Notice, Recipient, message_text
 from schemas.record import Raw
 from schemas.recorded import Recorded, parse_recorded
@@ -64,6 +68,7 @@ from schemas.yaml_places import EMPTY, Places, YamlPath, load_model, load_yaml, 
 
 __all__ = [
     "BEFORE_ALL",
+    "CLOCK_KEY",
     "EMPTY",
     "INGEST_HEADER",
     "MARK_KEY",
@@ -82,6 +87,7 @@ __all__ = [
     "Broken",
     "Change",
     "Channel",
+    "ClockMark",
     "Column",
     "ColumnType",
     "Columns",
@@ -90,6 +96,7 @@ __all__ = [
     "DefinitionError",
     "Dialect",
     "Evidence",
+    "FanOut",
     "Fault",
     "Headers",
     "IndicatorDelta",
@@ -98,6 +105,7 @@ __all__ = [
     "Mark",
     "MessageKey",
     "Notice",
+    "Number",
     "Op",
     "Origin",
     "Places",
@@ -115,6 +123,7 @@ __all__ = [
     "TimestampUnit",
     "TryLater",
     "Value",
+    "View",
     "WireValue",
     "YamlPath",
     "advice_on",
@@ -123,13 +132,16 @@ __all__ = [
     "comes_after",
     "decode_alert",
     "decode_change",
+    "decode_clock",
     "decode_dead_letter",
     "decode_delta",
     "decode_indicator",
     "decode_mark",
     "decode_notice",
+    "decoder_of",
     "encode_alert",
     "encode_change",
+    "encode_clock",
     "encode_dead_letter",
     "encode_delta",
     "encode_indicator",
@@ -147,6 +159,7 @@ __all__ = [
     "looks_like",
     "message_text",
     "parse_recorded",
+    "plain",
     "pydantic_faults",
     "read_origin",
     "to_wire",

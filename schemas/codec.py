@@ -17,12 +17,15 @@ from schemas.alert import AlertEvent, AlertEventKind, AlertObject, Evidence, Sev
 from schemas.change import Change, Mark, Op, Value
 from schemas.deadletter import DeadLetter
 from schemas.errors import BadInput
-from schemas.indicator import IndicatorDelta, IndicatorValue
+from schemas.indicator import ClockMark, IndicatorDelta, IndicatorValue
 from schemas.mapping import TableMapping
 from schemas.notice import Notice
 
 MARK_KEY = b"\x00mark"
 """Kafka key of a `Mark` in `stagewatch.changes`; no instance key begins with a zero byte."""
+
+CLOCK_KEY = b"\x00clock"
+"""Kafka key of a `ClockMark` in `stagewatch.deltas`."""
 
 WireValue = str | int | bool | Ext | None
 """A `Value` inside MessagePack; for every struct that holds fields and is decoded by msgspec (which cannot tell
@@ -217,7 +220,24 @@ def encode_delta(delta: IndicatorDelta) -> bytes:
     return _pack(delta)
 
 
-decode_delta: Callable[[bytes], IndicatorDelta] = _guarded(msgspec.msgpack.Decoder(IndicatorDelta).decode)
+def _decode_delta(data: bytes) -> IndicatorDelta:
+    delta = _decode_wire_delta(data)
+    for number in (delta.numerator, delta.denominator):
+        if not isinstance(number, int) and not number.is_finite():
+            raise ValueError(f"{number} is no amount")
+    return delta
+
+
+_decode_wire_delta = msgspec.msgpack.Decoder(IndicatorDelta).decode
+decode_delta: Callable[[bytes], IndicatorDelta] = _guarded(_decode_delta)
+
+
+def encode_clock(mark: ClockMark) -> bytes:
+    """Give the value of a clock's record in `stagewatch.deltas`; its key is `CLOCK_KEY`."""
+    return _pack(mark)
+
+
+decode_clock: Callable[[bytes], ClockMark] = _guarded(msgspec.msgpack.Decoder(ClockMark).decode)
 
 
 def encode_indicator(value: IndicatorValue) -> bytes:

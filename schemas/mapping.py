@@ -87,8 +87,33 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     """Delimited text: all columns of the row, in order, lower case; one that is not read has a place too."""
 
 
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """How a view of a table's rows finds its instance. Column names are the source's, lower case, and declared."""
+
+    instance: tuple[str, ...]
+    """The columns that make the instance's key; a row where one of them is null belongs to none."""
+    prefix: str = ""
+    """What stands before them in the key, with its colon (`billing:`); the columns are joined by colons."""
+    row: tuple[str, ...] = ()
+    """The columns that make the row's key; (): the table's own key."""
+    when: dict[str, frozenset[Value]] = {}
+    """Column to the values it may have; a row that has another belongs to no instance."""
+    is_lasting: bool = False
+    """A row that is deleted, or leaves, takes nothing with it: what is told is of many rows, or of a log."""
+    of: tuple[str, ...]
+    """Entities whose rows are these instances: the view is told only where some process follows one of them."""
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Every column that says where a row belongs."""
+        return frozenset((*self.instance, *self.row, *self.when))
+
+
 class TableMapping(msgspec.Struct, frozen=True, kw_only=True):
-    """One captured table. Table and column names of the source are lower case here, matched without case."""
+    """One captured table. Table and column names of the source are lower case here, matched without case.
+
+    Or one further view of its rows: a mapping with `view`, which shares all that says how records are read.
+    """
 
     source: str
     table: str
@@ -122,3 +147,21 @@ class TableMapping(msgspec.Struct, frozen=True, kw_only=True):
     op_ts_timezone: str = "UTC"
     """Zone of the record's own time stamp in dialects that write it without one (OGG)."""
     format: Format = Format()
+    view: View | None = None
+    """Set where this is a further view of a table; `instance` is then the first of the view's columns."""
+    also: tuple["TableMapping", ...] = ()
+    """Further views of every row, each a change of its own: read by `decoder_of`, not by `Decoder`."""
+
+    @property
+    def instance_kind(self) -> str:
+        """Name the kind of its instances: what stands before the key, and the field that feeds it. "": of none."""
+        if self.instance is None:
+            return ""
+        prefix = self.view.prefix if self.view is not None else ""
+        column = self.columns.get(self.instance)
+        return prefix + (column.name if column is not None else self.instance)
+
+    @property
+    def is_keyed(self) -> bool:
+        """Some of what its records tell belongs to instances."""
+        return self.instance is not None or bool(self.also)

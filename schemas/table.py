@@ -13,6 +13,7 @@ from schemas.columns import Convert, LocalZone, UnreadableDate, converter, from_
 from schemas.debezium import FieldType, from_bytes, unwrapped
 from schemas.errors import BadInput
 from schemas.mapping import TEXT_DIALECTS, TIME_TYPES, Column, TableMapping
+from schemas.view_keys import ViewKeys, joined
 
 Tally = dict[str, int]
 """Column to how many of its values were what is counted."""
@@ -54,7 +55,10 @@ class Table:
         self._unavailable = mapping.format.unavailable
         lobs = mapping.format.lob_columns
         self._lobs = tuple(column.name for name, column in mapping.columns.items() if name in lobs)
-        self._identity = frozenset({*mapping.key, *([mapping.instance] if mapping.instance else [])})
+        view = mapping.view
+        self._view = ViewKeys(mapping, view, _key_text) if view else None
+        own = [mapping.instance] if mapping.instance else []
+        self._identity = frozenset({*mapping.key, *own, *(view.columns if view else ())})
         self._identifying: dict[str, bool] = {}
 
     def converts(self) -> dict[str, Convert]:
@@ -136,6 +140,8 @@ class Table:
 
     def row_key(self, fields: dict[str, Value], extra: dict[str, Value]) -> str | None:
         """Give the row's primary key as text; None if (a part of) it is missing, null or, being all of it, empty."""
+        if self._view is not None and self._view.has_row:
+            return self._view.row(fields)
         if self._single is not None:
             return _key_text(fields.get(self._single)) or None
         parts = [_key_text((fields if is_mapped else extra).get(name)) for name, is_mapped in self._key]
@@ -144,13 +150,15 @@ class Table:
             return None
         if len(known) == 1:
             return known[0] or None
-        return "|".join(part.replace("\\", "\\\\").replace("|", "\\|") for part in known)
+        return joined(known, "|")
 
     def instance(self, fields: dict[str, Value], extra: dict[str, Value]) -> str | None:
         """Give the instance key: "" for a row that belongs to none; None if the row does not tell it.
 
         A key with a zero byte in front is refused: such are our own records (`schemas.MARK_KEY`).
         """
+        if self._view is not None:
+            return self._view.instance(fields)
         if self._instance is None:
             return ""
         text = _key_text(fields.get(self._instance_field) if self._instance_field else extra.get(self._instance))

@@ -17,6 +17,7 @@ from schemas.debezium import MOST_POSITION, Source, position_of
 from schemas.mapping import ColumnType, TableMapping
 from schemas.record import Raw
 from schemas.table import dated_codes
+from schemas.view_keys import Test, condition
 
 _Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 _SHAPES: dict[ColumnType, Any] = {
@@ -79,6 +80,7 @@ class WholeRow:
         self._key = self._find_key(spelt)
         self._instance = self._find_instance(spelt)
         self._is_row_apart = mapping.instance is not None and mapping.key[0] != mapping.instance
+        self._head, self._fits, self._when = self._find_view(spelt)
         self._decode = msgspec.json.Decoder(self._envelope(converts, spelt, image)).decode
 
     def _find_key(self, spelt: Mapping[str, str]) -> str:
@@ -96,6 +98,22 @@ class WholeRow:
             raise ValueError("the instance is not a mapped text column")
         return self._mapping.columns[column].name
 
+    def _find_view(self, spelt: Mapping[str, str]) -> tuple[str | None, Test | None, tuple[tuple[str, str], ...]]:
+        """Give what stands before the instance, its condition, and the fields of that with how `before` calls them.
+
+        The first is None for the table's own view.
+        """
+        view, columns = self._mapping.view, self._mapping.columns
+        if view is None:
+            return None, None, ()
+        if len(view.instance) > 1 or view.row:
+            raise ValueError("the instance or the row is made of several columns")
+        for name in view.when:
+            if name not in spelt or columns[name].type not in _DIRECT or columns[name].codes is not None:
+                raise ValueError("the condition is not on plain columns")
+        when = tuple((columns[name].name, f"when_{index}") for index, name in enumerate(view.when))
+        return view.prefix, condition(self._mapping, view), when
+
     def _envelope(self, converts: Mapping[str, Convert], spelt: Mapping[str, str], image: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a type made here
         shapes: dict[str, Any] = {}
         for column in converts:
@@ -112,6 +130,8 @@ class WholeRow:
             names = {"instance": instance}
             if self._is_row_apart:
                 names["row"] = spelt[self._mapping.key[0]]
+            if self._mapping.view is not None:
+                names |= {f"when_{index}": spelt[name] for index, name in enumerate(self._mapping.view.when)}
             fields = [(name, shapes[column], None) for name, column in names.items()]
             before = msgspec.defstruct("Before", fields, rename=names)
         return msgspec.defstruct(
@@ -133,10 +153,12 @@ class WholeRow:
         """
         entity, decode, size, converts = self._mapping.entity, self._decode, self._size, self._converts
         renames, extra, constants, key, by = self._renames, self._extra, self._constants, self._key, self._instance
+        fits = self._fits
         max_bytes, max_depth, prefix, absent = self._max_bytes, self._max_depth, self._prefix, self._absent
         unavailable, is_row_apart = self._unavailable, self._is_row_apart
         changes: list[Change] = []
-        add, instance, is_dressed = changes.append, "", bool(extra or constants)
+        head = self._head
+        add, instance, is_dressed = changes.append, "", bool(extra or constants or head is not None)
         for record in records:
             if record.timestamp > high:  # noqa: PLR1730 - no call
                 high = record.timestamp
@@ -173,7 +195,7 @@ class WholeRow:
                             raise Odd  # the row moved to another instance
                         if is_row_apart and before.row is not None and str(before.row) != row_key:
                             raise Odd  # its primary key changed
-                    if not instance:
+                    if not instance and (head is None or op == "u"):
                         raise Odd
                 if not row_key:
                     raise Odd
@@ -181,6 +203,13 @@ class WholeRow:
                 changes += odd(record, high)
                 continue
             if is_dressed:
+                if head is not None:
+                    if op == "u" and self._is_moved(before, row):
+                        changes += odd(record, high)
+                        continue
+                    if not instance or (fits is not None and not fits(row)):
+                        continue  # it is not told here, and was not before
+                    instance = head + instance
                 for name in extra:
                     del row[name]
                 row.update(constants)
@@ -190,6 +219,12 @@ class WholeRow:
                 position = position_of(source, offset, op)
             add(Change(entity, instance, row_key, op, position, high, topic, partition, offset, row))
         return changes, high
+
+    def _is_moved(self, before: Any, row: Mapping[str, Any]) -> bool:  # noqa: ANN401 - a type made here
+        """Tell whether an update may have brought a row into a view, or out of it."""
+        if before is None:
+            return self._fits is not None and not self._fits(row)
+        return any(getattr(before, name) != row[field] for field, name in self._when)
 
 
 def _has_codes(mapping: TableMapping, column: str) -> bool:

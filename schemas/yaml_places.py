@@ -20,7 +20,7 @@ YamlPath = tuple[str | int, ...]
 """Keys and list indexes from the top of the file down."""
 
 MAX_DEPTH = 60
-"""Levels of nesting. Our files need fewer than ten; PyYAML's composer recurses, so it must end somewhere."""
+"""Levels of nesting. Our files need fewer than ten; The composer recurses, so it must end somewhere."""
 
 EMPTY = "the file is empty"
 """The fault of a file that says nothing."""
@@ -29,7 +29,7 @@ _TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """SafeLoader with the scalar rules of YAML 1.2's core schema."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own attribute
@@ -87,6 +87,7 @@ def load_yaml(text: str | bytes, file: str) -> tuple[object, Places]:
     """
     try:
         source = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
+        _refuse_depth(source, file)
         loader = _Loader(source)
         node = loader.get_single_node()
     except UnicodeDecodeError as error:
@@ -100,13 +101,24 @@ def load_yaml(text: str | bytes, file: str) -> tuple[object, Places]:
         before = source[: error.position]
         column = error.position - before.rfind("\n")
         _refuse(file, before.count("\n") + 1, column, f"not YAML: character #x{error.character:04x} is not allowed")
-    except RecursionError:
-        _refuse(file, 1, 1, "nested too deep")
     builder = _Builder(loader, Places(file))
     data = None if node is None else builder.build(node, ())
     if builder.faults:
         raise DefinitionError(builder.faults)
     return data, builder.places
+
+
+def _refuse_depth(source: str, file: str) -> None:
+    """Look at the events before the nodes are made: libyaml's composer recurses and would end the process."""
+    depth, parser = 0, _Loader(source)
+    while (event := parser.get_event()) is not None:
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                mark = event.start_mark
+                _refuse(file, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, "nested too deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _refuse(file: str, line: int, column: int, message: str) -> NoReturn:

@@ -25,6 +25,8 @@ ROOT = Group(
         "replay": "stagewatch.cli_replay:replay",
         "check": "stagewatch.cli_check:check",
         "rules": "stagewatch.cli_rules:rules",
+        "flow": "stagewatch.cli_flow:flow",
+        "evaluate": "stagewatch.cli_evaluation:evaluate",
         "instances": "stagewatch.cli_store:instances",
         "alerts": "stagewatch.cli_store:alerts",
         "notifications": "stagewatch.cli_store:notifications",

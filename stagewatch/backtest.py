@@ -145,7 +145,8 @@ class _Worker:
 
     def __init__(self, versions: Versions, settings: Settings, shares: int, told: Callable[[int, int], None]) -> None:
         self.versions, self.mail_domain, self.told = versions, settings.mail_domain, told
-        self.decoder = ShareDecoder(versions.sources, shares)
+        followed = {*versions.running.by_entity, *versions.changed.by_entity}
+        self.decoder = ShareDecoder(versions.sources.told(followed), shares)
 
 
 def _start(settings: Settings, change: Change, shares: int, done: Any) -> None:  # noqa: ANN401 - as above

@@ -14,7 +14,7 @@ from zlib import crc32
 import msgspec
 
 from connectors import SourceCatalog
-from schemas import BadInput, Change, Decoder, Recorded, decode_change, encode_change
+from schemas import BadInput, Change, Decoder, FanOut, Recorded, decode_change, decoder_of, encode_change
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[bytes]).decode
@@ -37,7 +37,7 @@ class ShareDecoder:
     def __init__(self, sources: SourceCatalog, shares: int) -> None:
         self._sources, self._shares = sources, shares
         self._reference = sources.entities(reference=True)
-        self._decoders: dict[str, Decoder | None] = {}
+        self._decoders: dict[str, Decoder | FanOut | None] = {}
 
     def decode(self, records: Sequence[Recorded]) -> Decoded:
         """Decode records in the order given; what is refused is counted and left out."""
@@ -59,7 +59,7 @@ class ShareDecoder:
     def _changes(self, record: Recorded) -> Sequence[Change]:
         if record.topic not in self._decoders:
             mapping = self._sources.mapping_for(record.topic)
-            self._decoders[record.topic] = Decoder(mapping, schema_of=self._sources.schema_of) if mapping else None
+            self._decoders[record.topic] = decoder_of(mapping, schema_of=self._sources.schema_of) if mapping else None
         decoder = self._decoders[record.topic]
         if decoder is None:
             return ()

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ import click
 from stagewatch.cli import Failed, Group, command, output_option, settings_from, settings_option, unknown
 
 if TYPE_CHECKING:
+    from rules import LimitRow, Process
+    from stagewatch.output import Output
     from stagewatch.settings import Settings
 
 TestRow = tuple[str, int, str, bool, str]
@@ -69,13 +71,13 @@ def _results(settings: Settings) -> Iterator[TestRow]:
         yield sample.file, line, sample.name, sample.fault is None, detail
 
 
-@command(name="draw", short_help="Draw a process: a tree here, or an SVG file.")
-@click.argument("process")
+@command(name="draw", short_help="Draw processes: a tree here, SVG files with -o.")
+@click.argument("process", required=False)
 @settings_option
-@click.option("-o", "--out", metavar="FILE.svg", type=click.Path(dir_okay=False, path_type=Path), help="Write an SVG.")
-def draw(*, process: str, config: Path | None, out: Path | None) -> None:
-    """Draw PROCESS with its stages, their order, ways back and limits."""
-    from rules import LimitFile, Process, draw_svg, draw_text, limit_lines, read_definitions
+@click.option("-o", "--out", metavar="FILE.svg|FOLDER", type=click.Path(path_type=Path), help="Write SVG.")
+def draw(*, process: str | None, config: Path | None, out: Path | None) -> None:
+    """Draw PROCESS, or every process, with stages, their order, ways back, limits, actors and documents."""
+    from rules import LimitFile, Process, read_definitions
     from schemas import DefinitionError
     from stagewatch.output import Output
 
@@ -85,14 +87,28 @@ def draw(*, process: str, config: Path | None, out: Path | None) -> None:
     if loaded.faults:
         raise DefinitionError(loaded.faults)
     processes = {found.id: found for found in loaded.of(Process)}
-    if process not in processes:
+    if process is not None and process not in processes:
         raise click.UsageError(unknown("process", process, sorted(processes)))
     rows = [row for file in loaded.of(LimitFile) if file.id == settings.limits for row in file.rows]
-    limits = limit_lines(rows, process)
+    wanted = [found for found in processes.values() if process in {None, found.id}]
     if out is None:
-        output.show(draw_text(processes[process], limits))
+        from rules import draw_text, limit_lines
+
+        for found in wanted:
+            output.show(draw_text(found, limit_lines(rows, found.id)))
         return
-    if out.suffix != ".svg":
-        raise Failed(f"{out}: only .svg can be drawn")
-    out.write_text(draw_svg(processes[process], limits), encoding="utf-8")
-    output.done(f"drew {out}")
+    _draw_files(wanted, rows, out, output)
+
+
+def _draw_files(wanted: Sequence[Process], rows: Sequence[LimitRow], out: Path, output: Output) -> None:
+    from rules import draw_svg, stage_lines
+
+    is_file = bool(out.suffix) and not out.is_dir()
+    if is_file and (out.suffix != ".svg" or len(wanted) > 1):
+        raise Failed(f"{out}: name a PROCESS and a .svg file, or a folder")
+    if not is_file:
+        out.mkdir(parents=True, exist_ok=True)
+    for found in wanted:
+        path = out if is_file else out / f"{found.id}.svg"
+        path.write_text(draw_svg(found, stage_lines(found, rows)), encoding="utf-8")
+        output.done(f"drew {path}")

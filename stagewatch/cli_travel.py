@@ -72,7 +72,7 @@ def found_life(
     definitions, sources = load_everything(settings)
     recording = recording_of(settings, events, sources)
     with progress_bar(output.err, f"reading {recording.name}", recording.total) as progress:
-        known = known_of(recording, sources, key, progress)
+        known = known_of(recording, sources.told(definitions.by_entity), key, progress)
     if not known.was_found:
         raise Failed(f"nothing is recorded about '{key}' in {recording.name} ({known.records} records)")
     travel = Travel(definitions, sources, key, mail_domain=settings.mail_domain)

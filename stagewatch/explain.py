@@ -17,6 +17,7 @@ from rules import (
     DefinitionSet,
     Duration,
     Grounds,
+    Process,
     RuleFile,
     clock_rows,
     day_names,
@@ -114,7 +115,8 @@ def deadline_of(travel: Travel, alert: AlertEvent, changes: Iterable[Change], bo
 def rule_model(book: Book, alert: AlertEvent) -> Document:
     """Give the rule of an alert as its file has it; empty if there is none any more."""
     rules = (rule for file in book.loaded.of(RuleFile) for rule in file.rules)
-    found = next((r for r in rules if r.code == alert.rule and alert.process in r.processes), None)
+    process = next((p for p in book.loaded.of(Process) if p.id == alert.process), None)
+    found = next((r for r in rules if r.code == alert.rule and process and process.is_among(r.processes)), None)
     return found.model_dump(exclude_none=True) if found else {}
 
 

@@ -23,10 +23,12 @@ from schemas import (
     Change,
     DeadLetter,
     Decoder,
+    FanOut,
     IndicatorDelta,
     IndicatorValue,
     Notice,
     Recorded,
+    decoder_of,
     encode_alert,
     encode_dead_letter,
     encode_indicator,
@@ -57,6 +59,7 @@ class Replay:
     """One replay: feed it records in order of arrival, then read what it found."""
 
     def __init__(self, definitions: Definitions, sources: SourceCatalog, *, mail_domain: str) -> None:
+        sources = sources.told(definitions.by_entity)
         entities = frozenset(m.entity for m in sources.mappings if m.is_reference)
         self._reference = Reference(entities)
         self._tracked = sources.entities(reference=False)
@@ -65,7 +68,7 @@ class Replay:
         self._engine = Engine(definitions, self._reference, mail_domain=mail_domain)
         self._partition = self._engine.new_partition(0)
         self._engine.finish_recovery(self._partition)
-        self._decoders: dict[str, Decoder | None] = {}
+        self._decoders: dict[str, Decoder | FanOut | None] = {}
         self.outcome = Outcome()
 
     @property
@@ -107,7 +110,7 @@ class Replay:
         self.outcome.records += 1
         if record.topic not in self._decoders:
             mapping = self._sources.mapping_for(record.topic)
-            self._decoders[record.topic] = Decoder(mapping, schema_of=self._sources.schema_of) if mapping else None
+            self._decoders[record.topic] = decoder_of(mapping, schema_of=self._sources.schema_of) if mapping else None
         decoder = self._decoders[record.topic]
         if decoder is None:
             self.outcome.unmapped += 1

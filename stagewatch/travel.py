@@ -15,7 +15,7 @@ import msgspec
 
 from connectors import SourceCatalog
 from rules import ITEM, Definitions, Engine, Instance, Partition, Reference, Step, describe, describe_golden
-from schemas import AlertEvent, BadInput, Change, Decoder, Notice, Recorded
+from schemas import AlertEvent, BadInput, Change, Decoder, FanOut, Notice, Recorded, decoder_of
 from stagewatch.progress import Advance
 from stagewatch.recording import Recording, at_once
 
@@ -75,9 +75,11 @@ class _Finder:
     def __init__(self, sources: SourceCatalog, key: str | None) -> None:
         self.key = key
         self._sources = sources
-        self._decoders: dict[str, Decoder | None] = {}
+        self._decoders: dict[str, Decoder | FanOut | None] = {}
         # A key of other letters may be written as \u escapes.
-        self._needles: list[tuple[bytes, ...]] = [(key.encode(),)] if key is not None and key.isascii() else []
+        self._needles: list[tuple[bytes, ...]] = []
+        if key is not None and key.isascii():  # of `billing:C1` a record holds no more than the C1
+            self._needles = [(key.encode(),), *([tuple(key.encode().split(b":")[1:])] if ":" in key else [])]
         self._rows: set[str] = set()
 
     def find(self, record: Recorded) -> list[Change]:
@@ -95,10 +97,10 @@ class _Finder:
         is_all = self.key is None or decoder.mapping.is_reference
         return changes if is_all else [own for change in changes for own in self._own(change)]
 
-    def _decoder(self, topic: str) -> Decoder | None:
+    def _decoder(self, topic: str) -> Decoder | FanOut | None:
         if topic not in self._decoders:
             mapping = self._sources.mapping_for(topic)
-            self._decoders[topic] = Decoder(mapping, schema_of=self._sources.schema_of) if mapping else None
+            self._decoders[topic] = decoder_of(mapping, schema_of=self._sources.schema_of) if mapping else None
         return self._decoders[topic]
 
     def _may_matter(self, record: Recorded) -> bool:

@@ -2,7 +2,7 @@
 
 import logging
 
-from schemas import Decoder, SchemaOf, TableMapping
+from schemas import Decoder, FanOut, SchemaOf, TableMapping, decoder_of
 
 log = logging.getLogger("stagewatch.decode")
 
@@ -12,12 +12,18 @@ class Decoders:
 
     def __init__(self, schema_of: SchemaOf | None) -> None:
         self._schema_of = schema_of
-        self._made: list[Decoder] = []
+        self._made: list[Decoder | FanOut] = []
         self._said: set[str] = set()
 
     def make(self, mapping: TableMapping) -> Decoder:
-        """Give a decoder of a captured table."""
+        """Give a decoder of a captured table's own view: for look-ups, and for topics read as they stand."""
         decoder = Decoder(mapping, schema_of=self._schema_of)
+        self._made.append(decoder)
+        return decoder
+
+    def make_whole(self, mapping: TableMapping) -> Decoder | FanOut:
+        """Give a decoder of a captured table with all its views."""
+        decoder = decoder_of(mapping, schema_of=self._schema_of)
         self._made.append(decoder)
         return decoder
 

@@ -21,8 +21,12 @@ class DirectTopic(msgspec.Struct, frozen=True):
 
 
 def direct_topics(mappings: Mapping[str, TableMapping], counts: Mapping[str, int], changes: str) -> frozenset[str]:
-    """Give the topics that the tracking agent reads as they stand: keyed by the instance, of its own count."""
-    keyed = {topic for topic, mapping in mappings.items() if mapping.message_key != "row"}
+    """Give the topics that the tracking agent reads as they stand: keyed by the instance, of its own count.
+
+    Not those with further views: changes for instances of other partitions must be waited for there, which takes the
+    re-keying agent's marks.
+    """
+    keyed = {topic for topic, mapping in mappings.items() if mapping.message_key != "row" and not mapping.also}
     for topic in sorted(keyed):
         if counts[topic] != counts[changes]:
             log.warning(
@@ -32,17 +36,16 @@ def direct_topics(mappings: Mapping[str, TableMapping], counts: Mapping[str, int
     return frozenset(topic for topic in keyed if counts[topic] == counts[changes])
 
 
-def partitioners_of(mappings: Mapping[str, TableMapping], count: int) -> dict[str, Partitioner]:
-    """Give per topic where the instances of its rows are.
+def partitioners_of(mappings: Mapping[str, TableMapping], count: int) -> dict[str, dict[str, Partitioner]]:
+    """Give per topic and entity where the instances of its rows are.
 
     Where one topic of them is keyed by the instance, all rows of these instances follow its message keys.
     Instances are the same where their tables call the column by the same field.
     """
-    forms = {_instance_field(m): m.key_form for m in mappings.values() if m.message_key != "row"}
+    forms = {m.instance_kind: m.key_form for m in mappings.values() if m.message_key != "row"}
     made = {form: Partitioner(count, form) for form in {*forms.values(), b"%b"}}
-    return {t: made[forms.get(_instance_field(m), b"%b")] for t, m in mappings.items() if m.instance is not None}
-
-
-def _instance_field(mapping: TableMapping) -> str:
-    column = mapping.columns.get(mapping.instance or "")
-    return column.name if column is not None else mapping.instance or ""
+    return {
+        topic: {view.entity: made[forms.get(view.instance_kind, b"%b")] for view in (mapping, *mapping.also)}
+        for topic, mapping in mappings.items()
+        if mapping.is_keyed
+    }

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from schemas import MARK_KEY, Decoder, Mark, Raw, encode_mark
+from schemas import MARK_KEY, Change, Decoder, FanOut, Mark, Raw, encode_mark
 from schemas.codec import change_encoder
 from streams.ends import Ends
 from streams.letters import Letters
@@ -61,12 +61,12 @@ class RekeyAgent:
 
     def __init__(  # noqa: PLR0913 - what a lease of it shares with the others
         self,
-        decoders: Mapping[str, Decoder],
+        decoders: Mapping[str, Decoder | FanOut],
         *,
         keyed: frozenset[str],
         changes: str,
         deadletters: str,
-        partitioners: Mapping[str, Partitioner],
+        partitioners: Mapping[str, Mapping[str, Partitioner]],
         letter_partitioner: Partitioner,
         ends: Ends,
         metrics: Metrics,
@@ -78,8 +78,8 @@ class RekeyAgent:
         """Topics whose rows belong to instances. Of the others only dead letters are written: the reader of
         reference data, of which there is one per worker, has no transaction to write them in once."""
         self.partitioners, self.letter_partitioner = partitioners, letter_partitioner
-        """By topic, where the instances of its rows are; all of one count."""
-        count = next((partitioner.count for partitioner in partitioners.values()), 0)
+        """By topic and entity, where the instances of its rows are; all of one count."""
+        count = next((each.count for by_entity in partitioners.values() for each in by_entity.values()), 0)
         self.changes = [SourcePartition(changes, number) for number in range(count)]
         self.encoders = {topic: change_encoder(decoder.mapping) for topic, decoder in decoders.items()}
         self.deadletters = deadletters
@@ -139,13 +139,18 @@ class Rekeying:
             records, topic=topic, partition=number, high=progress.high
         )
         if topic in agent.keyed:
-            of, encode = agent.partitioners[topic].of, agent.encoders[topic]
+            encode, partitioners = agent.encoders[topic], agent.partitioners[topic]
+            partitioner = partitioners[agent.decoders[topic].mapping.entity]
+            of, has_views = partitioner.of, len(partitioners) > 1
             for change in changes:
+                if has_views:
+                    partitioner = partitioners[change.entity]
+                    of = partitioner.of
                 if change.instance and not change.left:
                     key, target = of(change.instance)
                     out[target].append((key, encode(change)))
                 else:
-                    for target, each in spread(change, agent.partitioners[topic]):
+                    for target, each in spread(change, partitioner):
                         out[target].append((each.instance.encode(), encode(each)))
         self._letters.add(source, refused)
         progress.high, progress.next_offset = high, next_offset
@@ -153,7 +158,7 @@ class Rekeying:
         self._count += len(records)
         agent.skew.note(source, next_offset, high)
         decoder = agent.decoders[topic]
-        agent.metrics.on_events(topic, len(records), Counter({decoder.mapping.entity: len(changes)}))
+        agent.metrics.on_events(topic, len(records), _by_entity(decoder, changes))
         agent.metrics.on_last_event(topic, high)
         if decoder.unknown_codes:
             agent.metrics.on_unknown_codes(topic, decoder.unknown_codes)
@@ -231,3 +236,10 @@ class Rekeying:
         """No longer count as lagging."""
         for source in self._progress:
             self._agent.skew.forget(source)
+
+
+def _by_entity(decoder: Decoder | FanOut, changes: Sequence[Change]) -> Counter[str]:
+    """Count changes by what they are about."""
+    if decoder.mapping.also:
+        return Counter(change.entity for change in changes)
+    return Counter({decoder.mapping.entity: len(changes)})

@@ -12,6 +12,9 @@ class Sources(Protocol):
     def mapping_for(self, topic: str) -> TableMapping | None:
         """Give the mapping of a topic; None if no source declares it."""
 
+    def told(self, entities: Collection[str]) -> "Sources":
+        """Give the same with the further views alone that belong to instances of these entities."""
+
     @property
     def precedence(self) -> Mapping[str, Sequence[str]]:
         """Which source is believed, by entity and field."""

@@ -80,6 +80,7 @@ class Worker:
         self.counts: dict[str, int] = {}
         self.decoders = Decoders(sources.schema_of)
         self.client_id = f"{config.application_id}-{uuid4().hex[:12]}"
+        self._told: dict[str, TableMapping] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: asyncio.Future[None] | None = None
         self._is_ready = False
@@ -123,11 +124,12 @@ class Worker:
         self.book.ledger.known_codes = self.sources.known_codes()
         self.rules = DefinitionsReader(self.book, topic=self.names.definitions, worker=self.client_id)
         self.rules.on_read, self.rules.on_effective = self.reader.note_read, self._on_effective
-        self._make_agents(mappings)
         references = self._partitions(t for t, m in mappings.items() if m.is_reference)
-        inputs = self._partitions(t for t, m in mappings.items() if m.instance is not None)
         await self.reader.start(references, self.broker.settings)
         await self.rules.start(self.broker.settings)
+        mappings = self._with_views(mappings)
+        self._make_agents(mappings)
+        inputs = self._partitions(t for t, m in mappings.items() if m.is_keyed)
         self._go(self.reader.run())
         self._go(self.rules.run())
         asking = self.ends.ask_for_ever(
@@ -158,6 +160,12 @@ class Worker:
         log.info("reading %d captured topics: %s", len(mappings), ", ".join(mappings) or "none yet")
         return mappings
 
+    def _with_views(self, mappings: Mapping[str, TableMapping]) -> dict[str, TableMapping]:
+        """Give the mappings with the further views that the rules in effect have instances for: only those are told."""
+        told = self.sources.told(self.book.newest.definitions.by_entity)
+        self._told = {topic: m for topic in mappings if (m := told.mapping_for(topic)) is not None}
+        return self._told
+
     def _partitions(self, topics: Iterable[str]) -> list[SourcePartition]:
         return [SourcePartition(topic, n) for topic in topics for n in range(self.counts[topic])]
 
@@ -167,8 +175,8 @@ class Worker:
         direct = direct_topics(mappings, counts, names.changes)
         partitioners = partitioners_of(mappings, counts[names.changes])
         self.rekey = RekeyAgent(
-            {topic: make(m) for topic, m in mappings.items() if topic not in direct},
-            keyed=frozenset(t for t, m in mappings.items() if m.instance is not None),
+            {topic: self.decoders.make_whole(m) for topic, m in mappings.items() if topic not in direct},
+            keyed=frozenset(partitioners),
             changes=names.changes, deadletters=names.deadletters, partitioners=partitioners,
             letter_partitioner=Partitioner(counts[names.deadletters]), ends=self.ends, metrics=self.metrics,
             max_skew_s=config.max_skew_s,
@@ -180,9 +188,10 @@ class Worker:
             self.book, out=out, counts=counts,
             ends=self.ends, reference=self.reader, metrics=self.metrics, is_exact=is_exact,
             direct={
-                t: DirectTopic(make(mappings[t]), change_encoder(mappings[t]), partitioners[t]) for t in direct
+                t: DirectTopic(make(m), change_encoder(m), partitioners[t][m.entity])
+                for t, m in mappings.items() if t in direct
             },
-            by_entity={m.entity: partitioners[t] for t, m in mappings.items() if t in partitioners},
+            by_entity={m.entity: partitioners[t][m.entity] for t, m in mappings.items() if t in partitioners},
             merge_wait_s=config.merge_wait_s,
         )  # fmt: skip
         self.totals = TotalsAgent(
@@ -230,7 +239,12 @@ class Worker:
         self._on_effective(self.book.newest.definitions)
 
     def _on_effective(self, definitions: Definitions) -> None:
-        """Other rules have come into effect: how far their calendar goes."""
+        """Other rules have come into effect: how far their calendar goes, and whether their instances are told of."""
+        told = self.sources.told(definitions.by_entity)
+        more = [t for t, now in self._told.items() if (m := told.mapping_for(t)) and len(m.also) > len(now.also)]
+        if more and self._failed is not None and not self._failed.done():
+            log.info("the rules in effect have further instances, told by %s: beginning anew", ", ".join(more))
+            self._failed.set_exception(Restart())
         horizon = definitions.calendar.horizon()
         self.metrics.on_calendar_horizon((horizon - datetime.now(UTC).date()).days)
 

@@ -35,13 +35,13 @@ class Claim(NamedTuple):
     counts_workdays: bool = False
     """The deadline was reckoned in workdays, so it is provisional in a year without a calendar."""
     repeat: str | None = None
-    """Tells the times apart that a rule says the same of the same thing."""
+    """Tells apart what a rule says more than once of the same thing: the time, or the row that it is about."""
     group_text: str | None = None
     """Template of the message that stands for all notices of this rule and item to one person."""
 
     def key(self, severity: str) -> str:
         """Give the key of one rung among those of its rule in the instance's state."""
-        return rung_key(self.stage, self.visit, self.thing.item if self.thing else None, severity)
+        return rung_key(self.stage, self.visit, self.thing.item if self.thing else self.repeat, severity)
 
 
 class Alerting:

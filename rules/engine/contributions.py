@@ -10,7 +10,7 @@ from decimal import Decimal
 from rules.compiler import CompiledProcess
 from rules.engine.deadlines import EARLIEST, LATEST, usable
 from rules.engine.partition import Part
-from rules.models import Indicator
+from rules.indicator_models import Indicator
 from rules.state import Instance, Visit
 from rules.workdays import WorkCalendar
 from schemas import WireValue, from_wire

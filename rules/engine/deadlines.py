@@ -62,6 +62,7 @@ class Deadline:
         self.restarts_on = rule.restarts_on
         self.severities = frozenset(rule.rungs)
         self._rule = rule
+        self._start_field = rule.start if isinstance(rule.start, str) else ""
         self._starts_at_entry = rule.start == "entered_at"
         self._calendar = calendar
         self._limits = _limit_rows(rule, limits)
@@ -77,27 +78,34 @@ class Deadline:
         spans = self._spans(instance, visit)
         if start is None or spans is None:
             return None
-        rule = self._rule
-        if rule.due is not None:
-            return self._from_column(instance, start, facts)
+        if self._rule.due is not None:
+            due = self._due_column(instance, facts)
+            return None if due is None else self.reckoned(start, due)
         limit = self.limit(instance, facts)
         if limit is None:
-            if rule.limit is not None:
-                return None
-            deadline = start
-        elif limit.unit == "wd":
-            deadline = self._calendar.workday_deadline(start, limit.amount, spans)
-        else:
-            deadline = clock_deadline(start, limit.clock_ms, spans)
+            return None if self._rule.limit is not None else self.reckoned(start, None, None, spans)
+        return self.reckoned(start, self.deadline(start, limit, spans), limit, spans)
+
+    def deadline(self, start: int, limit: Duration, spans: Sequence[Span] = ()) -> int:
+        """Give when a limit counted from the start is over."""
+        if limit.unit == "wd":
+            return self._calendar.workday_deadline(start, limit.amount, spans)
+        return clock_deadline(start, limit.clock_ms, spans)
+
+    def reckoned(
+        self, start: int, deadline: int | None, limit: Duration | None = None, spans: Sequence[Span] = ()
+    ) -> Times:
+        """Give when the rungs are reached that belong to a deadline; None: the last of them is the deadline."""
+        at = start if deadline is None else deadline
         rungs = _in_order(
             tuple(
                 [
-                    (r.severity, deadline if r.amount is None else self._reached(r, limit, start, deadline, spans))
+                    (r.severity, at if r.amount is None else self._reached(r, limit, start, at, spans))
                     for r in self._reaches
                 ]
             )
         )
-        return Times(deadline if limit is not None else rungs[-1][1], rungs, start)
+        return Times(rungs[-1][1] if deadline is None else deadline, rungs, start)
 
     def _reached(self, reach: _Reach, limit: Duration | None, start: int, deadline: int, spans: Sequence[Span]) -> int:
         amount = reach.amount
@@ -132,13 +140,6 @@ class Deadline:
         customer = facts.reference("customer", str(cons_no)) if cons_no is not None else None
         return {**fields, "cons_type": customer.get("cons_type")} if customer else fields
 
-    def _from_column(self, instance: Instance, start: int, facts: Facts) -> Times | None:
-        deadline = self._due_column(instance, facts)
-        if deadline is None:
-            return None
-        rungs = tuple((r.severity, self._reached(r, None, start, deadline, ())) for r in self._reaches)
-        return Times(deadline, _in_order(rungs), start)
-
     def _due_column(self, instance: Instance, facts: Facts) -> int | None:
         due = self._rule.due
         if due is None:
@@ -162,7 +163,7 @@ class Deadline:
             if self.restarts_on and visit and start is not None:
                 start = max(start, visit.restarted_at or 0, self._last_report(instance, usable(visit.finished_at)))
             return start
-        return usable(instance.main.fields.get(self._rule.start)) if instance.main else None
+        return usable(instance.main.fields.get(self._start_field)) if instance.main else None
 
     def _last_report(self, instance: Instance, finished_at: int | None) -> int:
         """Give when the last report was submitted, up to the end of the stage; 0 if none was."""

@@ -20,6 +20,7 @@ from rules.engine.judgement import over_at
 from rules.engine.judges import Judges
 from rules.engine.membership import ITEM, VOTE
 from rules.engine.partition import Partition, Step
+from rules.engine.retention import let_go, let_go_all
 from rules.engine.take_up import TakeUp
 from rules.reconciliation import stands_beside
 from rules.reference import NEVER, Reference, ReferenceEvent
@@ -297,6 +298,8 @@ class Engine:
             self._findings.end_orphan(partition, instance, step)
         if following is not process:
             self.leave(partition, instance, following, step)
+            if following is not None and following.keeps:
+                let_go_all(instance, following.keeps, following.calendar)
         instance.over_at = over_at(following, instance, partition.clock) if following else None
         self._findings.judge_class(partition, instance, step)
         if following is not None:
@@ -349,13 +352,15 @@ class Engine:
         if process is None:
             return True
         before = self.judges.all_parts(process, instance)
+        if change.entity in process.keeps:
+            let_go(instance, change.entity, process.keeps[change.entity], process.calendar)
         partition.index(instance, self._membership.index_keys(partition, instance, process))
         if is_first and change.op != "d" and usable(change.fields.get("submitted_at")) is None:
             for visit in instance.visits:
                 rules = process.by_stage.get(visit.stage or "", ())
                 if visit.finished_at is None and any(r.restarts_on == change.entity for r in rules):
                     visit.restarted_at = partition.clock
-        self.judges.judge_all(partition, process, instance, step)
+        self.judges.judge_all(partition, process, instance, step, changed=change.entity)
         step.count(before, self.judges.all_parts(process, instance), partition.clock)
         return True
 

@@ -14,6 +14,7 @@ from rules.engine.deadlines import Deadline, RuleFace, Times, suspended, usable
 from rules.engine.equipment import object_of
 from rules.engine.findings import Single, face_of, orphan_rule
 from rules.engine.partition import Partition, Step
+from rules.engine.row_judgement import RowJudgement
 from rules.state import Instance, Visit, rung_parts
 from schemas import SEVERITIES, Severity
 
@@ -27,6 +28,7 @@ class Judgement:
     def __init__(self, definitions: Definitions, alerting: Alerting) -> None:
         self._definitions = definitions
         self._alerting = alerting
+        self._rows = RowJudgement(alerting)
 
     # -- deadlines
 
@@ -64,8 +66,20 @@ class Judgement:
             if visit.due is None or due < visit.due:
                 visit.due = due
 
-    def judge_whole(self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step) -> None:
-        """Bring the rungs about the instance as a whole up to the clock and set when the next is due."""
+    def judge_whole(
+        self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step, *,
+        changed: str | None = None,
+    ) -> None:  # fmt: skip
+        """Bring the rungs about the instance as a whole up to the clock and set when the next is due.
+
+        `changed` is the entity whose row has changed; None: anything may have.
+        """
+        self._judge_deadlines(partition, process, instance, step)
+        rows = process.rows
+        if rows is not None and (instance.others or rows.is_bare):
+            self._rows.judge(partition, process, instance, rows, step, changed=changed)
+
+    def _judge_deadlines(self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step) -> None:
         instance.due = None
         for rule in process.of_instance:
             ended_at, has_ended = _end_of_whole(rule, instance, partition.clock)

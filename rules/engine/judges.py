@@ -77,17 +77,27 @@ class Judges:
         self.findings.judge_order(partition, process, instance, visit, step)
         self.findings.judge_disagreement(partition, process, instance, step)
         watched = process.watched_by_whole
-        if was.matters_to_whole or visit.suspend_from is not None or visit.stage in watched or was.stage in watched:
+        if (
+            was.matters_to_whole
+            or visit.suspend_from is not None
+            or visit.stage in watched
+            or was.stage in watched
+            or (process.rows is not None and process.rows.reads_visits)
+        ):
             self.judgement.judge_whole(partition, process, instance, step)
         after = self._contributions[process.id].of_visit(instance, visit)
         if before != after:
             step.count(before, after, partition.clock)
         return True
 
-    def judge_all(
-        self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step, *, is_new: bool = False
+    def judge_all(  # noqa: PLR0913 - an instance, its process and what changed
+        self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step, *, is_new: bool = False,
+        changed: str | None = None,
     ) -> None:  # fmt: skip
-        """Judge deadlines again; findings about visits stand in relation to nothing else, but are new to a process."""
+        """Judge deadlines again; findings about visits stand in relation to nothing else, but are new to a process.
+
+        `changed` is the entity whose row has changed; None: anything may have.
+        """
         for visit in instance.visits:
             self.judge_visit(partition, process, instance, visit, step)
             if is_new:
@@ -96,7 +106,7 @@ class Judges:
                 self.findings.judge_order(partition, process, instance, visit, step)
         self.findings.judge_row(partition, process, instance, step)
         self.findings.judge_disagreement(partition, process, instance, step)
-        self.judgement.judge_whole(partition, process, instance, step)
+        self.judgement.judge_whole(partition, process, instance, step, changed=changed)
 
     def judge_visit(
         self, partition: Partition, process: CompiledProcess, instance: Instance, visit: Visit, step: Step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heapify, heappush
 from typing import TYPE_CHECKING
@@ -86,6 +86,14 @@ class Partition:
     def reference(self, entity: str, key: str) -> dict[str, object] | None:
         """Give a reference row as known at the partition's clock."""
         return self._reference.get(entity, key, self.clock)  # type: ignore[return-value]
+
+    def linked(self, entity: str, field: str, value: str) -> list[tuple[str, Mapping[str, object]]]:
+        """Give the reference rows whose field had the value at the partition's clock, sorted by key."""
+        return self._reference.linked(entity, field, value, self.clock)
+
+    def has_any(self, entity: str) -> bool:
+        """Tell whether any reference row of the entity had arrived by the partition's clock."""
+        return self._reference.has_any(entity, self.clock)
 
     # -- timers
 

@@ -25,7 +25,8 @@ def identify(
     known = {name: value for name, value in read[0].items() if value is not None}
     fields = {**{name: value for name, value in key_fields.items() if name not in mapping.constants}, **known}
     extra = {**key_extra, **read[1]}
-    row, instance = table.row_key(fields, extra), table.instance(fields, extra)
+    row = table.row_key(fields, extra) if row is None else row
+    instance = table.instance(fields, extra) if instance is None else instance
     if row is None:
         raise BadInput("missing-key", ", ".join(mapping.key))
     if instance is None and op != "d":

@@ -87,9 +87,10 @@ class Process:
             self.book, out=out, counts=counts, ends=self.ends, reference=self.reader,
             metrics=metrics(), now=clock, is_exact=checks_position,
             direct={
-                t: DirectTopic(decoders[t], change_encoder(mappings[t]), partitioners[t]) for t in direct
+                t: DirectTopic(decoders[t], change_encoder(m), partitioners[t][m.entity])
+                for t, m in mappings.items() if t in direct
             },
-            by_entity={m.entity: partitioners[t] for t, m in mappings.items() if t in partitioners},
+            by_entity={m.entity: partitioners[t][m.entity] for t, m in mappings.items() if t in partitioners},
         )  # fmt: skip
         totals = TotalsAgent(
             deltas=NAMES.deltas, indicators=NAMES.indicators, changelog=NAMES.changelog("totals"), counts=counts,

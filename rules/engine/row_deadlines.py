@@ -1,0 +1,77 @@
+"""Deadlines of rows: of each coordination notice, document, payment; and of instances, told by other rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from rules.durations import Duration
+from rules.engine.deadlines import Deadline, RuleFace, Times, usable
+from rules.engine.row_ground import Ground
+from rules.engine.row_ground import Times as TimesOf
+from rules.engine.rows import Finding, Rows, SubjectRow
+from rules.models import DeadlineRule, LimitRow
+from rules.workdays import WorkCalendar
+
+DAY_MS = 86_400_000
+
+
+class RowDeadline:
+    """One deadline rule that asks for rows; suspensions are those of stages and do not count here."""
+
+    is_timed = True
+
+    def __init__(self, rule: DeadlineRule, limits: Sequence[LimitRow], calendar: WorkCalendar) -> None:
+        """Compile the rule; `limits` are those of its process."""
+        self.code, self.severities = rule.code, frozenset(rule.rungs)
+        self.ladder = Deadline(rule, limits, calendar)
+        self.face: RuleFace = self.ladder.face
+        self.ground = Ground(rule, is_timed=True)
+        self._rule, self._calendar = rule, calendar
+        self._start = rule.start if isinstance(rule.start, str) else TimesOf(rule.start)
+
+    def find(self, rows: Rows) -> list[Finding]:
+        """Give when each row falls due."""
+        findings = []
+        for row in self.ground.subjects(rows):
+            times = self.times(rows, row)
+            if times is not None:
+                findings.append(self.ground.finding(rows, row, times.rungs, since=times.start, deadline=times.deadline))
+        return findings
+
+    def times(self, rows: Rows, row: SubjectRow) -> Times | None:
+        """Give when the rungs are reached for one row; None while nothing can fall due."""
+        start = self._started(rows, row)
+        if start is None:
+            return None
+        if self._rule.due is not None:
+            due = self._due(rows, row, start)
+            return None if due is None else self.ladder.reckoned(start, due)
+        limit = self.limit(rows)
+        if limit is None:
+            return None if self._rule.limit is not None else self.ladder.reckoned(start, None)
+        return self.ladder.reckoned(start, self.ladder.deadline(start, limit), limit)
+
+    def limit(self, rows: Rows) -> Duration | None:
+        """Give the limit that applies to the instance."""
+        return self.ladder.limit(rows.instance, rows.around)
+
+    def _started(self, rows: Rows, row: SubjectRow) -> int | None:
+        if isinstance(self._start, str):
+            return usable(row.fields.get(self._start))
+        return max((time for time, _ in self._start.of(rows, row)), default=None)
+
+    def _due(self, rows: Rows, row: SubjectRow, start: int) -> int | None:
+        due = self._rule.due
+        if due is None:
+            return None
+        fields = row.fields
+        if due.reference is not None:
+            key = fields.get(due.key or "")
+            fields = rows.look_up(due.reference, key) or {}
+        value = fields.get(due.field)
+        if due.is_days:
+            is_number = isinstance(value, int | Decimal) and not isinstance(value, bool) and value > 0
+            return start + int(value * DAY_MS) if is_number else None  # type: ignore[operator]
+        time = usable(value)
+        return self._calendar.ceil_day(time) if time is not None and due.end_of_day else time
