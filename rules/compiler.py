@@ -6,7 +6,7 @@ indicators, and finds what no single file can show (a rule for a stage that its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -37,7 +37,7 @@ from rules.thresholds import Template, Thresholds
 from rules.workdays import WorkCalendar
 
 R = TypeVar("R")
-WHEREABOUTS = ("tg_no", "trans_no", "line_no", "cons_no", "org_no")
+WHEREABOUTS = ("tg_no", "trans_no", "line_no", "subs_no", "cons_no", "org_no")
 """Fields of an instance by which reference data find it, and the unit that its indicators count for."""
 
 
@@ -82,6 +82,11 @@ class CompiledProcess:
     keeps: Mapping[str, Keep]
     """How many rows of an entity stay in state; all of the others."""
     indicators: tuple[Indicator, ...]
+
+    def deadline(self, code: str, stage: str | None) -> Deadline | None:
+        """Give a deadline rule by its code and the stage that it watches."""
+        rules = self.of_instance if stage is None else self.by_stage.get(stage, ())
+        return next((rule for rule in rules if rule.code == code), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +164,8 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
     process: Process, rules: list[Rule], limits: list[LimitRow], calendar: WorkCalendar,
     indicators: tuple[Indicator, ...], chosen_by: frozenset[str],
 ) -> CompiledProcess:  # fmt: skip
-    deadlines = [Deadline(r, limits, calendar) for r in rules if isinstance(r, DeadlineRule) and not r.is_of_rows]
+    limits = [*limits, *_own_limits(process)]
+    deadlines = [Deadline(r, limits, calendar) for r in _by_stage(process, rules, limits) if not r.is_of_rows]
     of_rows = compile_row_rules(process, rules, limits, calendar)
     members = [r for r in rules if isinstance(r, MembershipRule)]
     backdated = _only(BackdatedRule, rules)
@@ -195,6 +201,24 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
         keeps=process.keeps,
         indicators=indicators,
     )
+
+
+def _own_limits(process: Process) -> Iterator[LimitRow]:
+    """Give the limits that stages say themselves; the first row that fits counts, so a chosen set's come before."""
+    for stage in process.stages:
+        if stage.limit is not None:
+            yield LimitRow(process=process.id, stage=stage.code, limit=stage.limit)
+
+
+def _by_stage(process: Process, rules: list[Rule], limits: list[LimitRow]) -> Iterator[DeadlineRule]:
+    """Give the deadline rules, one about every stage as one for each stage that has a limit."""
+    limited = {row.stage for row in limits if row.stage is not None}
+    for rule in rules:
+        if isinstance(rule, DeadlineRule) and rule.every_stage:
+            stages = [stage.code for stage in process.stages if stage.code in limited]
+            yield from (rule.model_copy(update={"stage": code, "every_stage": False}) for code in stages)
+        elif isinstance(rule, DeadlineRule):
+            yield rule
 
 
 def _watched(

@@ -133,8 +133,12 @@ def _deadline_faults(
     yield from _rung_faults(rule, path, places)
     if rule.due is not None and rule.due.reference is not None and not rule.due.key:
         yield places.fault((*path, "due"), "`reference` needs `key`, the field that holds the reference row's key")
-    if rule.stage is None and rule.start == "entered_at":
+    if rule.stage is None and not rule.every_stage and rule.start == "entered_at":
         yield places.fault((*path, "start"), "a rule about the whole instance starts at a field of it", key=True)
+    if rule.every_stage and (rule.stage is not None or rule.limit != "stage" or rule.is_of_rows):
+        yield places.fault(
+            (*path, "every_stage"), "a rule about every stage has `limit: stage` and names no stage", key=True
+        )
 
 
 def _rung_faults(rule: DeadlineRule, path: tuple[str | int, ...], places: Places) -> Iterator[Fault]:

@@ -121,6 +121,7 @@ class DeadlineRule(_Rule, RowGround):
 
     kind: Literal["deadline"]
     stage: str | None = Field(default=None, description="the stage that it watches; none: the whole instance")
+    every_stage: bool = Field(default=False, description="watches each stage that has a limit, by that limit")
     start: str | RowTime = Field(
         default="entered_at",
         description="`entered_at` of the stage, a time field of the row, or the last of other rows",
@@ -162,9 +163,10 @@ class MembershipRule(_Rule):
     """An instance hangs below equipment that is on the negative list."""
 
     kind: Literal["membership"]
-    object_type: Literal["pub_trans", "dist_line", "any"]
+    object_type: Literal["pub_trans", "dist_line", "main_subs", "any"]
     on: Literal["instance", "item"] = Field(description="judged when the instance moves, or when the item opens")
     severity_by_level: dict[str, Severity] = Field(default={}, description="severity by the item's limit_level")
+    no_spare: Severity | None = Field(default=None, description="severity if no bay of the substation's bus is spare")
     severity: Severity = "ALARM"
 
 

@@ -94,6 +94,26 @@ class Reference:
         history = rows.get(key) if rows else None
         return history.at(at) if history else None
 
+    def of_day(self, entity: str, key: str, at: int, moment: int) -> Fields | None:
+        """Give the row as it held at `moment`, as known at `at`, or None.
+
+        Where rows say from when to when they hold, that counts; else what had arrived by the moment. What arrived
+        first stands for the time before.
+        """
+        history = self._rows.get(entity, {}).get(key)
+        count = bisect_right(history.times, at) if history else 0
+        for index in range(count - 1, -1, -1):
+            arrived, fields = (history.times[index], history.versions[index]) if history else (0, None)
+            begin = usable(fields.get("valid_from")) if fields else None
+            if begin is None and arrived > moment and index > 0:
+                continue
+            if fields is None:
+                return None
+            if begin is None or begin <= moment:
+                end = usable(fields.get("valid_to"))
+                return None if end is not None and end <= moment else fields
+        return None
+
     def last_known(self, entity: str, key: str, at: int) -> Fields | None:
         """Give the row as it was known at `at`, or before it was deleted."""
         history = self._rows.get(entity, {}).get(key)
@@ -160,7 +180,8 @@ class Reference:
 
 
 LINKED = {
-    "negative_item": ("tg_no", "trans_no", "line_no"),
+    "negative_item": ("tg_no", "trans_no", "line_no", "subs_no", "bus_no"),
+    "bay": ("bus_no",),
     "tg": ("trans_no", "line_no"),
     "stakeholder": ("org_no",),
 }

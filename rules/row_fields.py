@@ -55,6 +55,19 @@ def fields_read(rule: Rule, own: str) -> dict[str, frozenset[str]]:
     return {entity: frozenset(fields) for entity, fields in found.items()}
 
 
+def look_ups(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Give the entities that a row rule looks up and the fields with the keys; "" for what computations read."""
+    if not isinstance(rule, RowGround):
+        return
+    starts = [rule.start] if isinstance(rule, DeadlineRule) and isinstance(rule.start, RowTime) else []
+    yield from ((told.entity, told.key) for told in (*rule.until_row, *starts) if told.key is not None)
+    if isinstance(rule, DeadlineRule) and rule.is_of_rows and rule.due is not None and rule.due.reference is not None:
+        yield rule.due.reference, rule.due.key or ""
+    called = [rule.given.function] if rule.given else []
+    called += [rule.function] if isinstance(rule, ComputedRule) else []
+    yield from ((entity, "") for name in called if name in COMPUTATIONS for entity in COMPUTATIONS[name].reads)
+
+
 def name_uses(rule: Rule) -> Iterator[NameUse]:
     """Give every name of an entity or field in a row rule; none for other kinds."""
     if not isinstance(rule, RowGround) or (isinstance(rule, DeadlineRule) and not rule.is_of_rows):

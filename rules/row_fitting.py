@@ -40,7 +40,7 @@ def row_faults(rule: Rule, path: Path, places: Places) -> Iterator[Fault]:
     yield from _of_kind(rule, path, places)
 
 
-def _of_kind(rule: RowGround, path: Path, places: Places) -> Iterator[Fault]:  # noqa: C901, PLR0912 - one case a kind
+def _of_kind(rule: RowGround, path: Path, places: Places) -> Iterator[Fault]:  # noqa: C901 - one case a kind
     match rule:
         case DeadlineRule() if not isinstance(rule.start, str):
             yield from _row_time(rule.start, (*path, "start"), places)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas import WireValue
+from schemas import Number, WireValue
 
 VISIT_FIELDS = (
     "stage", "visit", "entered_at", "finished_at", "suspend_from", "suspend_to", "result", "dept", "handler",
@@ -146,6 +146,8 @@ class Instance(InstanceSummary, array_like=True, gc=False):
     """How often its partition had taken up other rules when it began, or was last touched in the middle of that."""
     edition: int = 0
     """Serial of the rules whose definitions it keeps, as far as newer ones apply to new instances only; 0: none."""
+    counted: dict[str, list[tuple[str, str, str, str, Number, Number]]] | None = None
+    """What its rows were counted for in indicators, by `entity:row` ("": its own row): parts, as of `Step.count`."""
 
 
 STATE_FORMAT = 3

@@ -16,7 +16,7 @@ PARAMETERS = frozenset(
 )
 GROUP_PARAMETERS = PARAMETERS | {"count", "list"}
 SEVERITY_WORDS = {"INFO": "提示", "WARN": "预警", "ALARM": "告警", "CRITICAL": "严重告警"}
-OBJECT_WORDS = {"pub_trans": "公变", "dist_line": "线路"}
+OBJECT_WORDS = {"pub_trans": "公变", "dist_line": "线路", "main_subs": "变电所"}
 
 
 def unknown_parameters(template: str) -> list[str]:

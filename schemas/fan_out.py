@@ -3,10 +3,12 @@
 Why: a payment belongs to the bill's customer, to the disconnection that it cancels and to the reconnection that it
 starts. Each view is read by a decoder of its own (a few columns, in one typed pass where the records are usual), so
 that deletes, rows that move, keys that change and every dialect come to it by the road that the table's own view takes.
-Stateless, like all decoding. What the table's own view refuses, and what one of the others refuses, is refused whole.
+Stateless, like all decoding. What the table's own view refuses is refused whole, and so is what one of the others
+refuses: but a row that does not say where it belongs there (a compressed update without that column) is only not told
+there, and `warnings` says so.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 import msgspec
@@ -32,6 +34,7 @@ class FanOut:
         self._own = Decoder(mapping, schema_of=schema_of)
         self._views = [Decoder(view, schema_of=schema_of) for view in mapping.also]
         self._is_held = mapping.instance is not None or mapping.is_reference
+        self._unnamed: dict[str, str] = {}
 
     @property
     def unknown_codes(self) -> dict[str, int]:
@@ -50,8 +53,8 @@ class FanOut:
 
     @property
     def warnings(self) -> list[str]:
-        """What the records seen so far say against the table's declaration."""
-        return self._own.warnings
+        """What the records seen so far say against the table's declaration; a sentence each, with what to do."""
+        return [*self._own.warnings, *self._unnamed.values()]
 
     def decode_run(
         self, records: Iterable[Raw], *, topic: str, partition: int, high: int
@@ -59,14 +62,11 @@ class FanOut:
         """Decode records of one partition, in order: see `Decoder.decode_run`."""
         records = list(records)
         told, refused, last = self._own.decode_run(records, topic=topic, partition=partition, high=high)
-        kept = _living(told)
         found = [*told] if self._is_held else []
         for view in self._views:
             seen, bad, _ = view.decode_run(records, topic=topic, partition=partition, high=high)
             found += _told(view.mapping, seen)
-            refused += [
-                each for each in bad if not _is_unnamed_delete(view.mapping, each.why, each.record.offset, kept)
-            ]
+            refused += [each for each in bad if not self._is_unnamed(view.mapping, each.why)]
         places = {each.record.offset for each in refused}
         if places:
             found = [change for change in found if change.offset not in places]
@@ -84,7 +84,7 @@ class FanOut:
             key=key, value=value, headers=headers, timestamp=timestamp, topic=topic, partition=partition,
             offset=offset,
         )  # fmt: skip
-        found, kept = [*told] if self._is_held else [], _living(told)
+        found = [*told] if self._is_held else []
         for view in self._views:
             try:
                 seen = view.decode_all(
@@ -92,11 +92,19 @@ class FanOut:
                     offset=offset,
                 )  # fmt: skip
             except BadInput as why:
-                if not _is_unnamed_delete(view.mapping, why, offset, kept):
+                if not self._is_unnamed(view.mapping, why):
                     raise
             else:
                 found += _told(view.mapping, seen)
         return _numbered(found)
+
+    def _is_unnamed(self, view: TableMapping, why: BadInput) -> bool:
+        """Tell whether a row was refused only because it does not say where it belongs in a view; note that."""
+        if why.reason != "missing-key":
+            return False
+        what = f"rows come without {why.detail} of their {view.entity}, and are not told there"
+        self._unnamed[view.entity] = f"{view.topic}: {what}; have the source send these columns with every change"
+        return True
 
 
 def decoder_of(mapping: TableMapping, *, schema_of: SchemaOf | None = None) -> Decoder | FanOut:
@@ -116,16 +124,6 @@ def _told(mapping: TableMapping, changes: Sequence[Change]) -> list[Change]:
             if change.instance and change.op != "d"
         ]
     return [change for change in changes if change.instance or change.left or change.op == "d"]
-
-
-def _living(changes: Iterable[Change]) -> set[int]:
-    """Give the offsets of records that tell a row which is still there."""
-    return {change.offset for change in changes if change.op != "d"}
-
-
-def _is_unnamed_delete(view: TableMapping, why: BadInput, offset: int, living: Collection[int]) -> bool:
-    """Tell whether a view was refused only for a delete that does not name the view's own row: nobody can tell it."""
-    return why.reason == "missing-key" and offset not in living and view.view is not None and bool(view.view.row)
 
 
 def _numbered(changes: Sequence[Change]) -> list[Change]:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from stagewatch.flow import Choice, Document, Read
     from stagewatch.output import Output
     from stagewatch.recording import Recording
-    from stagewatch.settings import Settings
 
 FORMS = ("table", "json", "html", "svg")
 VIEWS = ("all", "variants", "durations", "rework", "waiting", "conformance")
@@ -35,9 +33,10 @@ VIEWS = ("all", "variants", "durations", "rework", "waiting", "conformance")
 @click.option("--to", "end", metavar="TIME", help="As it was known at TIME: ISO 8601, or `now`. Left out: at the last "
               "record of files, now of a broker.")  # fmt: skip
 @click.option("--org", metavar="ORG_NO", help="Instances of this unit and those below it.")
-@click.option("--rows", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Of a table, at most.")
+@click.option("--rows", type=click.IntRange(1, 100_000), default=20, show_default=True,
+              help="Of a table, and of the longest waits, at most.")  # fmt: skip
 @click.option("-o", "--output", "form", type=click.Choice(FORMS), default="table", show_default=True,
-              help="json: one object, complete; html: a page; svg: the picture.")  # fmt: skip
+              help="json: one object; html: a page; svg: the picture.")  # fmt: skip
 @settings_option
 def flow(  # noqa: PLR0913 - click hands over every option
     *, events: tuple[Path, ...], is_live: bool, process: str, view: str, begin: str | None, end: str | None,
@@ -50,8 +49,9 @@ def flow(  # noqa: PLR0913 - click hands over every option
     process's calendar, without suspensions. Nothing is written; -o html and svg go to stdout.
     """
     from stagewatch.cli_replay import load_everything
-    from stagewatch.flow import Choice
+    from stagewatch.flow import Choice, document_of
     from stagewatch.output import Output
+    from stagewatch.recording import recording_of
 
     if bool(events) == is_live:
         raise click.UsageError("name files of recorded events, or give --from-topics to read the broker's topics")
@@ -64,16 +64,10 @@ def flow(  # noqa: PLR0913 - click hands over every option
     end = end or ("now" if is_live else None)
     begin_ms, end_ms = (moment(text, now_ms=now_ms, zone=zone) if text else None for text in (begin, end))
     choice = Choice(process, begin_ms, end_ms, org, rows)
-    recording = _recording(settings, events, sources)
+    recording = recording_of(settings, events, sources)
     found, read = _measured(definitions, sources, choice, recording, output)
     views = VIEWS[1:] if view == "all" or form == "html" else (view,)
-    _show(output, found, _of(found, choice, recording, read), views, form, rows)
-
-
-def _recording(settings: Settings, events: Sequence[Path], sources: SourceCatalog) -> Recording:
-    from stagewatch.recording import recording_of
-
-    return recording_of(settings, events, sources)
+    _show(output, found, document_of(found, _of(found, choice, recording, read), views), form, rows)
 
 
 def _measured(
@@ -114,21 +108,19 @@ def _of(found: Flow, choice: Choice, recording: Recording, read: Read) -> Docume
     }  # fmt: skip
 
 
-def _show(output: Output, found: Flow, of: Document, views: Sequence[str], form: str, rows: int) -> None:  # noqa: PLR0913, PLR0917 - all that there is to show
+def _show(output: Output, found: Flow, document: Document, form: str, rows: int) -> None:
     from rules.flow import draw_flow
-    from stagewatch.flow import document_of
     from stagewatch.flow_html import page
 
-    if form == "svg":
-        click.echo(draw_flow(found), nl=False)
-        return
-    document = document_of(found, of, views)
-    if form == "json":
-        output.line_of_json(document)
-    elif form == "html":
-        click.echo(page(document, draw_flow(found), rows), nl=False)
-    else:
-        _tables(output, document, rows)
+    match form:
+        case "json":
+            output.line_of_json(document)
+        case "html":
+            click.echo(page(document, draw_flow(found), rows), nl=False)
+        case "svg":
+            click.echo(draw_flow(found), nl=False)
+        case _:
+            _tables(output, document, rows)
 
 
 def _tables(output: Output, document: Document, rows: int) -> None:

@@ -11,8 +11,7 @@ from typing import Any
 
 from connectors import SourceCatalog
 from rules import Definitions
-from rules.flow import Flow, History
-from rules.flow.durations import By
+from rules.flow import By, Flow, History
 from schemas import BadInput, Decoder, Recorded, iso
 from stagewatch.progress import Advance
 from stagewatch.recording import Recording

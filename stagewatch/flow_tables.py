@@ -25,7 +25,8 @@ def tables_of(document: Document, most: int) -> Iterator[Table]:
     for view, make in _MAKERS.items():
         if view in document:
             for title, columns, rows in make(document[view], titles):
-                yield Table(title, columns, rows[:most], len(rows))
+                shown = rows if title in _WHOLE else rows[:most]
+                yield Table(title, columns, shown, len(rows))
 
 
 _Titles = dict[str, str]
@@ -108,6 +109,8 @@ _MAKERS = {
     "waiting": _waiting,
     "conformance": _conformance,
 }
+_WHOLE = frozenset({"Conformance"})
+"""Tables of sums, of which nothing is left out."""
 _SPREAD = ("median", "p90", "p95")
 
 

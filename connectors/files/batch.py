@@ -30,6 +30,7 @@ TellBad = Callable[[FileRow], None]
 _HASHED = 1 << 20
 _MISSING = "NOT is_ours AND image IS NOT NULL AND written_ts IS NULL"
 """Rows that the topic has and the file does not, as the journal's own columns tell it."""
+_CONNECTOR = "stagewatch-file"
 
 
 class BatchRefused(StagewatchError):
@@ -44,7 +45,9 @@ class Order:
     mapping: TableMapping
     batch: str
     src_ts: int
-    """When the rows were true that do not say it themselves, epoch ms."""
+    """When the rows were true that do not say it themselves, epoch ms. What was said since is newer and stays."""
+    now_ms: int | None = None
+    """When the file is taken; no row can be true later. None: at `src_ts`."""
     titles: Mapping[str, str] = field(default_factory=dict)
     form: Form = FOUND_OUT
     operator: str = ""
@@ -52,7 +55,9 @@ class Order:
     is_dated: bool = False
     """`src_ts` lies in the past: what arrived since is newer and stays."""
     is_full: bool = False
-    """The file is the whole table: what it lacks is deleted."""
+    """The file is the whole table: what it lacks is deleted. Then `expected_rows` must be said."""
+    is_dry: bool = False
+    """It is only looked at, and nothing will be written."""
     is_history: bool = False
     expected_rows: int | None = None
     """How many rows the file must have; None: nobody said."""
@@ -79,6 +84,8 @@ class Written:
     older: int = 0
     """Rows that were not written because the source has said something newer."""
     deleted: int = 0
+    kept: int = 0
+    """Rows that a full load lacks, and that are left because the source has told of them since."""
 
 
 def file_hash(path: Path) -> str:
@@ -101,7 +108,7 @@ class Batch:
         """Give what a record of the batch says about itself."""
         order = self._order
         return Origin(
-            connector="stagewatch-file", src=order.src, src_ts=order.src_ts if src_ts is None else src_ts,
+            connector=_CONNECTOR, src=order.src, src_ts=order.src_ts if src_ts is None else src_ts,
             batch=order.batch, operator=order.operator, row_no=row_no,
         )  # fmt: skip
 
@@ -118,23 +125,28 @@ class Batch:
                 findings.bad += 1
                 tell_bad(bad)
         self._journal.commit()
-        expected = self._order.expected_rows
-        if expected is not None and expected != findings.rows + findings.bad:
+        self._count(findings.rows + findings.bad)
+        return findings
+
+    def _count(self, rows: int) -> None:
+        """Raise BatchRefused if the file has not as many rows as it must, or if nobody said how many those are."""
+        order = self._order
+        if order.expected_rows is not None and order.expected_rows != rows:
             raise BatchRefused(
-                f"{self._order.path}: {findings.rows + findings.bad} rows, and {expected} are expected: "
+                f"{order.path}: {rows} rows, and {order.expected_rows} are expected: "
                 "the file is not complete; nothing was written"
             )
-        if expected is None and self._order.is_full and findings.rows == 0:
+        if order.expected_rows is None and order.is_full and not order.is_dry:
             raise BatchRefused(
-                f"{self._order.path}: no rows, and a full load of nothing deletes the whole table; "
-                "say --rows 0 if that is so"
+                f"{order.path}: {rows} rows, and a full load deletes what a file lacks that was cut short; "
+                f"say how many it must have (--rows {rows}, or in its marker)"
             )
-        return findings
 
     def _rows(self, advance: Advance, findings: Findings | None = None) -> Iterator[FileRow]:
         order = self._order
         with open_sheet(order.path, order.form) as sheet:
-            intake = Intake(order.path, sheet, self._form, order.titles)
+            latest = order.src_ts if order.now_ms is None else order.now_ms
+            intake = Intake(order.path, sheet, self._form, order.titles, now_ms=latest)
             if findings is not None:
                 findings.ignored = tuple(intake.ignored)
                 self._journal.note(columns="\n".join(sorted(intake.columns)))
@@ -186,7 +198,12 @@ class Batch:
 
     def missing(self) -> int:
         """Count the rows of the topic, as far as it was looked back, that a full load lacks and would delete."""
-        return self._journal.count(_MISSING)
+        return self._journal.count(self._is_deleted)
+
+    @property
+    def _is_deleted(self) -> str:
+        """What a full load deletes: what was last told of before it was true, in the journal's columns."""
+        return f"{_MISSING} AND at <= {int(self._order.src_ts)}"
 
     def _mark(self, landing: Landing, kind: str, rows: int) -> None:
         origin = self.origin()
@@ -202,8 +219,8 @@ class Batch:
             return
         src_ts = self._order.src_ts if row.src_ts is None else row.src_ts
         is_dated = self._order.is_dated or row.src_ts is not None
-        if known.is_passed or (is_dated and known.at is not None and known.at > src_ts):
-            self._journal.learn(known._replace(is_passed=True))
+        if known.passed_by is not None or (is_dated and known.at is not None and known.at > src_ts):
+            self._journal.learn(known._replace(passed_by=""))
             written.older += 1
             return
         origin = self.origin(row.number, src_ts)
@@ -218,7 +235,8 @@ class Batch:
         arrived, sent = self._journal.count("is_ours AND written_ts IS NOT NULL"), written.rows + written.before
         if arrived != sent:
             raise BatchRefused(f"{arrived} of {sent} rows arrived; nothing was deleted; run the same command again")
-        for known in self._journal.rows(_MISSING):
+        written.kept = self._journal.count(_MISSING) - self.missing()
+        for known in self._journal.rows(self._is_deleted):
             origin = self.origin()
             columns = {**(known.image or {}), **known.own}
             key = known.rec_key or self._form.key(columns)
@@ -237,7 +255,7 @@ def follow(journal: Journal, told: Told, form: RowForm, *, batch: str, takes_all
     if known is None:
         if not takes_all:
             return
-        known = Known(key, None, {}, False, None, None, None, None, None, False, False)  # noqa: FBT003 - a plain row
+        known = Known(key, None, {}, False, None, None, None, None, None, None, False)  # noqa: FBT003 - a plain row
     origin = told.origin
     if origin is not None and origin.undoes == batch:
         journal.learn(known._replace(is_undone=True))
@@ -246,10 +264,23 @@ def follow(journal: Journal, told: Told, form: RowForm, *, batch: str, takes_all
     elif known.written_ts is not None:
         position = ingested_position(known.written_ts)
         if comes_after(told.change.position, max(position, known.position or position), is_later=True):
-            journal.learn(known._replace(is_passed=True))
+            journal.learn(_passed(known, told))
     else:
         before = None if known.position is None else RowImage(known.position, known.at or 0, known.image)
         image, _ = fused(before, told, form)
         journal.learn(
             known._replace(rec_key=told.record.key, position=image.position, at=image.at, image=image.columns)
         )
+
+
+def _passed(known: Known, told: Told) -> Known:
+    """Give a row of the batch after somebody else's change: passed, or what the batch made it once more.
+
+    The batch that passed it first, taken back, has said again what stood before: this batch's row.
+    """
+    origin = told.origin
+    if known.passed_by and origin is not None and origin.undoes == known.passed_by:
+        return known._replace(passed_by=None, written_ts=origin.src_ts)
+    if known.passed_by is not None:
+        return known
+    return known._replace(passed_by=origin.batch if origin is not None and origin.connector == _CONNECTOR else "")

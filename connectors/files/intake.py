@@ -10,6 +10,7 @@ from pathlib import Path
 
 from connectors.files.cells import BadCell, cell_value
 from connectors.files.sheet import Cell, Line, Sheet, UnreadableFile
+from connectors.moments import moment_of
 from schemas import BadInput, Columns, RowForm
 
 TIME_COLUMN = "_src_ts"
@@ -33,12 +34,14 @@ class FileRow:
 class Intake:
     """Reads one open file for one table."""
 
-    def __init__(self, path: Path, sheet: Sheet, form: RowForm, titles: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, sheet: Sheet, form: RowForm, titles: Mapping[str, str], *, now_ms: int) -> None:
         """Match the head with the table. `titles`: what a column is called in the business's words, to its name.
+
+        `now_ms`: when the file is taken; a row that is true later is at fault.
 
         Raises UnreadableFile with every fault of the head.
         """
-        self._sheet, self._form = sheet, form
+        self._sheet, self._form, self._now_ms = sheet, form, now_ms
         self.ignored: list[str] = []
         """Columns of the file that the table does not have."""
         names = {**{title.strip().lower(): name for title, name in titles.items()}, **{n: n for n in form.columns}}
@@ -86,12 +89,17 @@ class Intake:
                 continue
             try:
                 if name == TIME_COLUMN:
-                    src_ts = self._form.moment(cell_value(cell, "timestamp"))
+                    src_ts = self._moment(cell)
                 else:
                     columns[name] = cell_value(cell, self._form.columns[name])
             except (BadCell, ValueError) as error:
                 faults.append((written, str(error)))
         return self._checked(line, columns, faults, src_ts)
+
+    def _moment(self, cell: Cell) -> int | None:
+        """Give when the row was true; None: the batch's own time holds. Raises BadCell and ValueError."""
+        said = cell_value(cell, "timestamp")
+        return None if said is None else moment_of(self._form, said, now_ms=self._now_ms)
 
     def _checked(self, line: Line, columns: Columns, faults: list[tuple[str, str]], src_ts: int | None) -> FileRow:
         named = {name: written for name, written in zip(self._columns, self._sheet.head, strict=True) if name}

@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS batch (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROW
 CREATE TABLE IF NOT EXISTS rows (
     key TEXT PRIMARY KEY, row_no INTEGER, own TEXT, is_ours INTEGER NOT NULL, rec_key BLOB,
     position INTEGER, at INTEGER, image TEXT, written_ts INTEGER,
-    is_passed INTEGER NOT NULL DEFAULT 0, is_undone INTEGER NOT NULL DEFAULT 0
+    passed_by TEXT, is_undone INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 """
 
@@ -50,8 +50,8 @@ class Known(NamedTuple):
     """None: there is no such row, or it was deleted."""
     written_ts: int | None
     """The `src_ts` under which the batch's row stands in the topic; None: it does not stand there (yet)."""
-    is_passed: bool
-    """Somebody else changed it later."""
+    passed_by: str | None
+    """Who changed it later: a batch of files, or "" for all others; None: nobody."""
     is_undone: bool
 
 
@@ -124,7 +124,7 @@ class Journal:
         self._do(
             "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (known.key, known.row_no, json.dumps(known.own), known.is_ours, known.rec_key, known.position, known.at,
-             image, known.written_ts, known.is_passed, known.is_undone),
+             image, known.written_ts, known.passed_by, known.is_undone),
         )  # fmt: skip
 
     def rows(self, condition: str = "1") -> Iterator[Known]:
@@ -161,12 +161,12 @@ class Journal:
         self._db.close()
 
 
-_SELECT = "SELECT key, row_no, own, is_ours, rec_key, position, at, image, written_ts, is_passed, is_undone FROM rows"
+_SELECT = "SELECT key, row_no, own, is_ours, rec_key, position, at, image, written_ts, passed_by, is_undone FROM rows"
 
 
 def _known(found: tuple[object, ...]) -> Known:
-    key, row_no, own, is_ours, rec_key, position, at, image, written_ts, *flags = found
+    key, row_no, own, is_ours, rec_key, position, at, image, written_ts, passed_by, is_undone = found
     return Known(
         key, row_no, json.loads(str(own or "{}")), bool(is_ours), rec_key, position, at,  # type: ignore[arg-type]
-        None if image is None else json.loads(str(image)), written_ts, *map(bool, flags),  # type: ignore[arg-type]
+        None if image is None else json.loads(str(image)), written_ts, passed_by, bool(is_undone),  # type: ignore[arg-type]
     )  # fmt: skip

@@ -1,11 +1,15 @@
 """A batch taken back: every row as it was before it, unless somebody else has changed it since.
 
+Batches are taken back in the reverse of their order: what a later one found was this one's.
+
 Says what was there before as one more change, so that workers, replays and other readers of the topic follow. Twice
 does nothing the second time: a row whose undo stands in the topic is left as it is.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import msgspec
 
 from connectors.files.batch import BatchRefused, follow
 from connectors.files.journal import Journal, Known
@@ -14,7 +18,8 @@ from connectors.landing import Landing
 from schemas import Columns, Origin, RowForm, TableMapping
 
 Advance = Callable[[int], None]
-TO_UNDO = "written_ts IS NOT NULL AND NOT is_undone AND NOT is_passed"
+_WRITTEN = "written_ts IS NOT NULL AND NOT is_undone"
+TO_UNDO = f"{_WRITTEN} AND passed_by IS NULL"
 
 
 @dataclass(slots=True)
@@ -28,6 +33,8 @@ class Undone:
     passed: tuple[str, ...] = ()
     """Keys of rows that somebody else changed since: they are left as they are. The first `MOST_NAMED`."""
     passed_count: int = 0
+    later: tuple[str, ...] = ()
+    """Batches of files that changed rows since, and have not been taken back."""
     unknown: int = 0
     """Rows whose past the topic no longer held: left as they are."""
 
@@ -58,11 +65,14 @@ class Undo:
         journal.note(ends=dump_offsets(log.read_to))
         found = Undone()
         names = []
-        for number, known in enumerate(journal.rows("is_passed AND written_ts IS NOT NULL AND NOT is_undone")):
+        later: set[str] = set()
+        for known in journal.rows(f"{_WRITTEN} AND passed_by IS NOT NULL"):
             found.passed_count += 1
-            if number < MOST_NAMED:
+            if known.passed_by:
+                later.add(known.passed_by)
+            if found.passed_count <= MOST_NAMED:
                 names.append(known.key)
-        found.passed = tuple(names)
+        found.passed, found.later = tuple(names), tuple(sorted(later))
         found.unknown = journal.count(f"{TO_UNDO} AND position IS NULL") if self._is_past_cut else 0
         gone = journal.count(f"{TO_UNDO} AND image IS NULL")
         found.deleted = gone - found.unknown
@@ -93,5 +103,7 @@ class Undo:
             # What only the batch brought cannot be made missing again: it becomes null.
             columns = {**(added if known.is_ours else {}), **known.image}
             op = "u"
-        value = self._form.record("d" if op == "d" else "u", columns, self._origin)
+        # A row may have been true a little after this machine's now; taking it back comes after it all the same.
+        origin = msgspec.structs.replace(self._origin, src_ts=max(self._origin.src_ts, (known.written_ts or 0) + 1))
+        value = self._form.record("d" if op == "d" else "u", columns, origin)
         return known.rec_key or self._form.key(columns), value

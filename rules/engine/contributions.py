@@ -5,15 +5,16 @@ A change emits the contributions after it minus those before it, so that a late 
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from rules.compiler import CompiledProcess
+from rules.engine.conditions import Test, compile_condition
 from rules.engine.deadlines import EARLIEST, LATEST, usable
+from rules.engine.energy import amount as amount_of
 from rules.engine.partition import Part
+from rules.engine.row_parts import RowParts
 from rules.indicator_models import Indicator
-from rules.state import Instance, Visit
+from rules.state import VISIT_FIELDS, Instance, Row, Visit
 from rules.workdays import WorkCalendar
-from schemas import WireValue, from_wire
+from schemas import from_wire
 
 
 class Contributions:
@@ -27,6 +28,10 @@ class Contributions:
         for indicator in process.indicators:
             if indicator.stage is not None:
                 self._by_stage[indicator.stage] = (*self._by_stage.get(indicator.stage, ()), indicator)
+        self._conditions: dict[str, tuple[Test, Test]] = {
+            i.code: (compile_condition(i.when), compile_condition(i.share or {})) for i in process.indicators
+        }
+        self.of_rows = RowParts(process.id, process.indicators, calendar)
         self.deadline_rules = {i.stage: i.rule for i in process.indicators if i.kind == "stage_on_time"}
         self.measured = frozenset(i.stage for i in process.indicators if i.kind in ("stage_on_time", "stage_mean"))
 
@@ -39,18 +44,29 @@ class Contributions:
         if finished is not None and not EARLIEST < finished < LATEST:
             finished = None
         if finished is None:
-            is_running = instance.over_at is None
-            return [(i.code, org, "", self._dims, 1, 0) for i in indicators if i.kind == "stage_open" and is_running]
+            if instance.over_at is not None:
+                return []
+            held = ((i.code, _counted(main, i)) for i in indicators if i.kind == "stage_open")
+            return [(code, org, "", self._dims, amount, 0) for code, amount in held if amount]
         day = self._calendar.local_date(finished)
-        parts: list[Part] = []
-        for i in indicators:
-            if i.kind == "stage_on_time" and visit.is_on_time is not None:
-                parts.append((i.code, org, day, self._dims, int(visit.is_on_time), 1))
-            elif i.kind == "stage_mean" and visit.took is not None:
-                parts.append((i.code, org, day, self._dims, visit.took, 1))
-            elif i.kind == "stage_count":
-                parts.append((i.code, org, day, self._dims, 1, 0))
-        return parts
+        told = ((i.code, self._finished(main, visit, i)) for i in indicators)
+        return [(code, org, day, self._dims, *amounts) for code, amounts in told if amounts is not None]
+
+    def _finished(self, main: Row, visit: Visit, indicator: Indicator) -> tuple[int, int] | None:
+        """Give what a visit that has ended adds to numerator and denominator."""
+        match indicator.kind:
+            case "stage_on_time" if visit.is_on_time is not None:
+                return int(visit.is_on_time), 1
+            case "stage_mean" if visit.took is not None:
+                return visit.took, 1
+            case "stage_count" if amount := _counted(main, indicator):
+                return amount, 0
+            case "stage_share":
+                fits, share = self._conditions[indicator.code]
+                fields = {name: getattr(visit, name) for name in VISIT_FIELDS}
+                return (int(share(fields)), 1) if fits(fields) else None
+            case _:
+                return None
 
     def of_main(self, instance: Instance) -> list[Part]:
         """Give what the instance's own row contributes."""
@@ -61,13 +77,15 @@ class Contributions:
         parts: list[Part] = []
         for i in self._of_main:
             time = usable(fields.get(i.field or ""))
-            amount = _amount(fields.get(i.sum)) if i.sum else 1
-            if time is not None and amount:
+            amount = _counted(instance.main, i)
+            if time is not None and amount and (not i.when or self._conditions[i.code][0](from_wire(fields))):
                 parts.append((i.code, org, self._calendar.local_date(time), self._dims, amount, 0))
         return parts
 
 
-def _amount(value: WireValue) -> int:
-    """Give a number field in whole units; sums of fractions are not needed by any indicator so far."""
-    known = from_wire({"": value})[""]
-    return int(known) if isinstance(known, int | Decimal) else 0
+def _counted(main: Row, indicator: Indicator) -> int:
+    """Give 1, or the number field that is summed, in whole units; 0 for what is no amount."""
+    if indicator.sum is None:
+        return 1
+    known = amount_of(from_wire({"": main.fields.get(indicator.sum)})[""])
+    return 0 if known is None else int(known)

@@ -18,7 +18,7 @@ from rules.engine.deadlines import usable
 from rules.engine.fusion import fuse_row, new_row
 from rules.engine.judgement import over_at
 from rules.engine.judges import Judges
-from rules.engine.membership import ITEM, VOTE
+from rules.engine.membership import ITEM, PREFIXES, VOTE
 from rules.engine.partition import Partition, Step
 from rules.engine.retention import let_go, let_go_all
 from rules.engine.take_up import TakeUp
@@ -28,7 +28,7 @@ from rules.routing import Routing
 from rules.state import STATE_FORMAT, TIME_ENDS, Instance, PartitionPosition, Place, Row, RulesMark
 from schemas import Broken, Change, WireValue, to_wire
 
-MOVED_BY = ("tg_no", "line_no")
+MOVED_BY = ("tg_no", "line_no", "subs_no")
 """Fields of an application that say where it hangs."""
 
 
@@ -310,6 +310,7 @@ class Engine:
             self.judges.judge_end(partition, instance, following, step)
         partition.index(instance, self._membership.index_keys(partition, instance, following))
         step.count(before, self.judges.all_parts(following, instance), partition.clock)
+        self.judges.recount(partition, following, instance, step)
         return True
 
     def leave(self, partition: Partition, instance: Instance, following: CompiledProcess | None, step: Step) -> None:
@@ -348,7 +349,7 @@ class Engine:
             partition.learn_rows(instance)
         elif not fuse_row(others[name], change):
             return False
-        process = self._process(instance)
+        process = self._process(instance) or self.judges.claim_beside(instance, change.entity)
         if process is None:
             return True
         before = self.judges.all_parts(process, instance)
@@ -362,6 +363,7 @@ class Engine:
                     visit.restarted_at = partition.clock
         self.judges.judge_all(partition, process, instance, step, changed=change.entity)
         step.count(before, self.judges.all_parts(process, instance), partition.clock)
+        self.judges.recount(partition, process, instance, step, changed=change.entity)
         return True
 
     def _apply_vote(self, partition: Partition, change: Change, step: Step) -> None:
@@ -376,21 +378,12 @@ class Engine:
         if event.entity == ITEM:
             partition.is_history = event.is_history
             self._membership.judge_item(partition, event.key, event.kind, step)
+            self.judges.judge_again(partition, self._membership.beside(partition, event.key), step)
             partition.is_history = False
             return
-        prefix = {"customer": "cons", "project_schedule": "prj", "tg": "tg"}[event.entity]
-        for instance in partition.found([f"{prefix}:{event.key}"]):
-            process = self._process(instance)
-            if process is None:
-                continue
-            before = self.judges.all_parts(process, instance)
-            self.judges.judge_all(partition, process, instance, step)
-            if event.entity == "tg":
-                partition.index(instance, self._membership.index_keys(partition, instance, process))
-                self._membership.judge_instance(partition, instance, process, step)
-            step.count(before, self.judges.all_parts(process, instance), partition.clock)
-            partition.schedule(instance)
-            step.changed.add(instance.key)
+        self.judges.judge_again(
+            partition, partition.found([f"{PREFIXES[event.entity]}:{event.key}"]), step, event.entity
+        )
 
     # -- parts
 

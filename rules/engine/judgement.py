@@ -178,8 +178,11 @@ class Judgement:
         for code, rungs in (instance.raised or {}).items():
             for key in [key for key, raised in rungs.items() if raised.is_open] if code in faces else ():
                 stage, visit, item, severity = rung_parts(key)
-                if item is None and only in (None, (stage, visit)):
-                    claim = Claim(faces[code], stage, visit)
+                is_of_rows = process is not None and process.rows is not None and code in process.rows.faces
+                if item is not None and (only is not None or not is_of_rows):
+                    continue
+                if only in (None, (stage, visit)):
+                    claim = Claim(faces[code], stage, visit, repeat=item)
                     rung = cast("Severity", severity)
                     self._alerting.end_rung(partition, instance, claim, step, severity=rung, ended_at=None)
 
@@ -190,7 +193,8 @@ class Judgement:
         else:
             singles = [process.order, process.backdated, process.unknown_code]
         found = {rule.code: face_of(rule) for rule in (*singles, orphan_rule(self._definitions)) if rule is not None}
-        return found | {rule.code: rule.face for rule in (process.by_code.values() if process else ())}
+        of_rows = process.rows.faces if process and process.rows else {}
+        return found | {rule.code: rule.face for rule in (process.by_code.values() if process else ())} | of_rows
 
 
 def over_at(process: CompiledProcess, instance: Instance, clock: int) -> int | None:

@@ -5,6 +5,7 @@ Called by the engine only: it says which instance changed, and how; here it is t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from rules.compiler import CompiledProcess, Definitions
@@ -17,6 +18,7 @@ from rules.engine.fusion import new_visit
 from rules.engine.judgement import Judgement
 from rules.engine.membership import ITEM, Membership
 from rules.engine.partition import Part, Partition, Step
+from rules.engine.row_parts import recount
 from rules.reference import Reference
 from rules.state import Instance, Visit
 from schemas import Change
@@ -125,6 +127,41 @@ class Judges:
             self.membership.end_items(partition, instance, process, step, ended_at=instance.over_at)
         if process.entity == ITEM:
             self.membership.judge_released(partition, instance, process, step)
+
+    def judge_again(
+        self, partition: Partition, instances: Iterable[Instance], step: Step, entity: str | None = None
+    ) -> None:
+        """Judge instances again for which what they look up (`entity`) has changed."""
+        for instance in instances:
+            process = self._definitions.process_of(instance)
+            if process is None:
+                continue
+            before = self.all_parts(process, instance)
+            self.judge_all(partition, process, instance, step)
+            if entity == "tg":
+                partition.index(instance, self.membership.index_keys(partition, instance, process))
+                self.membership.judge_instance(partition, instance, process, step)
+            step.count(before, self.all_parts(process, instance), partition.clock)
+            partition.schedule(instance)
+            step.changed.add(instance.key)
+
+    def claim_beside(self, instance: Instance, entity: str) -> CompiledProcess | None:
+        """Take an instance that only another source knows (`negative_item@mkt`) to the process that reads such rows."""
+        own, _, source = entity.partition("@")
+        for process in self._definitions.by_entity.get(own, ()) if source else ():
+            if process.rows is not None and any(entity in rule.reads for rule in process.rows.rules):
+                instance.process = process.id
+                return process
+        return None
+
+    def recount(
+        self, partition: Partition, process: CompiledProcess | None, instance: Instance, step: Step, *,
+        changed: str | None = None,
+    ) -> None:  # fmt: skip
+        """Count what the instance's rows contribute to indicators; `changed` as for `judge_all`."""
+        parts = self._contributions[process.id].of_rows if process else None
+        if parts or instance.counted:
+            recount(partition, parts, instance, step, changed=changed)
 
     def all_parts(self, process: CompiledProcess | None, instance: Instance) -> list[Part]:
         """Give all that an instance contributes to indicators."""

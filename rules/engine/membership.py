@@ -11,7 +11,7 @@ from typing import cast
 from rules.compiler import CompiledProcess, Definitions
 from rules.engine.alerting import Alerting, Claim
 from rules.engine.deadlines import RuleFace
-from rules.engine.equipment import equipment, object_of
+from rules.engine.equipment import equipment, object_of, same_equipment
 from rules.engine.findings import face_of
 from rules.engine.partition import Partition, Step
 from rules.models import MembershipRule
@@ -20,6 +20,10 @@ from rules.state import Instance, rung_parts
 from schemas import AlertObject, Change, Severity
 
 ITEM = "negative_item"
+PREFIXES = {"customer": "cons", "project_schedule": "prj", "tg": "tg"}
+"""How keys begin under which changes of a reference entity find instances."""
+HANGS_BY = {"pub_trans": ("tg", "trans"), "dist_line": ("line",), "main_subs": ("subs", "bus")}
+"""By which names of where it hangs an application is below equipment of a type."""
 VOTE = "vote"
 """Entity of the change by which a partition tells a list item that applications below it still wait."""
 
@@ -36,18 +40,19 @@ class Membership:
 
     def index_keys(self, partition: Partition, instance: Instance, process: CompiledProcess | None) -> tuple[str, ...]:
         """Give the keys under which reference changes find the instance; none once it is over."""
-        if process is None or instance.main is None or process.entity == ITEM:
-            return ()
-        if instance.over_at is not None:
+        if process is None or instance.main is None or instance.over_at is not None:
             return ()
         fields = instance.main.fields
+        looked_up = _looked_up(process, fields)
+        if process.entity == ITEM:
+            return looked_up
         keys = [f"{name}:{value}" for name, value in self._equipment(partition, fields)]
         if fields.get("cons_no") is not None:
             keys.append(f"cons:{fields['cons_no']}")
         for name, row in (instance.others or {}).items():
             if name.startswith("customer_project:") and row.fields.get("prj_no") is not None:
                 keys.append(f"prj:{row.fields['prj_no']}")
-        return tuple(keys)
+        return (*keys, *looked_up)
 
     def _equipment(self, partition: Partition, fields: Fields) -> list[tuple[str, str]]:
         tg_no, line_no = fields.get("tg_no"), fields.get("line_no")
@@ -55,20 +60,35 @@ class Membership:
         found = [("tg", str(tg_no))] if tg_no is not None else []
         if tg and tg.get("trans_no") is not None:
             found.append(("trans", str(tg["trans_no"])))
-        line = line_no if line_no is not None else (tg or {}).get("line_no")
-        return [*found, ("line", str(line))] if line is not None else found
+        line_no = line_no if line_no is not None else (tg or {}).get("line_no")
+        if line_no is not None:
+            found.append(("line", str(line_no)))
+        return found + self._substation(partition, fields.get("subs_no"), line_no)
+
+    def _substation(self, partition: Partition, subs_no: object, line_no: object) -> list[tuple[str, str]]:
+        """Give the substation that an application names or its line hangs on, and the line's bus if it is known."""
+        line = self._reference.get("line", str(line_no), partition.clock) if line_no is not None else None
+        bay = self._reference.get("bay", str(line["bay_no"]), partition.clock) if line and line.get("bay_no") else None
+        subs_no = subs_no if subs_no is not None else (line or {}).get("subs_no")
+        found = [("subs", str(subs_no))] if subs_no is not None else []
+        return [*found, ("bus", str(bay["bus_no"]))] if bay and bay.get("bus_no") is not None else found
 
     def open_items(self, partition: Partition, fields: Fields) -> list[tuple[AlertObject, Fields]]:
         """Give the items that are open now over an application with these fields, sorted by number."""
-        names = {"tg": "tg_no", "trans": "trans_no", "line": "line_no"}
         found: dict[str, tuple[AlertObject, Fields]] = {}
-        for name, value in self._equipment(partition, fields):
-            for key, item in self._reference.linked(ITEM, names[name], value, partition.clock):
+        hangs = self._equipment(partition, fields)
+        for name, value in hangs:
+            for key, item in self._reference.linked(ITEM, f"{name}_no", value, partition.clock):
                 thing = equipment(key, item)
-                is_line = thing is not None and thing.type == "dist_line"
-                if thing is not None and is_line == (name == "line") and is_open(item, partition.clock):
+                if thing is not None and _is_below(hangs, thing, item) and is_open(item, partition.clock):
                     found[key] = (thing, item)
         return [found[key] for key in sorted(found)]
+
+    def beside(self, partition: Partition, key: str) -> list[Instance]:
+        """Give the instances whose row rules look at items of the same equipment as this one, but for its own."""
+        item = self._reference.last_known(ITEM, key, partition.clock) or {}
+        found = partition.found([f"item:{name}:{value}" for name, value in same_equipment(item)])
+        return [instance for instance in found if instance.key != key]
 
     # -- the instance's side
 
@@ -81,6 +101,8 @@ class Membership:
         for thing, item in items:
             for rule in process.on_instance:
                 severity = rule.severity_by_level.get(str(item.get("limit_level")), rule.severity)
+                if rule.no_spare is not None and not self._has_spare_bay(partition, item):
+                    severity = rule.no_spare
                 if rule.object_type in (thing.type, "any"):
                     claim = self._claim(rule, instance, thing, item)
                     self._alerting.raise_rung(partition, instance, claim, step, severity=severity)
@@ -118,12 +140,10 @@ class Membership:
         thing = equipment(key, item)
         if thing is None:
             return
-        is_line = thing.type == "dist_line"
-        names = ("line",) if is_line else ("tg", "trans")
-        fields = {"tg": "tg_no", "trans": "trans_no", "line": "line_no"}
-        keys = [f"{name}:{item[fields[name]]}" for name in names if item.get(fields[name]) is not None]
-        touched = [i for i in partition.found(keys) if not self._has_connected(i)]
-        for instance in partition.found(keys):
+        keys = [f"{name}:{item[f'{name}_no']}" for name in HANGS_BY[thing.type] if item.get(f"{name}_no") is not None]
+        below = [i for i in partition.found(keys) if self._is_instance_below(partition, i, thing, item)]
+        touched = [i for i in below if not self._has_connected(i)]
+        for instance in below:
             process = self._definitions.process_of(instance)
             if process is None:
                 continue
@@ -143,6 +163,20 @@ class Membership:
             if rule.object_type in (thing.type, "any"):
                 claim = self._claim(rule, instance, thing, item)
                 self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
+
+    def _is_instance_below(self, partition: Partition, instance: Instance, thing: AlertObject, item: Fields) -> bool:
+        if thing.type != "main_subs":  # found by the very equipment
+            return True
+        fields = instance.main.fields if instance.main else {}
+        return _is_below(self._equipment(partition, fields), thing, item)
+
+    def _has_spare_bay(self, partition: Partition, item: Fields) -> bool:
+        """Tell whether the item names a spare bay, or its bus has one in the topology."""
+        if item.get("spare_bay_name"):
+            return True
+        bus_no = item.get("bus_no")
+        bays = self._reference.linked("bay", "bus_no", str(bus_no), partition.clock) if bus_no is not None else []
+        return any(bay.get("is_spare") is True for _, bay in bays)
 
     def _has_connected(self, instance: Instance) -> bool:
         process = self._definitions.process_of(instance)
@@ -176,6 +210,30 @@ class Membership:
             return
         claim = Claim(face_of(rule), thing=object_of(instance), places=(instance.main.place,))
         self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity, at=instance.released_at)
+
+
+def _looked_up(process: CompiledProcess, fields: Fields) -> tuple[str, ...]:
+    """Give the keys under which changes of what row rules look up find an instance."""
+    rows = process.rows
+    if rows is None or not rows.looks_up:
+        return ()
+    keys = [
+        f"{PREFIXES[entity]}:{fields[field]}"
+        for entity, field in rows.looks_up
+        if entity in PREFIXES and fields.get(field) is not None
+    ]
+    if any(entity == ITEM for entity, _ in rows.looks_up):
+        keys += [f"item:{name}:{value}" for name, value in same_equipment(fields)]
+    return tuple(dict.fromkeys(keys))
+
+
+def _is_below(hangs: list[tuple[str, str]], thing: AlertObject, item: Fields) -> bool:
+    """Tell whether what hangs by these names is below an item: by the bus, where both are known to be on one."""
+    known = dict(hangs)
+    by = HANGS_BY[thing.type]
+    if thing.type == "main_subs" and item.get("bus_no") is not None and "bus" in known:
+        by = ("bus",)
+    return any(item.get(f"{name}_no") is not None and str(item[f"{name}_no"]) == known.get(name) for name in by)
 
 
 def _vote(item: str, voter: str, partition: Partition) -> Change:

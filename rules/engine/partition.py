@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heapify, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rules.engine.instances import Instances
 from rules.reference import NEVER, Reference, ReferenceCursor
 from rules.state import Instance, RulesMark
-from schemas import AlertEvent, Change, IndicatorDelta, Notice
+from schemas import AlertEvent, Change, IndicatorDelta, Notice, Number
 
 if TYPE_CHECKING:
     from rules.engine.take_up import TakeUp
 
+NO_GRIDS: Mapping[str, int] = {}
 SPARE_TIMERS = 1_000
 """So many stale timers are nothing, however few instances there are."""
-Part = tuple[str, str, str, str, int, int]
+Part = tuple[str, str, str, str, Number, Number]
 """What one thing contributes to an indicator: indicator, org_no, date, dims, numerator, denominator."""
 
 
@@ -35,20 +36,26 @@ class Step:
     """Changes for other instances, to be written to `stagewatch.changes`; topic "" marks them."""
     dropped: int = 0
     """Changes that said nothing new (repeats, older than what is known)."""
-    sums: dict[tuple[str, str, str, str], list[int]] = field(default_factory=dict)
-    """Differences of indicators, summed: by indicator, org_no, date and dims the numerator, denominator, last time."""
+    sums: dict[tuple[str | int, ...], list[Any]] = field(default_factory=dict)
+    """Differences of indicators, summed: by indicator, org_no, date and dims (and moment) the numerator, denominator,
+    last time."""
+    grids: Mapping[str, int] = field(default_factory=lambda: NO_GRIDS)
+    """Indicators that are judged, with the time (ms) within which differences may be told as one."""
 
     @property
     def deltas(self) -> list[IndicatorDelta]:
         """The differences that are not nothing."""
-        return [IndicatorDelta(*key, *found) for key, found in self.sums.items() if found[0] or found[1]]
+        sums = self.sums.items()
+        return [IndicatorDelta(*key[:4], *found) for key, found in sums if found[0] or found[1]]  # type: ignore[arg-type]
 
     def count(self, before: Iterable[Part], after: Iterable[Part], at: int) -> None:
         """Add what things contribute now, less what they contributed before."""
-        sums = self.sums
+        sums, grids = self.sums, self.grids
         for sign, parts in ((-1, before), (1, after)):
             for code, org, day, dims, numerator, denominator in parts:
-                key = (code, org, day, dims)
+                key: tuple[str | int, ...] = (code, org, day, dims)
+                if code in grids:
+                    key = (*key, -(-at // grids[code]))
                 found = sums.get(key)
                 if found is None:
                     found = sums[key] = [0, 0, at]
@@ -94,6 +101,10 @@ class Partition:
     def has_any(self, entity: str) -> bool:
         """Tell whether any reference row of the entity had arrived by the partition's clock."""
         return self._reference.has_any(entity, self.clock)
+
+    def reference_of_day(self, entity: str, key: str, moment: int) -> dict[str, object] | None:
+        """Give a reference row as it held at a moment, as known at the partition's clock."""
+        return self._reference.of_day(entity, key, self.clock, moment)  # type: ignore[return-value]
 
     # -- timers
 

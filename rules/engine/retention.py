@@ -1,4 +1,4 @@
-"""How many rows of an entity stay in an instance's state (`keeps` of a process): the newest, whatever order they came in.
+"""How many rows of an entity stay in an instance's state (`keeps` of a process): the newest, however they came.
 
 Which rows are kept follows from all that ever came, not from their order, as long as what a row is ordered by does
 not change once others have pushed it out.
@@ -24,14 +24,15 @@ def let_go(instance: Instance, entity: str, keep: Keep, calendar: WorkCalendar) 
     if others is None or (len(names) <= keep.newest and keep.per is None):
         return
     names.sort(key=lambda name: (_rank(others[name], keep), name), reverse=True)
-    if keep.per is not None:
-        first = {_day(others[name], keep, calendar): name for name in reversed(names)}
-        names = sorted(names, key=lambda name: first[_day(others[name], keep, calendar)] != name)
-        for name in names[len(first) :]:
+    days: set[str | None] = set()
+    kept = 0
+    for name in names:
+        day = _day(others[name], keep, calendar) if keep.per else name
+        if kept == keep.newest or day in days:
             del others[name]
-        names = names[: len(first)]
-    for name in names[keep.newest :]:
-        del others[name]
+        else:
+            days.add(day)
+            kept += 1
 
 
 def let_go_all(instance: Instance, keeps: Mapping[str, Keep], calendar: WorkCalendar) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from rules.durations import parse_duration
 from rules.engine.conditions import COMPARISONS
+from rules.engine.periods import year_before
 from rules.engine.row_ground import Ground, Matching
 from rules.engine.rows import Finding, Rows, SubjectRow, number
 from rules.row_models import Amount, Base, JumpRule, ThresholdRule
@@ -17,7 +16,6 @@ from rules.workdays import WorkCalendar
 from schemas import SEVERITIES, Value
 
 Test = Callable[[Decimal], bool]
-MONTH = re.compile(r"(\d{4})(-?)(\d{2})")
 HUNDRED = 100
 
 
@@ -133,15 +131,3 @@ class Jump:
             values = before[-(base.mean_of_last or 1) :]
         known = [n for each in values if (n := number(each.fields.get(self._rule.value))) is not None]
         return sum(known, Decimal(0)) / len(known) if known else None
-
-
-def year_before(period: Value, calendar: WorkCalendar) -> Value:
-    """Give the same period a year earlier: of `202603`, `2026-03` or a date (the end of its local day); else None."""
-    month = MONTH.fullmatch(period) if isinstance(period, str) else None
-    if month is not None:
-        return f"{int(month[1]) - 1:04d}{month[2]}{month[3]}"
-    if isinstance(period, int) and not isinstance(period, bool):
-        day = date.fromisoformat(calendar.local_date(period - 1))
-        last = 28 if (day.month, day.day) == (2, 29) else day.day
-        return calendar.end_of_day(calendar.start_of_day(date(day.year - 1, day.month, last)))
-    return None

@@ -112,7 +112,10 @@ class Reconciliation:
         if not (self._feeds(rows, self._rule.left) and self._feeds(rows, self._rule.right)):
             return []
         whole = SubjectRow(None, {}, None)
-        lefts, rights = (list(side.of(rows, whole)) for side in self._sides)
+        lefts, rights = (
+            [row for row in matching.of(rows, whole) if side.since is None or usable(row.fields.get(side.since))]
+            for matching, side in zip(self._sides, (self._rule.left, self._rule.right), strict=True)
+        )
         findings, met = [], set()
         for left in lefts:
             right = next((each for each in rights if self._is_same(left, each)), None)

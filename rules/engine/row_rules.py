@@ -14,7 +14,7 @@ from rules.engine.row_facts import ComputedFact, Distinct, Documents, Sequence
 from rules.engine.row_ground import Ground
 from rules.engine.rows import Finding, Rows
 from rules.models import DeadlineRule, LimitRow, Process, Rule
-from rules.row_fields import VISIT, fields_read
+from rules.row_fields import VISIT, fields_read, look_ups
 from rules.row_models import (
     AbsenceRule,
     ComputedRule,
@@ -77,6 +77,13 @@ class RowRules:
     reads_visits: bool
     own_fields: frozenset[str]
     """Fields of the instance's own row that they read."""
+    looks_up: tuple[tuple[str, str], ...]
+    """Reference entities and the field of the instance's own row that holds the key; "" where a computation asks."""
+
+    @property
+    def faces(self) -> dict[str, RuleFace]:
+        """What alerts show of the rules, by code."""
+        return {rule.code: rule.face for rule in self.rules}
 
 
 def compile_row_rules(
@@ -98,7 +105,8 @@ def compile_row_rules(
         return None
     is_bare = any(rule.kind.ground.each in (None, process.entity) for rule in compiled)
     reads_visits = any(VISIT in rule.reads for rule in compiled)
-    return RowRules(tuple(compiled), is_bare, reads_visits, frozenset(own_fields))
+    looks_up = tuple(dict.fromkeys(each for rule in rules for each in look_ups(rule)))
+    return RowRules(tuple(compiled), is_bare, reads_visits, frozenset(own_fields), looks_up)
 
 
 def _compile(  # noqa: PLR0911 - one line a kind

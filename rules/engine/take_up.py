@@ -103,13 +103,14 @@ class TakeUp:
         was_history, partition.is_history = partition.is_history, False
         now, partition.clock = partition.clock, self._at
         told, before = len(step.notices), _parts(self._before, instance)
-        if instance.main is None:
+        if instance.main is None and instance.process is None:
             self._new.judges.findings.judge_orphan(partition, instance, step)
         elif instance.over_at is None:
             self._judge_running(instance)
         after = _parts(self._new, instance)
         if before != after:
             step.count(before, after, partition.clock)
+        self._new.judges.recount(partition, self._new.definitions.process_of(instance), instance, step)
         partition.schedule(instance)
         while (due := instance.scheduled) is not None and due < now:  # what fell due since then
             partition.clock = due
@@ -163,7 +164,9 @@ class TakeUp:
                 rule = after.get(code)
                 if rule and severity in rule.severities and (rule.stages is None or stage in rule.stages):
                     continue
-                claim = Claim(before[code].face, stage, visit, thing=self._thing(item))
+                is_of_rows = process.rows is not None and code in process.rows.faces
+                thing = None if is_of_rows and process.entity != ITEM else self._thing(item)
+                claim = Claim(before[code].face, stage, visit, thing=thing, repeat=item)
                 self._before.judges.alerting.end_rung(
                     self._partition, instance, claim, self.step, severity=cast("Severity", severity), ended_at=None
                 )
@@ -193,11 +196,18 @@ def _indicators(engine: Engine) -> dict[str, object]:
 
 def _standing(process: CompiledProcess) -> dict[str, _Standing]:
     """Give what each rule of a process may have open about an instance, by its code."""
-    found = {d.code: _Standing(d.face, frozenset({d.stage}), d.severities) for d in process.by_code.values()}
+    found: dict[str, _Standing] = {}
+    for deadline in (*process.of_instance, *(rule for rules in process.by_stage.values() for rule in rules)):
+        stages = found[deadline.code].stages if deadline.code in found else None
+        found[deadline.code] = _Standing(
+            deadline.face, frozenset({deadline.stage}) | (stages or frozenset()), deadline.severities
+        )
     singles: list[Single | None] = [process.order, process.backdated, process.released, process.orphan]
     for rule in (*singles, process.unknown_code, process.disagreement):
         if rule is not None:
             found[rule.code] = _Standing(face_of(rule), None, frozenset({rule.severity}))
+    for row_rule in process.rows.rules if process.rows else ():
+        found[row_rule.code] = _Standing(row_rule.face, None, row_rule.kind.severities)
     for member in (*process.on_instance, *process.on_item):
         severities = frozenset({member.severity, *member.severity_by_level.values()})
         face = RuleFace(member.code, member.version, member.title, tuple(member.tell), member.text)

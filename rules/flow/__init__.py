@@ -7,7 +7,7 @@ import from here.
 
 from rules.flow.case import Case
 from rules.flow.conformance import Deviation, Fitness, Kind, Misfit
-from rules.flow.durations import Taken
+from rules.flow.durations import By, Taken
 from rules.flow.follows import Follow, Variant
 from rules.flow.history import History
 from rules.flow.picture import draw_flow
@@ -17,6 +17,7 @@ from rules.flow.totals import Flow, Totals
 from rules.flow.waiting import State, Waiting, WaitingInstance
 
 __all__ = [
+    "By",
     "Case",
     "Deviation",
     "Fitness",

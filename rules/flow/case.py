@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rules.compiler import CompiledProcess
 from rules.durations import Span
 from rules.engine.deadlines import suspended, usable
+from rules.flow.told import told_visits
 from rules.state import Instance, Visit
 
 
@@ -50,7 +51,8 @@ class Case:
 
 
 def case_of(process: CompiledProcess, instance: Instance) -> Case:
-    """Give the case of an instance of the process."""
+    """Give the case of an instance of the process; the visits that other rows tell become the instance's own."""
+    instance.visits += told_visits(process, instance)
     order = {code: number for number, code in enumerate(process.stages)}
     told = [visit for visit in instance.visits if not visit.is_deleted and visit.stage is not None]
     events = [visit for visit in told if usable(visit.entered_at) is not None]

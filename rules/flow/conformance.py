@@ -139,7 +139,7 @@ class Conformance:
             broken = broken_predecessor(self._process, case.instance, visit, stage.after)
             if broken is not None:
                 yield _of_visit(case, visit, Kind.ORDER_BROKEN, broken)
-            elif stage.code in seen and not self._is_led_back(case, number):
+            elif stage.code in seen and not stage.repeats and not self._is_led_back(case, number):
                 yield _of_visit(case, visit, Kind.UNDEFINED_RETURN, None)
             seen.add(stage.code)
 

@@ -11,11 +11,11 @@ from rules.engine.fusion import fuse_row, fuse_visit, new_row, new_visit
 from rules.engine.judgement import over_at
 from rules.engine.partition import Partition
 from rules.flow.case import Case, case_of
+from rules.flow.told import VISIT, told_fields
 from rules.reference import Reference
 from rules.state import Instance
 from schemas import Change
 
-VISIT = "visit"
 BESIDE = f"{VISIT}@"
 """Begins the names of entities in which other systems tell of the same visits."""
 FINAL_FIELDS = frozenset({"stage", "visit", "entered_at", "finished_at", "result"})
@@ -28,12 +28,13 @@ class History:
     def __init__(self, definitions: Definitions, process: CompiledProcess) -> None:
         self.process = process
         self._rivals = definitions.by_entity[process.entity]
-        self._watched = frozenset[str]().union(*(each.watched for each in self._rivals))
+        self._told = told_fields(process)
+        self._watched = self._told.get(process.entity, frozenset[str]()).union(*(p.watched for p in self._rivals))
         self._partition = Partition(0, Reference(frozenset()))
 
     def wants(self, entity: str) -> bool:
         """Tell whether changes of an entity say something here; others need not be decoded."""
-        return entity in {self.process.entity, VISIT} or entity.startswith(BESIDE)
+        return entity in {self.process.entity, VISIT} or entity in self._told or entity.startswith(BESIDE)
 
     def take(self, change: Change) -> None:
         """Take in a change of a wanted entity. One of a row that nobody holds is left out."""
@@ -51,7 +52,7 @@ class History:
         elif change.entity == self.process.entity:
             self._fuse_main(instance, _only(change, self._watched))
         else:
-            self._fuse_other(instance, _only(change, FINAL_FIELDS))
+            self._fuse_other(instance, _only(change, self._told.get(change.entity, FINAL_FIELDS)))
         instance.since = min(instance.since, change.at)
         instances.keep(instance)
 

@@ -16,7 +16,7 @@ from rules.flow.follows import Follow
 from rules.flow.totals import Flow
 from rules.models import Stage
 
-BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y, HEAD = 210, 64, 90, 56, 92
+BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y, HEAD = 210, 64, 120, 56, 92
 """Pixels: a stage, the room between columns and between rows (a label each), the title and the key."""
 ARC = 30
 """Pixels that a way around others bulges for each row that it passes, so that no two of one stage run together."""
@@ -182,7 +182,7 @@ class _Canvas:
 
 def _arrow(name: str, colour: str) -> str:
     """Give an arrow's head that is no larger on a thick way."""
-    size = 'viewBox="0 0 8 8" refX="7" refY="4" markerWidth="10" markerHeight="10" markerUnits="userSpaceOnUse"'
+    size = 'viewBox="0 0 8 8" refX="7" refY="4" markerWidth="13" markerHeight="13" markerUnits="userSpaceOnUse"'
     return f'<marker id="{name}" {size} orient="auto"><path d="M0 0 8 4 0 8z" fill="{colour}"/></marker>'
 
 

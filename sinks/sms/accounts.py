@@ -49,6 +49,7 @@ class _Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     connections: int = 1
     answer_s: float = 60.0
     idle_s: float = 30.0
+    wait_s: float = 5.0
     signature: str = ""
     signature_place: Literal["head", "tail"] = "head"
     signature_by: Literal["us", "carrier"] = "us"
@@ -122,7 +123,9 @@ def _habits(query: _Query) -> Habits:
     signature = Signature(text=query.signature, place=query.signature_place, by=query.signature_by)
     if units(signature.text) > LONGEST_SIGNATURE:
         raise SinkSettingError(f"sms_url: the signature is longer than {LONGEST_SIGNATURE} characters")
-    return Habits(rate=query.rate, burst=query.burst, connections=query.connections, signature=signature)
+    return Habits(
+        rate=query.rate, burst=query.burst, connections=query.connections, signature=signature, wait_s=query.wait_s
+    )
 
 
 def _door(parts: SplitResult, query: _Query) -> SgipDoor:

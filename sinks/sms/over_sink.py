@@ -70,8 +70,9 @@ class SinkChannel:
     async def arrivals(self) -> AsyncIterator[Arrival]:
         """None ever; ends at `close`."""
         await self._closed.wait()
-        for nothing in ():
-            yield nothing
+        nothing: tuple[Arrival, ...] = ()
+        for arrival in nothing:
+            yield arrival
 
     async def close(self) -> None:
         """Give back sockets; may be called twice."""

@@ -9,8 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.flow import Flow, History, Kind
-from rules.flow.durations import By
+from rules.flow import By, Flow, History, Kind
 from rules.state import rung_parts
 from schemas import Change
 from tests.helpers.builders import World, ms, shipped

@@ -1,22 +1,289 @@
-"""Reading, billing and charging: what is odd about a reading, a bill, a closing (domain.md 4.5)."""
+"""Reading, billing and charging: what is odd about a reading, a bill, a closing (domain.md 4.5, A01 to A09, A26).
+
+Rows of one customer: `reading` (a register and month each), `bill`, `meter`, `billing_flow` (orders that change
+bills), `customer_application`. A cycle is named by its month (`ym`, 202603 or 2026-03).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
+from itertools import pairwise
 
 from rules.engine.computations.registry import computation
-from rules.engine.rows import Found, Rows, SubjectRow, number
+from rules.engine.rows import Fields, Found, Rows, SubjectRow, number
+from rules.state import Place
+
+READING = ("meter_no", "reg_code", "ym", "prev_reading", "cur_reading", "energy_kwh")
+METER = ("meter_no", "digits", "ct_ratio", "pt_ratio", "install_base", "installed_at")
+USUAL_OF = 3
+"""Cycles whose mean is the usual energy (domain.md, A04)."""
+MONTHS = 12
 
 
-@computation(reading=("meter_no", "cur_reading", "prev_reading"), meter=("meter_no", "digits"))
-def register_rollover(rows: Rows, row: SubjectRow, *, most_kwh: Decimal = Decimal(10_000)) -> Found | None:
-    """Find a register that passed its maximum: it fell, and over the top it is a plausible step."""
-    previous, current = number(row.fields.get("prev_reading")), number(row.fields.get("cur_reading"))
-    if previous is None or current is None or current >= previous:
+@computation(reading=READING, meter=METER)
+def register_rollover(rows: Rows, row: SubjectRow, *, k: Decimal = Decimal(3)) -> Found | None:
+    """Find a register that passed its maximum: it fell, and over the top it is within k times the usual energy."""
+    step = _step_over_the_top(rows, row.fields, k)
+    if step is None:
         return None
-    for meter in rows.of("meter"):
-        digits = meter.fields.get("digits")
-        if meter.fields.get("meter_no") == row.fields.get("meter_no") and isinstance(digits, int):
-            step = current + 10**digits - previous
-            return Found(f"示数由{previous}翻转至{current}") if step <= most_kwh else None
+    return Found(f"示数由{row.fields.get('prev_reading')}翻转至{row.fields.get('cur_reading')}，应计{step:f}千瓦时")
+
+
+@computation(reading=READING, meter=METER)
+def reverse_running(rows: Rows, row: SubjectRow, *, k: Decimal = Decimal(3)) -> Found | None:
+    """Find a register that fell and did not pass its maximum."""
+    if not _has_fallen(row.fields) or _step_over_the_top(rows, row.fields, k) is not None:
+        return None
+    return Found(f"示数由{row.fields.get('prev_reading')}降至{row.fields.get('cur_reading')}")
+
+
+@computation(daily_freeze=("freeze_date", "value"), metering_point=("digits",))
+def falling_freezes(rows: Rows, row: SubjectRow, *, days: int = 2) -> Found | None:
+    """Find a meter whose daily freezes fall on so many days or more; a passed maximum is one such day at most."""
+    del row
+    freezes = sorted((when, value) for each in rows.of("daily_freeze") for when, value in _freeze(each.fields))
+    fallen = [when for (_, before), (when, now) in pairwise(freezes) if now < before]
+    if len(fallen) < days:
+        return None
+    named = "、".join(rows.calendar.local_date(when) for when in fallen[-days:])
+    return Found(f"日冻结示数{len(fallen)}天下降（{named}）")
+
+
+@computation(reading=READING, meter=METER)
+def wrong_base(rows: Rows, row: SubjectRow) -> Found | None:
+    """Find a reading that does not begin where the last cycle closed or, of a new meter, at what it was fitted with.
+
+    New is a meter that was fitted in the reading's month or the one before; of an older one whose earlier readings
+    never came nothing can be said.
+    """
+    begins = number(row.fields.get("prev_reading"))
+    before = _earlier(rows, row.fields)
+    base = number(before[-1].get("cur_reading")) if before else _fitted_base(rows, row.fields)
+    if begins is None or base is None or begins == base:
+        return None
+    return Found(f"起码{begins:f}，{'上期止码' if before else '装表底数'}{base:f}")
+
+
+@computation(bill=("ym",), customer_application=("archived_at", "app_no"))
+def business_in_cycle(rows: Rows, row: SubjectRow) -> Found | None:
+    """Find an application of the customer that was archived inside the bill's cycle."""
+    month = _month(row.fields.get("ym"))
+    for application in rows.of("customer_application"):
+        archived = application.fields.get("archived_at")
+        if isinstance(archived, int) and _month(rows.calendar.local_date(archived)) == month is not None:
+            number_ = application.fields.get("app_no") or application.key
+            return Found(f"本周期内业务{number_}归档", places=_places(application))
     return None
+
+
+@computation(bill=("ym", "audit_state", "reversed_bill_no"), reading=("ym", "anomaly_flags"))
+def error_last_cycle(rows: Rows, row: SubjectRow, *, states: list[str] | None = None) -> Found | None:
+    """Find that the last cycle had an error: a bill in one of these audit states, or a reading with flags."""
+    last = _before(_month(row.fields.get("ym")))
+    wrong = states if states is not None else ["error"]
+    for bill in rows.of("bill"):
+        if _month(bill.fields.get("ym")) == last is not None and bill.fields.get("audit_state") in wrong:
+            return Found(f"上期账单{bill.key}核算出错", places=_places(bill))
+    for reading in rows.of("reading"):
+        if _month(reading.fields.get("ym")) == last is not None and reading.fields.get("anomaly_flags"):
+            return Found(f"上期抄表有异常标记{reading.fields['anomaly_flags']}", places=_places(reading))
+    return None
+
+
+@computation(bill=("ym", "reversed_bill_no"), billing_flow=("flow_code", "created_at"))
+def flow_last_cycle(rows: Rows, row: SubjectRow, *, flows: list[str], reversed_bills: bool = False) -> Found | None:
+    """Find that the last cycle's bill was changed by one of these flows, or (`reversed_bills`) reversed by another."""
+    last = _before(_month(row.fields.get("ym")))
+    if last is None:
+        return None
+    for order in rows.of("billing_flow"):
+        created = order.fields.get("created_at")
+        if (
+            order.fields.get("flow_code") in flows
+            and isinstance(created, int)
+            and _month(rows.calendar.local_date(created)) == last
+        ):
+            return Found(f"上期有{order.fields['flow_code']}工单{order.key}", places=_places(order))
+    months = {bill.key: _month(bill.fields.get("ym")) for bill in rows.of("bill")}
+    for bill in rows.of("bill") if reversed_bills else ():
+        if months.get(str(bill.fields.get("reversed_bill_no"))) == last:
+            return Found(f"上期账单被{bill.key}冲调", places=_places(bill))
+    return None
+
+
+@computation(bill=("ym", "energy_kwh", "amount", "reversed_bill_no"))
+def abnormal_change(
+    rows: Rows, row: SubjectRow, *, field: str, over: Decimal = Decimal("0.5"), at_least: Decimal = Decimal(100)
+) -> Found | None:
+    """Find a bill far from the mean of the last cycles, of nothing after use, or of use after nothing.
+
+    `over` is the share of that mean, `at_least` in the field's own unit; both must be passed. Bills that reverse
+    others, and those that were reversed, are no cycles.
+    """
+    month, value = _month(row.fields.get("ym")), number(row.fields.get(field))
+    reversed_bills = {bill.fields.get("reversed_bill_no") for bill in rows.of("bill")}
+    before = sorted(
+        (earlier, amount)
+        for bill in rows.of("bill")
+        if bill.key not in reversed_bills
+        and not bill.fields.get("reversed_bill_no")
+        and (earlier := _month(bill.fields.get("ym"))) is not None
+        and (amount := number(bill.fields.get(field))) is not None
+        and month is not None
+        and earlier < month
+    )
+    if value is None or not before or row.fields.get("reversed_bill_no"):
+        return None
+    usual = [amount for _, amount in before[-USUAL_OF:]]
+    base = sum(usual, Decimal(0)) / len(usual)
+    if (value == 0) != (before[-1][1] == 0):
+        return Found(f"由{before[-1][1]:f}变为{value:f}")
+    if abs(value - base) < at_least or abs(value - base) <= over * abs(base):
+        return None
+    return Found(f"{value:f}，前{len(usual)}期平均{base:.2f}")
+
+
+@computation(
+    bill=("ym", "issued_at", "audited_by", "audit_state", "energy_kwh", "amount", "reversed_bill_no"),
+    reading=(*READING, "anomaly_flags"), meter=METER, billing_flow=("flow_code", "created_at"),
+    customer_application=("archived_at", "app_no"),
+)  # fmt: skip
+def issued_unaudited(rows: Rows, row: SubjectRow, *, flagged: list[str] | None = None) -> Found | None:
+    """Find a bill issued though no person passed it, while its state or a flag of A01 to A09 demands one."""
+    if row.fields.get("issued_at") is None or row.fields.get("audited_by"):
+        return None
+    if row.fields.get("audit_state") in (flagged if flagged is not None else ["flagged", "rejected"]):
+        return Found("未经人工审核即发行")
+    reason = next(_reasons(rows, row), None)
+    return Found(f"未经人工审核即发行：{reason.detail}", places=reason.places) if reason else None
+
+
+def _reasons(rows: Rows, bill: SubjectRow) -> Iterator[Found]:
+    """Give why a bill must be audited, with the defaults of domain.md."""
+    month = _month(bill.fields.get("ym"))
+    for reading in rows.of("reading"):
+        if _month(reading.fields.get("ym")) == month is not None:
+            yield from filter(None, (look(rows, reading) for look in ON_READINGS))
+    yield from filter(None, (look(rows, bill) for look in ON_BILLS))
+
+
+@computation(
+    city_payment=("paid_at", "amount", "cancelled_at"), city_closing=("business_date", "pay_cnt", "total_amt")
+)  # fmt: skip
+def closing_mismatch(rows: Rows, row: SubjectRow) -> Found | None:
+    """Find a closing whose count or sum is not that of the day's charges."""
+    day = row.fields.get("business_date")
+    if not isinstance(day, int):
+        return None
+    closed = rows.calendar.local_date(day - 1)  # a date is the end of its local day
+    charges = [
+        amount
+        for each in rows.of("city_payment")
+        if isinstance(paid := each.fields.get("paid_at"), int)
+        and rows.calendar.local_date(paid) == closed
+        and each.fields.get("cancelled_at") is None
+        and (amount := number(each.fields.get("amount"))) is not None
+    ]
+    count, total = number(row.fields.get("pay_cnt")), number(row.fields.get("total_amt"))
+    if count in (None, len(charges)) and total in (None, sum(charges)):
+        return None
+    return Found(f"结账{count}笔{total}元，收费记录{len(charges)}笔{sum(charges)}元")
+
+
+@computation(bank_batch=("item_cnt", "total_amt", "result_at"), bank_batch_item=("amt",))
+def batch_mismatch(rows: Rows, row: SubjectRow) -> Found | None:
+    """Find a bank file that was answered and whose count or sum is not that of its items."""
+    if row.fields.get("result_at") is None:
+        return None
+    amounts = [amount for each in rows.of("bank_batch_item") if (amount := number(each.fields.get("amt"))) is not None]
+    count, total = number(row.fields.get("item_cnt")), number(row.fields.get("total_amt"))
+    if count in (None, len(amounts)) and total in (None, sum(amounts)):
+        return None
+    return Found(f"批扣文件{count}笔{total}元，明细{len(amounts)}笔{sum(amounts)}元")
+
+
+ON_READINGS = (register_rollover.function, reverse_running.function, wrong_base.function)
+ON_BILLS = (
+    partial(abnormal_change.function, field="energy_kwh"),
+    partial(abnormal_change.function, field="amount"),
+    business_in_cycle.function,
+    error_last_cycle.function,
+    partial(flow_last_cycle.function, flows=["F30", "F31", "F32"], reversed_bills=True),
+)
+
+# -- registers
+
+
+def _has_fallen(reading: Fields) -> bool:
+    previous, current = number(reading.get("prev_reading")), number(reading.get("cur_reading"))
+    return previous is not None and current is not None and current < previous
+
+
+def _step_over_the_top(rows: Rows, reading: Fields, k: Decimal) -> Decimal | None:
+    """Give the energy of a fallen register if it passed its maximum (kWh); None if it did not, or cannot be told."""
+    meter = _meter(rows, reading)
+    digits = meter.get("digits")
+    previous, current = number(reading.get("prev_reading")), number(reading.get("cur_reading"))
+    if previous is None or current is None or current >= previous or not isinstance(digits, int):
+        return None
+    ratio = (number(meter.get("ct_ratio")) or Decimal(1)) * (number(meter.get("pt_ratio")) or Decimal(1))
+    energy = (current + 10**digits - previous) * ratio
+    known = [value for each in _earlier(rows, reading) if (value := number(each.get("energy_kwh"))) is not None]
+    usual = known[-USUAL_OF:]
+    return energy if usual and energy <= k * sum(usual, Decimal(0)) / len(usual) else None
+
+
+def _earlier(rows: Rows, reading: Fields) -> list[Fields]:
+    """Give the readings of the same register in earlier cycles, in order."""
+    month = _month(reading.get("ym"))
+    same = [
+        (before, each.fields)
+        for each in rows.of("reading")
+        if each.fields.get("meter_no") == reading.get("meter_no")
+        and each.fields.get("reg_code") == reading.get("reg_code")
+        and (before := _month(each.fields.get("ym"))) is not None
+        and month is not None
+        and before < month
+    ]
+    return [fields for _, fields in sorted(same, key=lambda pair: pair[0])]
+
+
+def _meter(rows: Rows, reading: Fields) -> Fields:
+    meters = rows.of("meter")
+    return next((each.fields for each in meters if each.fields.get("meter_no") == reading.get("meter_no")), {})
+
+
+def _fitted_base(rows: Rows, reading: Fields) -> Decimal | None:
+    meter, month = _meter(rows, reading), _month(reading.get("ym"))
+    fitted = meter.get("installed_at")
+    if month is None or not isinstance(fitted, int):
+        return None
+    is_new = _month(rows.calendar.local_date(fitted)) in {month, month - 1}
+    return number(meter.get("install_base")) if is_new else None
+
+
+def _freeze(fields: Fields) -> Iterator[tuple[int, Decimal]]:
+    when, value = fields.get("freeze_date"), number(fields.get("value"))
+    if isinstance(when, int) and value is not None:
+        yield when, value
+
+
+# -- cycles
+
+
+def _month(value: object) -> int | None:
+    """Give a month as a count of months from a `202603`, `2026-03` or `2026-03-31`; None for anything else."""
+    digits = str(value).replace("-", "")[:6]
+    if len(digits) != 6 or not digits.isdigit() or not 1 <= int(digits[4:]) <= MONTHS:  # noqa: PLR2004 - YYYYMM
+        return None
+    return int(digits[:4]) * MONTHS + int(digits[4:]) - 1
+
+
+def _before(month: int | None) -> int | None:
+    return None if month is None else month - 1
+
+
+def _places(row: SubjectRow) -> tuple[Place, ...]:
+    return (row.place,) if row.place is not None else ()

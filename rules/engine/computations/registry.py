@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import Any, get_type_hints
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from rules.engine.rows import Found, Rows, SubjectRow
 
@@ -68,5 +69,7 @@ def computation(
 
 
 def _plain(hint: Any) -> type:  # noqa: ANN401 - an annotation
-    plain: type = getattr(hint, "__origin__", None) or hint
+    if isinstance(hint, UnionType):
+        hint = next(each for each in get_args(hint) if each is not type(None))
+    plain: type = get_origin(hint) or hint
     return plain

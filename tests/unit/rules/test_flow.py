@@ -1,5 +1,6 @@
 """The flow that really was: what is measured of cases, one fact at a time."""
 
+import dataclasses
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from statistics import quantiles
@@ -9,8 +10,7 @@ from xml.etree import ElementTree as ET
 import chinese_calendar
 import pytest
 
-from rules.flow import Case, Deviation, Flow, History, Kind, State, Waiting, WorkTime, draw_flow
-from rules.flow.durations import By
+from rules.flow import By, Case, Deviation, Flow, History, Kind, State, Waiting, WorkTime, draw_flow
 from rules.flow.spread import HOUR_MS, Lengths, percentile
 from tests.helpers.builders import MONDAY, SHANGHAI, World, ms, shipped
 from tests.helpers.flow_lives import changes_of, lives
@@ -54,6 +54,20 @@ class Told(World):
     def deviation(self) -> Deviation:
         (found,) = self.flow().conformance.deviations
         return found
+
+
+def told_by_rows(*rows: tuple[str, dict[str, Any]]) -> Flow:
+    """A reconnection whose stages no progress row tells; entities in the order of their rows."""
+    world, process = World(), shipped().processes["reconnection"]
+    history = History(shipped(), process)
+    for number, (entity, fields) in enumerate(rows):
+        change = world.row(entity, f"R{number}", "reconnection:C1", **fields)
+        if history.wants(entity):
+            history.take(change)
+    flow = Flow(process, ms(AT), longest=5)
+    for case in history.cases():
+        flow.add(case)
+    return flow
 
 
 @pytest.fixture
@@ -297,6 +311,16 @@ def test_a_return_without_rejection_is_undefined(told: Told) -> None:
     assert told.deviations() == [(Kind.UNDEFINED_RETURN, "SURVEY", None)]
 
 
+def test_a_stage_that_may_be_repeated_needs_no_rejection(told: Told) -> None:
+    process = told.history.process
+    survey = process.stages["SURVEY"].model_copy(update={"repeats": True})
+    told.history.process = dataclasses.replace(process, stages={**process.stages, "SURVEY": survey})
+    told.past("ACCEPT", MONDAY, "2026-03-03T09:00")
+    told.past("SURVEY", "2026-03-03T09:00", "2026-03-04T09:00")
+    told.past("SURVEY", "2026-03-05T09:00", "2026-03-06T09:00", visit=2)
+    assert told.deviations() == []
+
+
 def test_an_unknown_stage_is_shown_and_counted(told: Told) -> None:
     told.past("ACCEPT", MONDAY, "2026-03-03T09:00")
     told.past("<X&>", "2026-03-03T09:00")
@@ -335,6 +359,20 @@ def test_a_row_that_moves_to_another_application_leaves_the_first(told: Told) ->
     moved = told.visit("SURVEY", "A2", row="A1-SURVEY-1", op="u")
     told.history.take(type(moved)(**{**{n: getattr(moved, n) for n in moved.__struct_fields__}, "left": "A1"}))
     assert {case.key: case.stages for case in told.cases()} == {"A1": (), "A2": ("SURVEY",)}
+
+
+def test_fields_of_other_rows_tell_a_stage_if_the_definition_says_so() -> None:
+    flow = told_by_rows(
+        ("restore_account", {"cons_no": "C1"}),
+        ("settlement", {"paid_at": "2026-03-02T09:00"}),
+        ("restore_command", {"sent_at": "2026-03-02T09:02", "ack_at": "2026-03-02T09:03"}),
+        ("restore_command", {"sent_at": "2026-03-02T09:05", "ack_at": "2026-03-02T09:06"}),
+        ("bill", {"paid_at": "2026-03-01T09:05"}),  # says nothing of a reconnection
+    )
+    taken = {row.stage: (row.worked_h.count, row.open, row.worked_h.median) for row in flow.durations.rows(By.STAGE)}
+    assert taken == {"SETTLE": (1, 0, 0.0), "ORDER": (1, 0, 0.03), "COMMAND": (2, 0, 0.02), "TELL": (0, 1, 0.0)}
+    assert flow.totals.events == 5
+    assert flow.conformance.deviations[0].kind is Kind.UNDEFINED_RETURN  # the command was sent twice
 
 
 # -- the picture

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from rules.calendar_overlay import Overlay
-from rules.flow import Flow, History
-from rules.flow.durations import By
+from rules.flow import By, Flow, History
 from rules.workdays import state_council_calendar
 from schemas import Change, Decoder
 from tests.helpers.builders import shipped

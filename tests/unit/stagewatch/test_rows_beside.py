@@ -39,7 +39,7 @@ def lean(at: int, **fields: Any) -> Recorded:
 
 
 def test_row_of_no_application_is_nobodys() -> None:
-    run = replay(app(1), record("cdc.mob.mob_task", {"task_no": "T1", "app_no": None, "wo_no": "W1"}, 2))
+    run = replay(app(1), record("cdc.mob.mob_task", {"task_no": "T1", "app_no": None, "wo_no": None}, 2))
     assert [each["instance"] for each in run.instances()] == ["A1"]
     assert (run.outcome.dead_letters, run.outcome.dropped) == ([], 0)
 

@@ -32,7 +32,8 @@ def replay() -> Replay:
 
 def test_s0_04_every_item_is_read_and_none_refused() -> None:
     outcome = replay().outcome
-    assert (outcome.records, outcome.changes) == (len(sources().mappings), len(sources().mappings))
+    assert outcome.records == len(sources().mappings)
+    assert outcome.changes > outcome.records  # some rows are told to several instances
     assert (outcome.dead_letters, outcome.unmapped) == ([], 0)
 
 

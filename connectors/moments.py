@@ -1,0 +1,33 @@
+"""When a row from outside was true, as its sender says it: read, and kept within what can be.
+
+Rows are ordered by this time, so one far ahead would hide every later one. Used for files and for web services.
+"""
+
+from decimal import Decimal
+
+from schemas import RowForm
+
+MOST_AHEAD_MS = 300_000
+"""Five minutes: clocks of machines that keep time at all agree within."""
+_LEAST_NUMBER = 100_000_000_000
+"""1973 in milliseconds, and the year 5138 in seconds: a smaller number is in seconds."""
+_MOST_DIGITS = 15
+"""Of milliseconds; an exponent beyond would take minutes to write out as an integer."""
+
+
+def moment_of(form: RowForm, said: object, *, now_ms: int) -> int:
+    """Give the time as epoch ms. `said`: ISO 8601, read as the table's columns are, or epoch ms. Raises ValueError."""
+    if isinstance(said, bool) or not isinstance(said, str | int | Decimal):
+        raise ValueError("neither ISO 8601 nor epoch milliseconds")  # noqa: TRY004 - as for other cells
+    at = form.moment(said) if isinstance(said, str) else _milliseconds(Decimal(said))
+    if at > now_ms + MOST_AHEAD_MS:
+        raise ValueError("in the future: rows that come later would be held for older ones")
+    return at
+
+
+def _milliseconds(said: Decimal) -> int:
+    if not said.is_finite() or said.adjusted() >= _MOST_DIGITS:
+        raise ValueError("no epoch milliseconds")
+    if said < _LEAST_NUMBER:
+        raise ValueError("too small for epoch milliseconds; is it in seconds?")
+    return int(said)

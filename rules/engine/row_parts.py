@@ -1,0 +1,203 @@
+"""What the rows of an instance contribute to indicators: counts, sums, shares, mean times, and balances of energy.
+
+They may depend on reference data of a day, so what a row has contributed is kept with the instance
+(`Instance.counted`): the next judgement of it takes that back, whatever the look-ups say by then. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from rules.engine.conditions import Test, compile_condition
+from rules.engine.deadlines import usable
+from rules.engine.energy import FREEZE, GATE, POINT, Energy, Topology, energies, oldest_freeze
+from rules.engine.energy import amount as amount_of
+from rules.engine.partition import Part, Partition, Step
+from rules.indicator_models import Indicator
+from rules.state import Instance
+from rules.workdays import WorkCalendar
+from schemas import Number, Value, from_wire
+
+MAIN = ""
+"""Stands for the instance's own row among the names of rows."""
+Fields = Mapping[str, Value]
+_dims = msgspec.json.Encoder(order="sorted").encode
+
+
+class RowParts:
+    """The indicators of one process that look at rows."""
+
+    def __init__(self, process: str, indicators: Iterable[Indicator], calendar: WorkCalendar) -> None:
+        self._process, self._calendar = process, calendar
+        every = tuple(indicators)
+        self._energy = tuple(i for i in every if i.kind == "energy")
+        self._of_rows = tuple(_Counted(i) for i in every if i.kind == "rows")
+        self.entities = frozenset(i.each for i in every if i.kind == "rows" and i.each)
+        """Entities whose rows matter."""
+        self.entities |= {name for counted in self._of_rows for name in counted.looks_at}
+        if self._energy:
+            self.entities |= {FREEZE, GATE, POINT}
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self._energy or self._of_rows)
+
+    def of(self, partition: Partition, instance: Instance) -> dict[str, list[Part]]:
+        """Give what each row contributes, by its name."""
+        found: dict[str, list[Part]] = {}
+        main = instance.main
+        if main is None or main.is_deleted:
+            return found
+        if self._energy:
+            for energy in energies(partition, instance, self._calendar):
+                found.setdefault(energy.row, []).extend(self._balances(energy))
+        if self._of_rows:
+            rows = {name: from_wire(r.fields) for name, r in (instance.others or {}).items() if not r.is_deleted}
+            rows[MAIN] = own = from_wire(main.fields)
+            for counted in self._of_rows:
+                for name in counted.names(rows):
+                    part = self._part(partition, counted, rows[name], own, rows)
+                    if part is not None:
+                        found.setdefault(name, []).append(part)
+        return found
+
+    # -- energy
+
+    def _balances(self, energy: Energy) -> Iterator[Part]:
+        for indicator in self._energy:
+            part = balance_of(indicator.per or "unit", energy)
+            if part is not None:
+                name, numerator, denominator = part
+                dims = {"process": self._process} | ({indicator.per or "": name} if name else {})
+                yield indicator.code, energy.at.org_no, energy.day, _dims(dims).decode(), numerator, denominator
+
+    # -- rows
+
+    def _part(
+        self, partition: Partition, counted: _Counted, row: Fields, own: Fields, rows: Mapping[str, Fields]
+    ) -> Part | None:
+        indicator = counted.indicator
+        time = usable(row.get(indicator.field or ""))
+        amounts = counted.amounts(row, rows) if time is not None and counted.fits(row) else None
+        if time is None or amounts is None:
+            return None
+        dims = {"process": self._process}
+        for name, field in indicator.dims.items():
+            value = row.get(field, own.get(field))
+            if value is not None:
+                dims[name] = str(value)
+        is_date = indicator.field == "date" or (indicator.field or "").endswith("_date")
+        day = self._calendar.local_date(time - 1 if is_date else time)
+        return indicator.code, self._org(partition, row, own, time), day, _dims(dims).decode(), *amounts
+
+    @staticmethod
+    def _org(partition: Partition, row: Fields, own: Fields, moment: int) -> str:
+        """Give the unit that a row counts for: its own, the instance's, or the one where its customer hangs."""
+        for fields in (row, own):
+            if fields.get("org_no") is not None:
+                return str(fields["org_no"])
+        topology = Topology(partition, moment)
+        for fields in (row, own):
+            if fields.get("tg_no") is not None:
+                return topology.of_district(fields["tg_no"]).org_no
+            if fields.get("cons_no") is not None:
+                return topology.of_customer(fields["cons_no"]).org_no
+        return ""
+
+
+class _Counted:
+    """One indicator that looks at rows, compiled."""
+
+    def __init__(self, indicator: Indicator) -> None:
+        self.indicator = indicator
+        self.fits: Test = compile_condition(indicator.when)
+        self._shares: Test | None = None if indicator.share is None else compile_condition(indicator.share)
+        start = indicator.seconds[0] if indicator.seconds else ""
+        self._entity, _, self._field = start.rpartition(".")
+
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """Give the entities whose rows it looks at beside those that it counts."""
+        return (self._entity,) if self._entity else ()
+
+    def names(self, rows: Mapping[str, Fields]) -> list[str]:
+        """Give the names of the rows that it counts."""
+        if self.indicator.each is None:
+            return [MAIN]
+        prefix = f"{self.indicator.each}:"
+        return [name for name in rows if name.startswith(prefix)]
+
+    def amounts(self, row: Fields, rows: Mapping[str, Fields]) -> tuple[Number, Number] | None:
+        """Give what a row adds to numerator and denominator; None: nothing."""
+        indicator = self.indicator
+        if self._shares is not None:
+            return int(self._shares(row)), 1
+        if indicator.on_time is not None:
+            done, due = (usable(row.get(name)) for name in indicator.on_time)
+            return None if due is None else (int(done is not None and done <= due), 1)
+        if indicator.seconds is not None:
+            begin, end = self._begin(row, rows), usable(row.get(indicator.seconds[1]))
+            return None if begin is None or end is None else (Decimal(end - begin) / 1000, 1)
+        amount: Number | None = amount_of(row.get(indicator.sum)) if indicator.sum else 1
+        if indicator.over is None:
+            return (amount, 0) if amount else None
+        over = amount_of(row.get(indicator.over))
+        return None if over is None else (amount or 0, over)
+
+    def _begin(self, row: Fields, rows: Mapping[str, Fields]) -> int | None:
+        """Give from when the time counts: a field of the row, or the last time of other rows before its end."""
+        if not self._entity:
+            return usable(row.get(self._field))
+        end = usable(row.get(self.indicator.seconds[1])) if self.indicator.seconds else None
+        prefix = f"{self._entity}:"
+        times = (usable(other.get(self._field)) for name, other in rows.items() if name.startswith(prefix))
+        return max((time for time in times if time is not None and end is not None and time <= end), default=None)
+
+
+def recount(
+    partition: Partition, parts: RowParts | None, instance: Instance, step: Step, *, changed: str | None = None
+) -> None:
+    """Tell the difference between what the rows contribute now and what they were counted for.
+
+    `changed` is the entity whose row has changed; None: anything may have. What a row contributed that state no
+    longer holds stays as it is, and so does what the oldest freeze was counted for, since its base is gone.
+    """
+    if changed is not None and parts is not None and changed not in parts.entities:
+        return
+    counted = instance.counted or {}
+    now = parts.of(partition, instance) if parts else {}
+    held = instance.others or {}
+    kept = oldest_freeze(instance) if now else None
+    if kept is not None and kept in counted and not held[kept].is_deleted:
+        now.setdefault(kept, counted[kept])
+    for name in sorted(counted.keys() | now.keys()):
+        before, after = counted.get(name, []), now.get(name, [])
+        if before != after and (name == MAIN or name in held or parts is None):
+            step.count(before, after, partition.clock)
+    instance.counted = {name: found for name, found in now.items() if found} or None
+
+
+def balance_of(per: str, energy: Energy) -> tuple[str | None, Decimal, Decimal] | None:
+    """Give what energy adds to the balance of a district, line, bus or unit: its name, the loss, and what came in.
+
+    What customers take is sold out of their district and line. A line's gateway feeds the line and the unit, and takes
+    from the bus section; a district's feeds the district alone, for its line has that energy already.
+    """
+    place, net = energy.at, energy.into - energy.out
+    is_sale = energy.measures == "cons"
+    match per:
+        case "tg" if place.tg and (is_sale or energy.measures == "tg"):
+            return place.tg, net, Decimal(0) if is_sale else net
+        case "line" if place.line and (is_sale or energy.measures == "line"):
+            return place.line, net, Decimal(0) if is_sale else net
+        case "unit" if place.line and (is_sale or energy.measures == "line"):
+            return None, net, Decimal(0) if is_sale else net
+        case "bus" if place.bus and energy.measures == "bus":
+            return place.bus, net, energy.into
+        case "bus" if place.bus and energy.measures == "line":
+            return place.bus, -net, energy.out
+        case _:
+            return None
