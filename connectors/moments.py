@@ -11,6 +11,7 @@ MOST_AHEAD_MS = 300_000
 """Five minutes: clocks of machines that keep time at all agree within."""
 _LEAST_NUMBER = 100_000_000_000
 """1973 in milliseconds, and the year 5138 in seconds: a smaller number is in seconds."""
+_DAY_MS = 86_400_000
 _MOST_DIGITS = 15
 """Of milliseconds; an exponent beyond would take minutes to write out as an integer."""
 
@@ -20,6 +21,8 @@ def moment_of(form: RowForm, said: object, *, now_ms: int) -> int:
     if isinstance(said, bool) or not isinstance(said, str | int | Decimal):
         raise ValueError("neither ISO 8601 nor epoch milliseconds")  # noqa: TRY004 - as for other cells
     at = form.moment(said) if isinstance(said, str) else _milliseconds(Decimal(said))
+    if isinstance(said, str) and ":" not in said and at - _DAY_MS <= now_ms:
+        at = min(at, now_ms)  # a date is the end of its day, and today's has not come
     if at > now_ms + MOST_AHEAD_MS:
         raise ValueError("in the future: rows that come later would be held for older ones")
     return at

@@ -16,7 +16,7 @@ from rules.engine.engine import Engine
 from rules.engine.membership import ITEM
 from rules.engine.partition import Partition, Step
 from rules.evaluation import PARTS, Deduction, Evaluation, Score, evaluate
-from rules.evaluation_findings import Dossier, Ground, Material, last_events
+from rules.evaluation_material import Dossier, Ground, Material, last_events
 from rules.evaluation_models import TOTAL, Catalogue, EvaluationFile
 from rules.evaluation_period import Period
 from rules.evaluation_units import Units

@@ -14,7 +14,8 @@ from fractions import Fraction
 from hashlib import blake2b
 from typing import NamedTuple
 
-from rules.evaluation_findings import Finding, Ground, Material, Measured, findings_of
+from rules.evaluation_findings import findings_of
+from rules.evaluation_material import Finding, Ground, Material, Measured
 from rules.evaluation_models import TOTAL, Dimension, EvaluationFile, EvaluationItem
 from rules.evaluation_period import Period
 from rules.evaluation_units import Units

@@ -14,7 +14,7 @@ import msgspec
 from pydantic import BaseModel
 
 from rules.evaluation import PARTS, Evaluation, evaluate
-from rules.evaluation_findings import Dossier, Ground, Material
+from rules.evaluation_material import Dossier, Ground, Material
 from rules.evaluation_models import TOTAL, Catalogue, EvaluationFile
 from rules.evaluation_period import Period
 from rules.evaluation_units import Units

@@ -18,6 +18,7 @@ from connectors.files import (
     Journal,
     Order,
     Rejects,
+    Titles,
     TopicLog,
     Undo,
     UnreadableFile,
@@ -47,7 +48,7 @@ class Table(NamedTuple):
     """A captured table, and what its columns are called in the business's words."""
 
     mapping: TableMapping
-    titles: Mapping[str, str]
+    titles: Titles
 
 
 def find_table(catalog: SourceCatalog, name: str) -> Table:
@@ -56,15 +57,12 @@ def find_table(catalog: SourceCatalog, name: str) -> Table:
     mapping = by_name.get(name.lower())
     if mapping is None:
         raise Failed(unknown("table", name, sorted(by_name)))
-    titles = {
-        column.title: column_name.lower()
-        for file in catalog.files
-        if file.model.source.lower() == mapping.source
-        for table_name, table in file.model.tables.items()
-        if table_name.lower() == mapping.table
-        for column_name, column in table.columns.items()
-        if column.title
-    }
+    titles: dict[str, list[str]] = {}
+    for file in (file for file in catalog.files if file.model.source.lower() == mapping.source):
+        for table in (table for name, table in file.model.tables.items() if name.lower() == mapping.table):
+            for column_name, column in table.columns.items():
+                titles.setdefault(column.title, []).append(column_name.lower())
+    titles.pop("", None)
     return Table(mapping, titles)
 
 
@@ -138,6 +136,7 @@ class FileLoad:
             titles=self._table.titles, form=self._form(), operator=str(chosen["operator"]), src=journal["src"],
             is_dated=chosen["as_of"] is not None, is_full=chosen["is_full"], is_history=chosen["is_history"],
             expected_rows=chosen["expected"],
+            now_ms=int(time.time() * 1000), is_dry=chosen["dry_run"],
         )  # fmt: skip
 
     def _form(self) -> Form:
@@ -224,6 +223,9 @@ class FileLoad:
             self._output.error(
                 f"{findings.bad} of {findings.bad + findings.rows} rows are bad: {self._bad_shown} cells{more}"
             )
+            if self._chosen["is_full"]:
+                self._output.error("nothing was written: a full load would delete what bad rows are about; mend them")
+                return False
             if not skip_bad:
                 self._output.error("nothing was written; mend the file, or --skip-bad")
                 return False
@@ -261,9 +263,11 @@ class FileLoad:
             output.say(f"{written.before} rows stood in {topic} from an earlier run")
         if written.older:
             output.warn(f"{written.older} rows were not written: the source has said something newer")
+        if written.kept:
+            output.warn(f"{written.kept} rows that the file lacks were kept: the source has told of them since")
         self.report |= {
             "topic": topic, "rows": written.rows, "before": written.before, "older": written.older,
-            "deleted": written.deleted,
+            "deleted": written.deleted, "kept": written.kept,
         }  # fmt: skip
         if output.is_json:
             output.record(self.report)

@@ -1,45 +1,58 @@
-"""The summing agent: differences in, indicator values out.
+"""The summing agent: differences in, indicator values out, and alerts about values that breach their thresholds.
 
-A value has one owner, the partition of its key, so that contributions of instances on any partition meet.
+All values of an indicator have one owner, the partition of its code, so that contributions of instances on any
+partition meet, and units, periods and peers can be compared. What breaches a threshold is judged by `rules`, on a clock
+that is the least of what all tracking partitions have reported with their differences (`ClockMark`).
 """
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from schemas import BadInput, IndicatorDelta, IndicatorValue, Raw
-from schemas.codec import decode_delta, encode_indicator, iso
+from rules import Definitions, ThresholdJudge, Total, Totals, indicator_value
+from schemas import AlertEvent, BadInput, Broken, Raw
+from schemas.codec import CLOCK_KEY, decode_clock, decode_delta, encode_alert, encode_indicator, encode_notice
+from streams.definitions import RuleBook
+from streams.ends import Ends
 from streams.logic import Batch, Committed, Lease, Records, SourcePartition
 from streams.metrics import Metrics
 from streams.partitioner import Partitioner
-from streams.recovery import POSITION_KEY, LogPosition, Recovered, decode_position, recovered_position
+from streams.recovery import POSITION_KEY, LogPosition, Recovered, recovered_position
+from streams.reference import ReferenceReader
+
+SUMS_FORMAT = 2
+"""Of what is in the changelog. In format 1 the sums of an indicator were spread over all partitions."""
+KEEP_CLOCK_MS = 5_000
+"""The clock alone is written this often: what a crash takes back of it has shown to nobody."""
 
 
-def delta_key(delta: IndicatorDelta) -> str:
-    """The key of an indicator value: indicator, unit, date and dimensions."""
-    return f"{delta.indicator}|{delta.org_no}|{delta.date}|{delta.dims}"
+class TotalsPosition(LogPosition, array_like=True, gc=False):
+    """The last changelog record of every transaction."""
 
-
-def indicator_value(key: str, numerator: int, denominator: int, at: int) -> IndicatorValue:
-    """Give the value of a key; with nothing to divide by it is the numerator."""
-    indicator, org_no, date, dims = key.split("|", 3)
-    value = numerator / denominator if denominator else float(numerator)
-    return IndicatorValue(
-        indicator=indicator, org_no=org_no, date=date, dims=msgspec.json.decode(dims or "{}", type=dict[str, str]),
-        numerator=numerator, denominator=denominator, value=value, at=iso(at),
-    )  # fmt: skip
-
-
-class Total(msgspec.Struct, array_like=True, gc=False):
-    """The sum of all differences of one key."""
-
-    numerator: int = 0
-    denominator: int = 0
-    at: int = 0
+    sums_format: int = 1
+    clock: int = 0
+    """How far thresholds were judged, epoch ms."""
+    marks: dict[int, int] = {}
+    """How far each tracking partition had come."""
+    serial: int = 0
+    """Of the set of rules that thresholds were judged by."""
+    notify_from: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_total = msgspec.msgpack.Decoder(Total).decode
+_decode_position = msgspec.msgpack.Decoder(TotalsPosition).decode
+
+
+class TotalsTopics(msgspec.Struct, frozen=True):
+    """Names of what the agent reads and writes."""
+
+    deltas: str
+    indicators: str
+    alerts: str
+    notices: str
+    changelog: str
 
 
 class TotalsAgent:
@@ -49,25 +62,33 @@ class TotalsAgent:
     interval_s = quick_s = 0.5
     """Nobody waits for an indicator to the half second; fewer transactions leave more to the trackers."""
 
-    def __init__(  # noqa: PLR0913 - the topics it reads and writes
+    def __init__(  # noqa: PLR0913 - what a partition of it shares with the others
         self,
+        book: RuleBook,
         *,
-        deltas: str,
-        indicators: str,
-        changelog: str,
+        out: TotalsTopics,
         counts: Mapping[str, int],
+        trackers: int,
+        ends: Ends,
+        reference: ReferenceReader,
         metrics: Metrics,
+        mail_domain: str = "stagewatch.local",
         is_exact: bool = True,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self.topics = frozenset({deltas})
-        self.deltas, self.indicators, self.changelog = deltas, indicators, changelog
-        self.partitioner = Partitioner(counts[indicators])
-        self.metrics = metrics
-        self.is_exact = is_exact
+        """Take what all partitions share; `trackers` is the number of tracking partitions."""
+        self.topics = frozenset({out.deltas})
+        self.book, self.out, self.changelog = book, out, out.changelog
+        self.by_key = {topic: Partitioner(counts[topic]) for topic in (out.indicators, out.alerts, out.notices)}
+        self.trackers, self.ends, self.reference = trackers, ends, reference
+        self.metrics, self.mail_domain, self.is_exact = metrics, mail_domain, is_exact
+        self.started_at = int(now() * 1000)
+        self.owned: dict[int, Totalling] = {}
 
     def open(self, lease: Lease) -> "Totalling":
         """Make the logic of a partition just taken over."""
-        return Totalling(self, lease)
+        totalling = self.owned[lease.number] = Totalling(self, lease)
+        return totalling
 
     def is_held(self, source: SourcePartition) -> bool:  # noqa: ARG002 - the protocol's
         """Never."""
@@ -75,71 +96,129 @@ class TotalsAgent:
 
 
 class Totalling:
-    """One partition of the differences: its sums."""
+    """One partition of the differences: its sums, its clock, and what was told of them."""
 
     def __init__(self, agent: TotalsAgent, lease: Lease) -> None:
         self._agent = agent
         self._number = lease.number
-        self._source = SourcePartition(agent.deltas, lease.number)
-        self.totals: dict[str, Total] = {}
-        self._changed: set[str] = set()
-        self._kept: LogPosition | None = None
+        self._source = SourcePartition(agent.out.deltas, lease.number)
+        self.totals = Totals()
+        self._serial = agent.book.newest.definitions.serial
+        self._rows: dict[str, bytes] = {}
+        self.judge = ThresholdJudge(
+            self._definitions(), agent.book.newest.reference, self.totals, mail_domain=agent.mail_domain
+        )
+        self._marks: dict[int, int] = {}
+        self._kept: TotalsPosition | None = None
         self._position: int | None = None
+        self._kept_clock = 0
         self._moved = False
+        self._notify_from = 0
+        self._alerts: list[AlertEvent] = []
+
+    def _definitions(self) -> Definitions:
+        engine = self._agent.book.engine(self._serial) or self._agent.book.newest
+        return engine.definitions
+
+    # -- recovery
 
     def load(self, records: Sequence[Raw]) -> None:
-        """Take sums and the position from the changelog."""
+        """Take sums, the judge's rows and the position from the changelog."""
         for record in records:
             if record.key == POSITION_KEY:
-                self._kept = decode_position(record.value or b"")
+                self._kept = _decode_position(record.value or b"")
+                continue
+            key = (record.key or b"").decode()
+            if ThresholdJudge.is_row(key):
+                self._rows.pop(key, None)
+                if record.value is not None:
+                    self._rows[key] = record.value
             elif record.value is not None:
-                self.totals[(record.key or b"").decode()] = _decode_total(record.value)
+                self.totals.rows[key] = _decode_total(record.value)
 
     def recover(self, committed: Mapping[SourcePartition, Committed]) -> Mapping[SourcePartition, int]:
         """Check the state's position against the committed one."""
-        agent, log = self._agent, SourcePartition(self._agent.changelog, self._number)
-        position = recovered_position(
-            self._source, committed, self._kept, Recovered(log, len(self.totals)), is_exact=agent.is_exact
-        )
-        self._position = position
+        agent, log = self._agent, SourcePartition(self._agent.out.changelog, self._number)
+        kept, rows = self._kept, len(self.totals) + len(self._rows)
+        position = recovered_position(self._source, committed, kept, Recovered(log, rows), is_exact=agent.is_exact)
+        if kept is not None and kept.rows and kept.sums_format != SUMS_FORMAT:
+            raise Broken(
+                f"{log.topic} is of format {kept.sums_format} and this version reads {SUMS_FORMAT}: run the version "
+                "that wrote it, or begin anew with another application_id"
+            )
+        if kept is not None:
+            self._serial, self._marks, self._notify_from = kept.serial, dict(kept.marks), kept.notify_from
+        elif not committed:  # the very first start: what was judged before it is raised, and nobody is told
+            self._notify_from = agent.started_at
+        self.judge.use(self._definitions())
+        self.judge.note_run(notify_from=self._notify_from, live_from=agent.started_at)
+        self.judge.load(self._rows, 0 if kept is None else kept.clock)
+        self._position, self._kept_clock, self._rows = position, self.judge.clock, {}
         return {} if position is None else {self._source: position}
 
+    # -- work
+
     def apply(self, source: SourcePartition, records: Sequence[Raw], next_offset: int) -> None:  # noqa: ARG002
-        """Add differences up."""
-        totals = self.totals
+        """Add differences up, note how far the trackers are, judge what may be judged."""
         for record in records:
             try:
+                if record.key == CLOCK_KEY:
+                    mark = decode_clock(record.value or b"")
+                    self._marks[mark.number] = max(mark.clock, self._marks.get(mark.number, 0))
+                    continue
                 delta = decode_delta(record.value or b"")
             except BadInput:
                 self._agent.metrics.on_dropped("undecodable_delta", 1)
                 continue
-            key = delta_key(delta)
-            total = totals.get(key) or totals.setdefault(key, Total())
-            total.numerator += delta.numerator
-            total.denominator += delta.denominator
-            total.at = max(total.at, delta.at)
-            self._changed.add(key)
+            self.judge.note(self.totals.add(delta), delta)
         self._position = next_offset
         self._moved = True
+        self._judge()
+
+    def _reached(self) -> int:
+        """Up to when everything has come: from all trackers, and of the reference data that judging looks up."""
+        agent = self._agent
+        latest = agent.ends.latest
+        clocks = [self._marks.get(number, 0) for number in range(agent.trackers)]
+        if latest is None or not all(clocks):
+            return 0
+        bound = agent.reference.bound(latest.reference_ends)
+        asked = latest.asked_at - agent.ends.written_by
+        return min(*clocks, asked if bound is None else min(bound - 1, asked))
+
+    def _judge(self) -> None:
+        until = self._reached()
+        while (following := self._agent.book.following(self._serial)) is not None and following[0] <= until:
+            self.judge.advance(following[0])
+            self._serial = following[1]
+            self.judge.go_over(self._definitions())
+            self._moved = True
+        if until > self.judge.clock:
+            self.judge.advance(until)
 
     def is_due(self, positions: Mapping[SourcePartition, int]) -> bool:  # noqa: ARG002 - the protocol's
-        """Time alone does nothing here."""
-        return False
+        """Something is to be judged that could not be when the last record came."""
+        due = self.judge.next_due
+        following = self._agent.book.following(self._serial)
+        if following is not None:
+            due = following[0] if due is None else min(due, following[0])
+        return due is not None and due <= self._reached()
 
-    def tick(self, positions: Mapping[SourcePartition, int]) -> None:
-        """Nothing."""
+    def tick(self, positions: Mapping[SourcePartition, int]) -> None:  # noqa: ARG002 - the protocol's
+        """Judge what may be judged now."""
+        self._judge()
 
     def has_more(self) -> bool:
         """A batch is always taken whole."""
         return False
 
     def is_dirty(self) -> bool:
-        """Something was read."""
-        return self._moved
+        """Something was read or judged."""
+        return self._moved or self.is_urgent() or self.judge.clock - self._kept_clock >= KEEP_CLOCK_MS
 
     def is_urgent(self) -> bool:
-        """A sum moved."""
-        return bool(self._changed)
+        """A sum moved, or there is something to tell."""
+        return bool(self.totals.changed) or self.judge.has_news
 
     def is_catching_up(self) -> bool:
         """Never: there is little to write."""
@@ -147,28 +226,49 @@ class Totalling:
 
     def backlog(self) -> int:
         """Sums not yet written."""
-        return len(self._changed)
+        return len(self.totals.changed)
+
+    # -- writing
 
     def take(self) -> Batch:
-        """One value per changed key, then the sums, last the position."""
+        """Alerts and notices, one value per changed key, then the sums and the judge's rows, last the position."""
         batch = Batch()
+        self._alerts, notices = self.judge.take_alerts()
         rows: Records = []
-        for key in sorted(self._changed):
-            total = self.totals[key]
-            value = indicator_value(key, total.numerator, total.denominator, total.at)
-            data, number = self._agent.partitioner.of(key)
-            target = SourcePartition(self._agent.indicators, number)
-            batch.writes.setdefault(target, []).append((data, encode_indicator(value)))
-            rows.append((data, _encode(total)))
-        position = self._position or 0
-        rows.append((POSITION_KEY, _encode(LogPosition(position, len(self.totals)))))
-        batch.writes[SourcePartition(self._agent.changelog, self._number)] = rows
-        batch.offsets[self._source] = Committed(position)
-        self._changed, self._moved = set(), False
+
+        def write(topic: str, key: str, value: bytes) -> bytes:
+            data, number = self._agent.by_key[topic].of(key)
+            batch.writes.setdefault(SourcePartition(topic, number), []).append((data, value))
+            return data
+
+        out = self._agent.out
+        for alert in self._alerts:
+            write(out.alerts, alert.instance, encode_alert(alert))
+        for notice in notices:
+            write(out.notices, notice.recipient.no, encode_notice(notice))
+        for key in sorted(self.totals.changed):
+            total = self.totals.rows[key]
+            rows.append((write(out.indicators, key, encode_indicator(indicator_value(key, total))), _encode(total)))
+        rows += [(key.encode(), value) for key, value in self.judge.take_rows()]
+        rows.append((POSITION_KEY, _encode(self._dump())))
+        batch.writes[SourcePartition(out.changelog, self._number)] = rows
+        batch.offsets[self._source] = Committed(self._position or 0)
+        self.totals.changed, self._moved, self._kept_clock = set(), False, self.judge.clock
         return batch
 
+    def _dump(self) -> TotalsPosition:
+        return TotalsPosition(
+            self._position or 0, len(self.totals) + len(self.judge), SUMS_FORMAT, self.judge.clock, self._marks,
+            self._serial, self._notify_from,
+        )  # fmt: skip
+
     def on_committed(self) -> None:
-        """Nothing waits for it."""
+        """Count what is now visible to others."""
+        for alert in self._alerts:
+            self._agent.metrics.on_alert(alert)
+        self._alerts = []
 
     def close(self) -> None:
-        """Nothing is shared."""
+        """Nothing is shared but the list of what this worker owns."""
+        if self._agent.owned.get(self._number) is self:
+            del self._agent.owned[self._number]

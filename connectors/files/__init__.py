@@ -5,7 +5,7 @@ A door of its own: loading it costs what only the commands for files need.
 
 from connectors.files.batch import Batch, BatchRefused, Findings, Order, Written, file_hash
 from connectors.files.folder import DONE, FAILED, Arrival, arrivals, put_away
-from connectors.files.intake import FileRow
+from connectors.files.intake import FileRow, Titles
 from connectors.files.journal import FOLDER, BusyBatch, Journal
 from connectors.files.rejects import Rejects
 from connectors.files.sheet import Form, UnreadableFile, open_sheet
@@ -27,6 +27,7 @@ __all__ = [
     "Journal",
     "Order",
     "Rejects",
+    "Titles",
     "TopicLog",
     "Undo",
     "Undone",

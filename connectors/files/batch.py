@@ -5,11 +5,11 @@ The steps are the caller's to take in order: `check` (nothing is written), `look
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.files.intake import FileRow, Intake
+from connectors.files.intake import FileRow, Intake, Titles
 from connectors.files.journal import Journal, Known
 from connectors.files.sheet import FOUND_OUT, Form, open_sheet
 from connectors.files.topic_log import RowImage, Told, TopicLog, dump_offsets, fused, load_offsets
@@ -48,7 +48,7 @@ class Order:
     """When the rows were true that do not say it themselves, epoch ms. What was said since is newer and stays."""
     now_ms: int | None = None
     """When the file is taken; no row can be true later. None: at `src_ts`."""
-    titles: Mapping[str, str] = field(default_factory=dict)
+    titles: Titles = field(default_factory=dict)
     form: Form = FOUND_OUT
     operator: str = ""
     src: str = "manual"

@@ -16,6 +16,9 @@ from schemas import BadInput, Columns, RowForm
 TIME_COLUMN = "_src_ts"
 """A column of this name tells of each row when it was true; without it the batch's own time holds."""
 
+Titles = Mapping[str, Sequence[str]]
+"""What columns are called in the business's words, to the names of those that are called so."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
@@ -34,19 +37,19 @@ class FileRow:
 class Intake:
     """Reads one open file for one table."""
 
-    def __init__(self, path: Path, sheet: Sheet, form: RowForm, titles: Mapping[str, str], *, now_ms: int) -> None:
-        """Match the head with the table. `titles`: what a column is called in the business's words, to its name.
-
-        `now_ms`: when the file is taken; a row that is true later is at fault.
+    def __init__(self, path: Path, sheet: Sheet, form: RowForm, titles: Titles, *, now_ms: int) -> None:
+        """Match the head with the table. `now_ms`: when the file is taken; no row can be true later.
 
         Raises UnreadableFile with every fault of the head.
         """
         self._sheet, self._form, self._now_ms = sheet, form, now_ms
         self.ignored: list[str] = []
         """Columns of the file that the table does not have."""
-        names = {**{title.strip().lower(): name for title, name in titles.items()}, **{n: n for n in form.columns}}
+        meant = {title.strip().lower(): tuple(names) for title, names in titles.items()}
+        names = {title: found[0] for title, found in meant.items() if len(found) == 1} | {n: n for n in form.columns}
+        unclear = {title: found for title, found in meant.items() if title not in names}
         self._columns = [names.get(head.lower()) or self._other(head) for head in sheet.head]
-        faults = [f"{path}:1:{text}" for text in self._faults_of_head(names)]
+        faults = [f"{path}:1:{text}" for text in (*self._unclear(unclear), *self._faults_of_head(names))]
         if faults:
             raise UnreadableFile("\n".join(faults))
 
@@ -61,6 +64,11 @@ class Intake:
         if head:
             self.ignored.append(head)
         return None
+
+    def _unclear(self, unclear: Titles) -> Iterator[str]:
+        for head in self._sheet.head:
+            if head.lower() in unclear:
+                yield f"{head}: the title of {' and '.join(unclear[head.lower()])}; write the column's name instead"
 
     def _faults_of_head(self, names: Mapping[str, str]) -> Iterator[str]:
         found = [name for name in self._columns if name]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rules import EvaluationFile, Period, Units
 from rules.evaluation import FULL, Evaluation, apportion, norm, scored
-from rules.evaluation_findings import Finding, Measured
+from rules.evaluation_material import Finding, Measured
 from rules.evaluation_models import TOTAL
 from schemas import load_yaml
 

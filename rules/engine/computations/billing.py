@@ -14,6 +14,7 @@ from itertools import pairwise
 from rules.engine.computations.registry import computation
 from rules.engine.rows import Fields, Found, Rows, SubjectRow, number
 from rules.state import Place
+from schemas import Value
 
 READING = ("meter_no", "reg_code", "ym", "prev_reading", "cur_reading", "energy_kwh")
 METER = ("meter_no", "digits", "ct_ratio", "pt_ratio", "install_base", "installed_at")
@@ -39,16 +40,21 @@ def reverse_running(rows: Rows, row: SubjectRow, *, k: Decimal = Decimal(3)) -> 
     return Found(f"示数由{row.fields.get('prev_reading')}降至{row.fields.get('cur_reading')}")
 
 
-@computation(daily_freeze=("freeze_date", "value"), metering_point=("digits",))
+@computation(meter_freeze=("freeze_date", "reg_code", "value"))
 def falling_freezes(rows: Rows, row: SubjectRow, *, days: int = 2) -> Found | None:
-    """Find a meter whose daily freezes fall on so many days or more; a passed maximum is one such day at most."""
+    """Find a meter of which a register falls on so many days or more; a passed maximum is one such day at most."""
     del row
-    freezes = sorted((when, value) for each in rows.of("daily_freeze") for when, value in _freeze(each.fields))
-    fallen = [when for (_, before), (when, now) in pairwise(freezes) if now < before]
-    if len(fallen) < days:
-        return None
-    named = "、".join(rows.calendar.local_date(when) for when in fallen[-days:])
-    return Found(f"日冻结示数{len(fallen)}天下降（{named}）")
+    registers: dict[Value, list[tuple[int, Decimal]]] = {}
+    for each in rows.of("meter_freeze"):
+        when, value = each.fields.get("freeze_date"), number(each.fields.get("value"))
+        if isinstance(when, int) and value is not None:
+            registers.setdefault(each.fields.get("reg_code"), []).append((when, value))
+    for freezes in registers.values():
+        fallen = [when for (_, before), (when, now) in pairwise(sorted(freezes)) if now < before]
+        if len(fallen) >= days:
+            named = "、".join(rows.calendar.local_date(when - 1) for when in fallen[-days:])  # a date is a day's end
+            return Found(f"日冻结示数{len(fallen)}天下降（{named}）")
+    return None
 
 
 @computation(reading=READING, meter=METER)
@@ -262,12 +268,6 @@ def _fitted_base(rows: Rows, reading: Fields) -> Decimal | None:
         return None
     is_new = _month(rows.calendar.local_date(fitted)) in {month, month - 1}
     return number(meter.get("install_base")) if is_new else None
-
-
-def _freeze(fields: Fields) -> Iterator[tuple[int, Decimal]]:
-    when, value = fields.get("freeze_date"), number(fields.get("value"))
-    if isinstance(when, int) and value is not None:
-        yield when, value
 
 
 # -- cycles

@@ -10,7 +10,8 @@ import pytest
 
 from rules import SHIPPED, TOTAL, Catalogue, DefinitionSet, EvaluationFile, Period, Units, read_definitions, with_files
 from rules.evaluation import FULL, PARTS, Evaluation, apportion, scored
-from rules.evaluation_findings import Finding, Measured, span_words
+from rules.evaluation_findings import span_words
+from rules.evaluation_material import Finding, Measured
 from rules.evaluation_testing import evaluation_test_faults
 
 OWN = """\

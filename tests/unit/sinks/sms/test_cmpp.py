@@ -52,7 +52,7 @@ def test_a_login_proves_the_secret_without_telling_it(version: int, byte: str) -
 
 def test_a_submission_of_2_0() -> None:
     expected = hexed(
-        "000000a7", "00000004", "00000007",  # 12 + 155 bytes
+        "000000a3", "00000004", "00000007",
         "0000000000000000", "01", "01", "01", "00", padded("EPW", 10), "02", padded("", 21), "00", "00", "08",
         padded("901234", 6), padded("01", 2), padded("0", 6), padded("260302090000032+", 17), padded("", 17),
         padded("1069000112", 21), "01", padded("13800000001", 21), "04", "5230671f", padded("", 8),
