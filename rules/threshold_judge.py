@@ -126,6 +126,11 @@ class ThresholdJudge:
         """How many rows it keeps."""
         return len(self._told) + len(self._windows.rows) + sum(len(keys) for keys in self._later.values())
 
+    @property
+    def has_news(self) -> bool:
+        """Tell whether there are rows to be written, or something is to be told."""
+        return bool(self._changed or self._windows.changed or self._alerts.alerts)
+
     def take_rows(self) -> list[tuple[str, bytes | None]]:
         """Give the rows that changed, sorted by key; None: it is gone."""
         rows: dict[str, bytes | None] = {}

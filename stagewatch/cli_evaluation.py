@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -79,8 +79,7 @@ def evaluate(  # noqa: PLR0913 - click hands over every option
 
         show(output, report)
     if write:
-        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        _publish(settings, list(indicator_values(evaluation, at)), output, is_dry=dry_run)
+        _publish(settings, list(indicator_values(evaluation, int(time.time() * 1000))), output, is_dry=dry_run)
 
 
 class _Sources:

@@ -33,7 +33,9 @@ ingest = Group(
 )
 @click.option("--operator", help="Who brings it in; by default who is logged in.")
 @click.option("--batch", metavar="ID", help="Name of the batch; by default the table and the file's hash.")
-@click.option("--full", "is_full", is_flag=True, help="The file is the whole table: rows that it lacks are deleted.")
+@click.option(
+    "--full", "is_full", is_flag=True, help="The file is the whole table: rows that it lacks are deleted. Needs --rows."
+)
 @click.option("--history", "is_history", is_flag=True, help="It is history: nobody is told of what was due before.")
 @click.option("--as-of", metavar="TIME", help="When the rows were true; what the source said since then stays.")
 @click.option("--rows", "expected", type=click.IntRange(min=0), help="How many rows the file must have.")
@@ -72,17 +74,25 @@ def _person() -> str:
 @command(name="undo", short_help="Take a batch back.")
 @click.argument("batch")
 @click.option("--operator", help="Who takes it back; by default who is logged in.")
+@click.option(
+    "--leave", is_flag=True, help="Leave the rows that a later batch changed, instead of asking to undo that first."
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would become of the rows.")
 @settings_option
 @output_option
-def undo_batch(*, batch: str, operator: str | None, dry_run: bool, config: Path | None, form: str) -> None:
-    """Make every row of BATCH as it was before, but for those that somebody else has changed since."""
+def undo_batch(  # noqa: PLR0913 - click's options
+    *, batch: str, operator: str | None, leave: bool, dry_run: bool, config: Path | None, form: str
+) -> None:
+    """Make every row of BATCH as it was before, but for those that somebody else has changed since.
+
+    If that was another batch, it has to be taken back first: what was there before it is this batch's.
+    """
     from stagewatch.ingest import take_back
     from stagewatch.output import Output
 
     output = Output(is_json=form == "json")
     settings = settings_from(config, output)
-    take_back(settings, output, batch, operator=operator or _person(), is_dry=dry_run)
+    take_back(settings, output, batch, operator=operator or _person(), leaves=leave, is_dry=dry_run)
 
 
 @command(name="list", short_help="List the batches that were loaded from here.")

@@ -39,7 +39,16 @@ def _times(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
 @command(name="watch", short_help="Load files that a schedule puts into a folder.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--marker", is_flag=True, help="A file is complete when FILE.done is beside it (which may hold its row count)."
+    "--marker", is_flag=True, help="A file is complete only when FILE.done is beside it, however long it lies there."
+)
+@click.option(
+    "--settle",
+    "settle_s",
+    metavar="SECONDS",
+    type=click.FloatRange(0, 3600),
+    default=30,
+    show_default=True,
+    help="A file without FILE.done is complete when it has not changed for so long.",
 )
 @click.option("--skip-bad", is_flag=True, help="Load the good rows of a file with bad ones.")
 @click.option("--history", "is_history", is_flag=True, help="It is history: nobody is told of what was due before.")
@@ -51,8 +60,10 @@ def _times(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
 def watch_folder(*, folder: Path, times: tuple[str, ...], once: bool, config: Path | None, **chosen: Any) -> int:  # noqa: ANN401 - click's options
     """Load each complete file of FOLDER into the table that its name says: mkt.mkt_app-20260302.csv.
 
-    SOURCE.TABLE.full-... is the whole table: rows that it lacks are deleted. Files go to done/ or failed/ in FOLDER,
-    each with a report beside it. A file that was loaded once is not loaded again, also after a crash.
+    FILE.done may hold the number of rows, and behind it when they were read (1200 2026-03-02T01:00:00+08:00); else the
+    file's own time holds. What the source has said since then stays. SOURCE.TABLE.full-... is the whole table: rows
+    that it lacks are deleted, so it needs FILE.done with its row count. Files go to done/ or failed/ in FOLDER, each
+    with a report beside it. A file that was loaded once is not loaded again, also after a crash.
     """
     from stagewatch.output import Output
 
@@ -60,14 +71,15 @@ def watch_folder(*, folder: Path, times: tuple[str, ...], once: bool, config: Pa
     settings = settings_from(config, output)
     watch = _Watch(settings, output, folder, chosen)
     if once or chosen["dry_run"]:
-        return 0 if watch.look() else 1
+        return 0 if watch.look_once(chosen["settle_s"]) else 1
     bootstrap_of(settings)
     output.say(f"ready: watching {folder}")
     ended = threading.Event()
-    while not ended.wait(_seconds_to(times) if times else 0):
-        watch.look()
-        if not times:
-            time.sleep(POLL_S)
+    while not ended.wait(_seconds_to(times) if times else POLL_S):
+        if times:
+            watch.look_once(chosen["settle_s"])
+        else:
+            watch.look()
     return 0
 
 
@@ -86,24 +98,42 @@ class _Watch:
 
     def __init__(self, settings: Settings, output: Output, folder: Path, chosen: dict[str, Any]) -> None:
         from connectors import load_sources
+        from connectors.files import Arrivals
 
         self._settings, self._output, self._folder, self._chosen = settings, output, folder, chosen
         catalog = load_sources(list(settings.sources), settings.dialect_overrides)
-        self._tables = frozenset(f"{mapping.source}.{mapping.table}" for mapping in catalog.mappings)
+        tables = frozenset(f"{mapping.source}.{mapping.table}" for mapping in catalog.mappings)
+        self._arrivals = Arrivals(folder, tables, needs_marker=chosen["marker"], settle_s=chosen["settle_s"])
+        self._told: set[str] = set()
+
+    def look_once(self, settle_s: float) -> bool:
+        """Work off what is complete, also what has to be looked at twice to know; whether all of it was right."""
+        is_right = self.look()
+        if self._arrivals.waiting and not self._chosen["marker"]:
+            time.sleep(settle_s)
+            is_right &= self.look()
+        self._tell_waiting()
+        return is_right
 
     def look(self) -> bool:
         """Work off what is complete now; whether all of it was right. A broker that is away leaves the files there."""
-        from connectors.files import arrivals
         from schemas import TryLater
 
         is_right = True
-        for arrival in arrivals(self._folder, self._tables, needs_marker=self._chosen["marker"]):
+        for arrival in self._arrivals.look(time.monotonic()):
             try:
                 is_right &= self._work_off(arrival)
             except TryLater as error:
                 self._output.warn(f"{arrival.path.name}: {error}; the file stays, and is tried again")
                 return False
         return is_right
+
+    def _tell_waiting(self) -> None:
+        """Name each file once that lies there and is not known to be complete."""
+        for path in self._arrivals.waiting:
+            if path.name not in self._told:
+                self._told.add(path.name)
+                self._output.say(f"{path.name}: waits for {path.name}.done with its number of rows")
 
     def _work_off(self, arrival: Arrival) -> bool:
         from connectors.files import DONE, FAILED, put_away
@@ -132,11 +162,13 @@ class _Watch:
         return is_done
 
     def _options(self, arrival: Arrival) -> dict[str, Any]:
+        from schemas import iso
+
         chosen = self._chosen
         return {
             "table": arrival.table or arrival.path.stem, "operator": "schedule", "batch": None,
             "is_full": arrival.is_full, "src": "etl",
-            "is_history": chosen["is_history"], "as_of": None, "expected": arrival.expected_rows,
+            "is_history": chosen["is_history"], "as_of": iso(arrival.as_of), "expected": arrival.expected_rows,
             "skip_bad": chosen["skip_bad"], "no_undo": False, "encoding": None, "delimiter": None, "sheet": None,
             "dry_run": chosen["dry_run"],
         }  # fmt: skip

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypedDict
 
-from rules import PARTS, TOTAL, Deduction, Evaluation, Score
+from rules import PARTS, TOTAL, Deduction, Evaluation, Score, Total, indicator_value
 from schemas import IndicatorValue
 from stagewatch.output import Output
 
@@ -125,32 +125,24 @@ def points(parts: int) -> float:
     return round(parts / PARTS, 4)
 
 
-def indicator_values(evaluation: Evaluation, at: str) -> Iterator[tuple[str, IndicatorValue]]:
+def indicator_values(evaluation: Evaluation, at: int) -> Iterator[tuple[str, IndicatorValue]]:
     """Give score and rank of each unit, in all and per dimension, as indicator values with their keys (I234).
 
     A score is in percent of what there was to get. Their date is the last day of the period; they are not to be
-    summed over units or dimensions.
+    summed over units or dimensions. `at`: epoch ms.
     """
-    wanted = [TOTAL, *(dimension.code for dimension in evaluation.file.dimensions)]
+    file, period = evaluation.file, evaluation.period
     for org_no, scores in evaluation.scores.items():
-        for code in (code for code in wanted if code in scores):
-            score = scores[code]
-            yield _value(evaluation, SCORE_INDICATOR, org_no, code, (100 * score.score, score.full), at)
-            yield _value(evaluation, RANK_INDICATOR, org_no, code, (score.rank, 0), at)
-
-
-def _value(  # noqa: PLR0913, PLR0917 - the key's parts, and what it stands for
-    evaluation: Evaluation, indicator: str, org_no: str, code: str, parts: tuple[int, int], at: str
-) -> tuple[str, IndicatorValue]:
-    numerator, denominator = parts
-    date = evaluation.period.end
-    dims = {"evaluation": evaluation.file.id, "item": code, "period": evaluation.period.name}
-    value = IndicatorValue(
-        indicator=indicator, org_no=org_no, date=date, dims=dims, numerator=numerator, denominator=denominator,
-        value=numerator / denominator if denominator else float(numerator), at=at,
-    )  # fmt: skip
-    key = f"{indicator}|{org_no}|{date}|{json.dumps(dims, ensure_ascii=False, separators=(',', ':'), sort_keys=True)}"
-    return key, value
+        for code in (TOTAL, *(dimension.code for dimension in file.dimensions)):
+            if code in scores:
+                dims = json.dumps({"evaluation": file.id, "item": code, "period": period.name}, separators=(",", ":"))
+                score = scores[code]
+                for indicator, total in (
+                    (SCORE_INDICATOR, Total(100 * score.score, score.full, at)),
+                    (RANK_INDICATOR, Total(score.rank, 0, at)),
+                ):
+                    key = f"{indicator}|{org_no}|{period.end}|{dims}"
+                    yield key, indicator_value(key, total)
 
 
 # -- on the terminal

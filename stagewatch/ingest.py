@@ -36,6 +36,7 @@ from stagewatch.settings import Settings
 MOST_SHOWN = 50
 """Bad cells that are shown: a screen or two. All of them are counted."""
 SUFFIX = ".sqlite"
+DAY_MS = 86_400_000
 PEEK_S = 3.0
 """How long a dry run, which needs no broker, waits for one: a broker that is there answers in less than a second."""
 
@@ -127,7 +128,12 @@ class FileLoad:
     def _src_ts(self) -> int:
         now_ms = int(time.time() * 1000)
         text = self._chosen["as_of"]
-        return now_ms if text is None else moment(text, now_ms=now_ms, zone=self._table.mapping.column_timezone)
+        if text is None:
+            return now_ms
+        at = moment(text, now_ms=now_ms, zone=self._table.mapping.column_timezone)
+        if at > now_ms + DAY_MS:
+            raise Failed(f"--as-of {text} is in the future: rows that come later would be held for older ones")
+        return min(at, now_ms)  # today, which ends at midnight
 
     def _order(self, journal: Journal) -> Order:
         chosen = self._chosen
@@ -282,8 +288,13 @@ def journal_path(data_dir: Path, batch: str) -> Path:
     return data_dir / FOLDER / f"{batch}{SUFFIX}"
 
 
-def take_back(settings: Settings, output: Output, batch: str, *, operator: str, is_dry: bool) -> None:
-    """Undo a batch, and say what became of its rows. Raises Failed for an unknown one."""
+def take_back(  # noqa: PLR0913 - the command's options
+    settings: Settings, output: Output, batch: str, *, operator: str, leaves: bool, is_dry: bool
+) -> None:
+    """Undo a batch, and say what became of its rows. Raises Failed for an unknown one.
+
+    `leaves`: rows that a later batch changed stay as they are; else that batch must be taken back first.
+    """
     path = journal_path(settings.data_dir, batch)
     if not path.exists():
         known = [row[0] for row in batches(settings.data_dir)]
@@ -294,6 +305,12 @@ def take_back(settings: Settings, output: Output, batch: str, *, operator: str, 
         bootstrap = bootstrap_of(settings)
         with TopicLog(bootstrap, mapping) as log:
             found = undo.look(log, lambda _done: None)
+        if found.later and not leaves:
+            later = found.later[0].partition("~")[0]
+            raise Failed(
+                f"batch '{later}' has changed rows of '{batch}' since: `stagewatch ingest undo {later}` first; "
+                "or --leave, which leaves those rows as they are"
+            )
         for key in found.passed:
             output.line(f"{key}: changed since by somebody else, left as it is")
         if found.passed_count > len(found.passed):

@@ -51,6 +51,10 @@ class Judging:
             partition.rules = msgspec.structs.replace(mark, digest=engine.definitions.digest)
             book.judges_by(self._number, mark.serial)
 
+    def new_step(self) -> Step:
+        """Give an empty step."""
+        return Step(grids=self.engine.definitions.thresholds.grids)
+
     # -- work
 
     def apply(self, changes: Sequence[Change], step: Step) -> None:
@@ -81,6 +85,7 @@ class Judging:
         while before.carry_on(partition, step, limit=TAKE_UP):  # one change after the other
             pass
         self.engine = self._book.engine(serial) or before
+        step.grids = self.engine.definitions.thresholds.grids
         self.engine.take_up(partition, before)
 
     def is_due(self, now: int) -> bool:

@@ -33,7 +33,7 @@ class TotalsPosition(LogPosition, array_like=True, gc=False):
     sums_format: int = 1
     clock: int = 0
     """How far thresholds were judged, epoch ms."""
-    marks: dict[int, int] = {}
+    marks: dict[int, int] = msgspec.field(default_factory=dict)
     """How far each tracking partition had come."""
     serial: int = 0
     """Of the set of rules that thresholds were judged by."""
@@ -202,7 +202,8 @@ class Totalling:
         following = self._agent.book.following(self._serial)
         if following is not None:
             due = following[0] if due is None else min(due, following[0])
-        return due is not None and due <= self._reached()
+        latest = self._agent.ends.latest
+        return due is not None and latest is not None and due <= latest.asked_at and due <= self._reached()
 
     def tick(self, positions: Mapping[SourcePartition, int]) -> None:  # noqa: ARG002 - the protocol's
         """Judge what may be judged now."""

@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from rules import ITEM, Partition, Step
-from schemas import AlertEvent, BadInput, Broken, Change, Raw
-from schemas.codec import MARK_KEY, decode_change, decode_mark, encode_alert, encode_change, encode_delta, encode_notice
+from rules import ITEM, Partition, Step, delta_key
+from schemas import AlertEvent, BadInput, Broken, Change, ClockMark, Raw
+from schemas.codec import (
+    CLOCK_KEY,
+    MARK_KEY,
+    decode_change,
+    decode_mark,
+    encode_alert,
+    encode_change,
+    encode_clock,
+    encode_delta,
+    encode_notice,
+)
 from streams.direct import DirectTopic
 from streams.ends import Answer
 from streams.judging import Judging
@@ -19,7 +29,6 @@ from streams.logic import CATCH_UP_MS, Batch, Committed, Lease, Records, SourceP
 from streams.merge import Merge, MergePosition
 from streams.partitioner import spread
 from streams.recovery import POSITION_KEY, check_rows
-from streams.totals import delta_key
 
 if TYPE_CHECKING:
     from streams.track import TrackAgent
@@ -30,6 +39,8 @@ RUN = 250
 """Records decoded and judged before the next ones are: what they make stays in the processor's cache."""
 MOST_WAITING = 20_000
 """Rows to be written; while there are more, no further instance is judged anew."""
+MARK_EVERY_MS = 1_000
+"""Thresholds that are judged at once are judged within the second."""
 KEEP_CLOCK_MS = 5_000
 """An idle partition's clock is written this often: what a crash takes back of it has shown to nobody."""
 
@@ -66,11 +77,13 @@ class Tracking:
         self._merge = Merge(merge_wait_s=agent.merge_wait_s)
         self._judging = Judging(agent.book, lease.number)
         self.partition: Partition = self._judging.partition
-        self._step = Step()
+        self._step = self._judging.new_step()
         self._position: TrackPosition | None = None
         self._moved = False
         self._committed: dict[SourcePartition, int] = {}
         self._kept_clock = 0
+        self._marked = 0  # how far the summing agent knows the clock
+        self._mark_due: int | None = None  # thresholds are judged then by the clock
         self._arrivals: list[int] = []
         self._taken: list[AlertEvent] = []
         self._taken_arrivals: list[int] = []
@@ -103,6 +116,7 @@ class Tracking:
         engine.finish_recovery(partition)
         self._judging.resume()
         self._kept_clock, self._position = partition.clock, None
+        self._step = self._judging.new_step()
         self._committed = self._resume(position)
         if agent.is_exact:
             self._check(committed, position)
@@ -274,7 +288,7 @@ class Tracking:
             return False
         if self._merge.has_queued() or self.partition.next_due() <= latest.asked_at or self._unread(positions):
             return True
-        if self._judging.is_due(latest.asked_at):
+        if self._judging.is_due(latest.asked_at) or self._owes_mark(latest.asked_at - self._agent.ends.written_by):
             return True
         return bool(self._committed) and latest.asked_at - self._kept_clock >= KEEP_CLOCK_MS
 
@@ -297,7 +311,7 @@ class Tracking:
     def is_dirty(self) -> bool:
         """Something was read, or the clock has run for a while."""
         has_run = bool(self._committed) and self.partition.clock - self._kept_clock >= KEEP_CLOCK_MS
-        return self._moved or has_run or self.is_urgent()
+        return self._moved or has_run or self.is_urgent() or self._owes_mark(self.partition.clock)
 
     def is_urgent(self) -> bool:
         """Progress marks alone can wait; what the engine concluded cannot."""
@@ -318,7 +332,7 @@ class Tracking:
 
     def take(self) -> Batch:
         """Alerts, differences, notices, votes; then the rows that changed; last the position."""
-        step, self._step = self._step, Step()
+        step, self._step = self._step, self._judging.new_step()
         batch = Batch()
         self._write_outputs(batch, step)
         merge = self._merge.position()
@@ -345,7 +359,9 @@ class Tracking:
         for alert in step.alerts:
             write(out.alerts, alert.instance, encode_alert(alert))
         for delta in step.deltas:
-            write(out.deltas, delta_key(delta), encode_delta(delta))
+            owner = SourcePartition(out.deltas, agent.by_key[out.deltas].of(delta.indicator)[1])
+            batch.writes.setdefault(owner, []).append((delta_key(delta).encode(), encode_delta(delta)))
+        self._write_mark(batch)
         for notice in step.notices:
             write(out.notices, notice.recipient.no, encode_notice(notice))
         for vote in step.votes:
@@ -358,6 +374,22 @@ class Tracking:
         self._forwards = []
         self._letters.write(batch)
         self._taken, self._taken_arrivals, self._arrivals = step.alerts, self._arrivals, []
+
+    def _owes_mark(self, clock: int) -> bool:
+        """Tell whether the clock passed a moment at which the summing agent judges by the clock."""
+        return self._mark_due is not None and clock > self._mark_due
+
+    def _write_mark(self, batch: Batch) -> None:
+        """Tell the owners of what is judged how far the clock is, behind all differences up to there."""
+        thresholds, out = self._judging.engine.definitions.thresholds, self._agent.out
+        clock = self.partition.clock - 1  # at its own moment there may still come more
+        if not thresholds.judged or (clock < self._marked + MARK_EVERY_MS and not self._owes_mark(clock + 1)):
+            return
+        data = encode_clock(ClockMark(self._number, clock))
+        partitioner = self._agent.by_key[out.deltas]
+        for number in sorted({partitioner.of(code)[1] for code in thresholds.judged}):
+            batch.writes.setdefault(SourcePartition(out.deltas, number), []).append((CLOCK_KEY, data))
+        self._marked, self._mark_due = clock, thresholds.next_after(clock)
 
     def on_committed(self) -> None:
         """Count what is now visible to others."""

@@ -45,7 +45,7 @@ from streams.reference import ReferenceReader
 from streams.rekey import RekeyAgent
 from streams.sources import Sources
 from streams.topics import TopicNames, check_states, ensure, partition_counts
-from streams.totals import TotalsAgent
+from streams.totals import TotalsAgent, TotalsTopics
 from streams.track import TrackAgent, TrackTopics
 from streams.transport import RawBatchSchema
 from streams.watchdog import LastResort, Watchdog
@@ -195,8 +195,10 @@ class Worker:
             merge_wait_s=config.merge_wait_s,
         )  # fmt: skip
         self.totals = TotalsAgent(
-            deltas=names.deltas, indicators=names.indicators, changelog=names.changelog("totals"), counts=counts,
-            metrics=self.metrics, is_exact=is_exact,
+            self.book,
+            out=TotalsTopics(names.deltas, names.indicators, names.alerts, names.notices, names.changelog("totals")),
+            counts=counts, trackers=counts[names.changes], ends=self.ends, reference=self.reader, metrics=self.metrics,
+            mail_domain=config.mail_domain, is_exact=is_exact,
         )  # fmt: skip
         self.senders = Senders(build_sinks(config.smtp_url, config.sms_url))
         self.store = self._make_store()

@@ -4,7 +4,7 @@ A door of its own: loading it costs what only the commands for files need.
 """
 
 from connectors.files.batch import Batch, BatchRefused, Findings, Order, Written, file_hash
-from connectors.files.folder import DONE, FAILED, Arrival, arrivals, put_away
+from connectors.files.folder import DONE, FAILED, Arrival, Arrivals, put_away
 from connectors.files.intake import FileRow, Titles
 from connectors.files.journal import FOLDER, BusyBatch, Journal
 from connectors.files.rejects import Rejects
@@ -18,6 +18,7 @@ __all__ = [
     "FOLDER",
     "MOST_NAMED",
     "Arrival",
+    "Arrivals",
     "Batch",
     "BatchRefused",
     "BusyBatch",
@@ -33,7 +34,6 @@ __all__ = [
     "Undone",
     "UnreadableFile",
     "Written",
-    "arrivals",
     "file_hash",
     "open_sheet",
     "put_away",

@@ -1,13 +1,16 @@
 """A watched folder: which files are complete, whose rows they are, and where they go when they have been read.
 
 A file belongs to a table by its name: `mkt.mkt_app.csv`, `mkt.mkt_app-20260302.csv`; or all of it is the table:
-`mkt.mkt_app.full-20260302.xlsx`. It is complete when it is there under its final name: whoever writes it renames it
-when done, or, with `--marker`, puts `<name>.done` beside it, which may hold the number of its rows.
+`mkt.mkt_app.full-20260302.xlsx`. It is complete when `<name>.done` lies beside it, or when it has not changed for a
+while; a whole table only with its marker. The marker may hold the number of rows, and behind it when they were read
+(`1200 2026-03-02T01:00:00+08:00`; by default the file's own time).
 """
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +18,6 @@ SUFFIXES = frozenset({".csv", ".txt", ".tsv", ".xlsx", ".xlsm"})
 MARKER = ".done"
 DONE, FAILED = "done", "failed"
 """Folders beside the files."""
-_PART = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
-"""How programs call files that they are still writing."""
 
 
 class Arrival(NamedTuple):
@@ -28,17 +29,47 @@ class Arrival(NamedTuple):
     is_full: bool
     expected_rows: int | None
     """What its marker says."""
+    as_of: int
+    """When its rows were read at their source, epoch ms, as well as that is known."""
 
 
-def arrivals(folder: Path, tables: frozenset[str], *, needs_marker: bool) -> Iterator[Arrival]:
-    """Give the complete files, oldest first; equal times by name."""
-    files = [path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES]
-    for path in sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name)):
-        marker = marker_of(path)
-        if path.name.startswith(".") or path.name.lower().endswith(_PART) or (needs_marker and not marker.exists()):
-            continue
-        table, is_full = table_of(path, tables)
-        yield Arrival(path, table, is_full, _rows_of(marker))
+class Arrivals:
+    """Looks at one folder, again and again."""
+
+    def __init__(self, folder: Path, tables: frozenset[str], *, needs_marker: bool, settle_s: float) -> None:
+        """`settle_s`: how long a file without a marker must look the same before it counts as complete."""
+        self._folder, self._tables = folder, tables
+        self._needs_marker, self._settle_s = needs_marker, settle_s
+        self._seen: dict[Path, tuple[tuple[int, int], float]] = {}
+        self.waiting: list[Path] = []
+        """Files of the last look that are not complete, or not known to be."""
+
+    def look(self, now_s: float) -> list[Arrival]:
+        """Give the complete files, oldest first, equal times by name. `now_s`: of a clock that never goes back."""
+        files = [path for path in self._folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES]
+        looks = {path: _look_of(path) for path in files if not path.name.startswith(".")}
+        self._seen = {path: self._since(path, look, now_s) for path, look in looks.items()}
+        found, self.waiting = list[Arrival](), []
+        for path in sorted(looks, key=lambda path: (looks[path][1], path.name)):
+            table, is_full = table_of(path, self._tables)
+            if marker_of(path).exists() or self._is_settled(path, now_s, is_full=is_full):
+                found.append(Arrival(path, table, is_full, *_marked(path)))
+            else:
+                self.waiting.append(path)
+        return found
+
+    def _since(self, path: Path, look: tuple[int, int], now_s: float) -> tuple[tuple[int, int], float]:
+        known = self._seen.get(path)
+        return known if known is not None and known[0] == look else (look, now_s)
+
+    def _is_settled(self, path: Path, now_s: float, *, is_full: bool) -> bool:
+        return not (self._needs_marker or is_full) and now_s - self._seen[path][1] >= self._settle_s
+
+
+def _look_of(path: Path) -> tuple[int, int]:
+    """Give size and time of change, which both move while somebody writes."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 def table_of(path: Path, tables: frozenset[str]) -> tuple[str, bool]:
@@ -59,12 +90,19 @@ def marker_of(path: Path) -> Path:
     return path.with_name(path.name + MARKER)
 
 
-def _rows_of(marker: Path) -> int | None:
+def _marked(path: Path) -> tuple[int | None, int]:
+    """Give how many rows a file must have, and when they were read: what its marker says, else the file's time."""
     try:
-        text = marker.read_text(encoding="utf-8", errors="replace").strip()
+        words = marker_of(path).read_text(encoding="utf-8", errors="replace").split()
     except OSError:
-        return None
-    return int(text) if text.isascii() and text.isdigit() else None
+        words = []
+    rows = int(words[0]) if words and words[0].isascii() and words[0].isdigit() else None
+    written_ms = min(path.stat().st_mtime_ns // 1_000_000, int(time.time() * 1000))
+    try:
+        said = datetime.fromisoformat(words[1]) if len(words) > 1 else None
+    except ValueError:
+        said = None
+    return rows, int(said.timestamp() * 1000) if said is not None and said.tzinfo is not None else written_ms
 
 
 def put_away(path: Path, folder: str, report: Mapping[str, object]) -> Path:

@@ -128,12 +128,16 @@ def net() -> tuple[PetriNet, Marking, Marking]:
     stage("RESERVE", ["start"], ["reserved"], may_skip=True)
     stage("ACCEPT", ["reserved"], ["to survey", "to scheme"])
     stage("SURVEY", ["to survey"], ["surveyed"])
-    stage("SCHEME", ["to scheme"], ["to design"])
+    stage("SCHEME", ["to scheme"], ["to design", "schemed"])
+    step("SCHEME:begin", ["schemed"], ["in SCHEME again"])  # a scheme may be changed
+    step("SCHEME:ok", ["in SCHEME again"], ["schemed"])
     stage("DESIGN", ["to design"], ["to review"])
     stage("DESIGN_REVIEW", ["to review"], ["to build", "to supervise", "to inspect"])
     step("DESIGN_REVIEW:rejected", ["in DESIGN_REVIEW"], ["to design"])
     stage("SUPERVISE", ["to supervise"], ["supervised"], may_skip=True)
     stage("MID_INSPECT", ["to inspect"], ["inspected"], may_skip=True)
+    step("MID_INSPECT:begin", ["inspected"], ["in MID_INSPECT again"])
+    step("MID_INSPECT:ok", ["in MID_INSPECT again"], ["inspected"])
     stage("BUILD", ["to build"], ["to test"])
     stage("TEST", ["to test"], ["to complete"])
     step("TEST:rejected", ["in TEST"], ["to build"])
@@ -142,7 +146,7 @@ def net() -> tuple[PetriNet, Marking, Marking]:
     step("COMPLETE:rejected", ["in COMPLETE"], ["to test"])
     stage("CONNECT", ["to connect"], ["to archive"])
     stage("ARCHIVE", ["to archive"], ["archived"])
-    ends = ("surveyed", "supervised", "inspected", "archived")
+    ends = ("surveyed", "schemed", "supervised", "inspected", "archived")
     return made, Marking({place("start"): 1}), Marking({place(name): 1 for name in ends})
 
 

@@ -49,7 +49,13 @@ class FakePartition:
 class FakeEngine:
     """Keeps of each instance what was judged, and raises one alert per row when its time has come."""
 
-    definitions = SimpleNamespace(serial=0, digest="")
+    definitions = SimpleNamespace(
+        serial=0, digest="", templates={}, processes={}, calendar=CALENDAR,
+        thresholds=Thresholds([], (), (), processes={}, calendar=CALENDAR),
+    )  # fmt: skip
+
+    def __init__(self, reference: Reference) -> None:
+        self.reference = reference
 
     def new_partition(self, number: int) -> FakePartition:
         return FakePartition()

@@ -29,7 +29,7 @@ from streams.partitions import Partitions
 from streams.reference import ReferenceReader
 from streams.rekey import RekeyAgent
 from streams.topics import TopicNames
-from streams.totals import TotalsAgent
+from streams.totals import TotalsAgent, TotalsTopics
 from streams.track import TrackAgent, TrackTopics
 from tests.helpers.records import Record
 from tests.simulation.clock import WallClock
@@ -93,8 +93,10 @@ class Process:
             by_entity={m.entity: partitioners[t][m.entity] for t, m in mappings.items() if t in partitioners},
         )  # fmt: skip
         totals = TotalsAgent(
-            deltas=NAMES.deltas, indicators=NAMES.indicators, changelog=NAMES.changelog("totals"), counts=counts,
-            metrics=metrics(), is_exact=checks_position,
+            self.book,
+            out=TotalsTopics(NAMES.deltas, NAMES.indicators, NAMES.alerts, NAMES.notices, NAMES.changelog("totals")),
+            counts=counts, trackers=counts[NAMES.changes], ends=self.ends, reference=self.reader, metrics=metrics(),
+            is_exact=checks_position, now=clock,
         )  # fmt: skip
         notify = NotifyAgent(
             Senders(dict(gateways)), outbox, notices=NAMES.notices, changelog=NAMES.changelog("notify"),

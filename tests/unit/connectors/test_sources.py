@@ -252,3 +252,69 @@ def test_a_message_key_is_the_json_of_the_instance_column_as_it_is_spelt(tmp_pat
     text = VISITS.replace("app_no", "APP_NO").replace("stage: int", "stage: text")
     catalog = load(tmp_path, text.replace("key: [id]", "key: [id]\n    message_key: json"))
     assert catalog.mappings[0].key_form % b"A1" == b'{"APP_NO":"A1"}'
+
+
+VIEWED = """\
+version: source/v1
+source: x
+tables:
+  x_thing:
+    entity: thing
+    key: [id]
+    columns: {id: text, at: timestamp, who: text}
+    also: [%s]
+"""
+
+
+def test_a_view_is_told_only_where_its_instances_are_followed(tmp_path: Path) -> None:
+    catalog = load(
+        tmp_path, VIEWED % '{entity: case, instance: "case:{who}"}, {entity: step, instance: who, of: thing}'
+    )
+    (mapping,) = catalog.told({"case"}).mappings
+    assert [view.entity for view in mapping.also] == ["case"]
+    assert [len(each.mappings[0].also) for each in (catalog, catalog.told({"thing"}), catalog.told(set()))] == [2, 1, 0]
+    assert catalog.told({"case"}).mapping_for(mapping.topic) == mapping
+
+
+def test_rules_may_read_what_views_tell(tmp_path: Path) -> None:
+    view = '{entity: case, instance: "case:{who}", columns: {at: opened_at}, constants: {kind: x}}'
+    catalog = load(tmp_path, VIEWED % view)
+    assert catalog.vocabulary()["case"] == {"id", "who", "opened_at", "kind"}
+    assert catalog.entities(reference=False) == {"case"}
+
+
+@pytest.mark.parametrize(
+    ("view", "place", "said"),
+    [
+        ("{entity: v, instance: whom}", "8:34", "no column 'whom' in this table; known are who, "),
+        ('{entity: v, instance: "v:{whom}"}', "8:34", "no column 'whom'"),
+        ("{entity: v, instance: who, when: {kind: 1}}", "8:52", "no column 'kind'"),
+        ("{entity: v, instance: who, row: [id, no]}", "8:49", "no column 'no'"),
+        ("{entity: v, instance: who, columns: [at, upto]}", "8:", "no column 'upto'"),
+        ("{entity: v, instance: who, columns: {at: x, id: x}}", "8:", "field 'x' is fed by two columns"),
+        ("{entity: v, instance: who, of: nobody}", "8:", "no table or view tells the entity 'nobody'"),
+        ("{entity: visit, instance: who, columns: {who: entered_at}}", "8:", "a visit is date or timestamp, not"),
+        ('{entity: v, instance: "v{who}"}', "8:", "instance"),
+        ("{entity: thing, instance: who}", "8:", "'thing' is a look-up that every worker holds"),
+        ("{entity: v, instance: who}, {entity: v, instance: id, of: w}, {entity: w, instance: id}", "8:",
+         "a row of 'v' is an instance itself"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_a_view_has_its_place(tmp_path: Path, view: str, place: str, said: str) -> None:
+    found = faults(tmp_path, VIEWED % view)
+    assert any(line.startswith(f"s0.yaml:{place}") and said in line for line in found), found
+
+
+def test_views_of_one_entity_cannot_be_spread_in_two_ways(tmp_path: Path) -> None:
+    keyed = MINIMAL.replace("x_thing", "y_thing").replace("source: x", "source: y").replace(
+        "    columns:", "    instance: who\n    message_key: json\n    columns:"
+    ).replace("at: timestamp", "who: text")  # fmt: skip
+    view = "{entity: v, instance: who}, {entity: v, instance: id, of: v}"
+    assert load(tmp_path, VIEWED.replace("key: [id]", "key: [id]\n    is_reference: false") % view).mappings
+    found = faults(tmp_path, VIEWED.replace("key: [id]", "key: [id]\n    is_reference: false") % view, keyed)
+    assert ["rows of 'v' belong to instances of two kinds" in fault for fault in found] == [True, True]
+
+
+def test_a_view_follows_the_dialect_that_the_settings_say(tmp_path: Path) -> None:
+    catalog = load(tmp_path, VIEWED % "{entity: v, instance: who}", dialects={"cdc.x.*": {"dialect": "ogg-json"}})
+    assert catalog.mappings[0].also[0].dialect == "ogg-json"

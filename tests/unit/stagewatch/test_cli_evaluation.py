@@ -10,14 +10,13 @@ import pytest
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
-from rules import EvaluationFile, Period, state_council_calendar
+from rules import EvaluationFile, Period, delta_key, state_council_calendar
 from schemas import AlertEvent, Change, IndicatorDelta, IndicatorValue, decode_indicator, encode_alert, encode_indicator
 from sinks.store import AlertEventRow, IndicatorRow, InstanceRow, Store, StoreBatch
 from stagewatch.__main__ import run
 from stagewatch.embedded import EmbeddedBroker
 from stagewatch.evaluation_inputs import parents_of
 from stagewatch.topic_reader import read_topic
-from streams.totals import delta_key
 
 Said = pytest.CaptureFixture[str]
 TOPICS = ("stagewatch.indicators", "cdc.ymd.ymd_org")
