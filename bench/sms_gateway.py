@@ -43,6 +43,8 @@ class Visit:
     writer: asyncio.StreamWriter
     unanswered: int = 0
     """Submissions that were read and not answered."""
+    came: list[Said] = field(default_factory=list)
+    """Submissions, if they are kept."""
 
 
 @dataclass(slots=True)
@@ -61,6 +63,10 @@ class Gateway:
     most_unanswered: int = 0
     """The largest window that the client used."""
     logins: int = 0
+    pings: int = 0
+    """Heartbeats of the client's."""
+    pongs: int = 0
+    """Its answers to ours."""
     keeps: bool = True
     """Whether submissions are kept, not only counted; a benchmark's millions are not."""
     is_mute: bool = False
@@ -149,11 +155,12 @@ class Gateway:
             case "submit":
                 self._submitted(said, visit)
             case "ping" | "logout":
+                self.pings += said.kind == "ping"
                 visit.writer.write(self.face.plain_answer(said))
             case "answer":
                 self.accepted += said.is_right
             case "pong":
-                pass
+                self.pongs += 1
 
     def _submitted(self, said: Said, visit: Visit) -> None:
         self.count += 1
@@ -162,6 +169,7 @@ class Gateway:
         reaction = self.react(said)
         if self.keeps:
             self.submissions.append(said)
+            visit.came.append(said)
             if reaction.is_taken:
                 self.phones.append(said)
         carrier_id = self.face.carrier_id(said, self.count)

@@ -4,6 +4,7 @@ Run by `stagewatch check` and `stagewatch rules test`. A sample is written as th
 that decoding does not need; it goes through the same decoder as real records, as bytes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -55,16 +56,17 @@ def _difference(mapping: TableMapping, test: TestModel) -> str | None:
         return None if error.reason == expect.refused else f"refused: {error}"
     if expect.refused is not None:
         return f"not refused as {expect.refused}"
+    views = [mapping]
     if test.view is not None:
         changes = [change for change in changes if change.entity == test.view and _is_meant(change, expect)]
-        mapping = next((view for view in mapping.also if view.entity == test.view), mapping)
+        views = [view for view in mapping.also if view.entity == test.view]
     if not changes:
         return None if expect.silent else "the record says nothing"
     if expect.silent:
         return "the record says something"
     if len(changes) > 1:
         return f"the record tells {len(changes)} changes; a sample tells one"
-    return _difference_of(mapping, expect, changes[0])
+    return _difference_of({c.name: c for view in views for c in view.columns.values()}, expect, changes[0])
 
 
 def _is_meant(change: Change, expect: ExpectModel) -> bool:
@@ -79,12 +81,11 @@ def _as_sampled(mapping: TableMapping) -> TableMapping:
     return msgspec.structs.replace(mapping, dialect=form.get(mapping.dialect, mapping.dialect), also=also)
 
 
-def _difference_of(mapping: TableMapping, expect: ExpectModel, change: Change) -> str | None:
+def _difference_of(columns: Mapping[str, Column], expect: ExpectModel, change: Change) -> str | None:
     for name in ("instance", "row", "op"):
         wanted, found = getattr(expect, name), getattr(change, name)
         if wanted is not None and wanted != found:
             return f"{name}: expected '{wanted}', not '{found}'"
-    columns = {column.name: column for column in mapping.columns.values()}
     for name, wanted in expect.fields.items():
         if name not in change.fields:
             return f"field '{name}' is missing"

@@ -163,9 +163,9 @@ def _reconciliation(rule: ReconciliationRule) -> Iterator[NameUse]:
 
 def _documents(rule: DocumentsRule) -> Iterator[NameUse]:
     yield NameUse(VISIT, "finished_at", ("kind",))
-    if rule.entity is not None:
-        yield NameUse(rule.entity, None, ("entity",))
-        yield NameUse(rule.entity, rule.document, ("document",))
+    for number, paper in enumerate(rule.papers):
+        yield NameUse(paper.entity, None, ("papers", number, "entity"))
+        yield NameUse(paper.entity, paper.field, ("papers", number, "field"))
     if rule.record is not None:
         yield NameUse(rule.record, None, ("record",))
         yield NameUse(rule.record, rule.stage, ("stage",))

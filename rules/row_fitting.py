@@ -60,8 +60,8 @@ def _of_kind(rule: RowGround, path: Path, places: Places) -> Iterator[Fault]:  #
             yield from _reconciliation(rule, path, places)
         case DistinctRule() if len(rule.fields) + len(rule.stages) < PAIR:
             yield places.fault(path, "persons that must differ are at least two: give `fields` or `stages`")
-        case DocumentsRule() if rule.record is None and (rule.entity is None or rule.document is None):
-            yield places.fault(path, "give `entity` and `document`, or `record`")
+        case DocumentsRule() if rule.record is None and not rule.papers:
+            yield places.fault(path, "give `papers` or `record`, or both")
         case _:
             return
 

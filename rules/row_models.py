@@ -178,12 +178,18 @@ class DistinctRule(RowRule):
     severity: Severity = "ALARM"
 
 
+class Paper(Model):
+    """Rows that are documents."""
+
+    entity: str
+    field: str = Field(description="their field that names the kind of document")
+
+
 class DocumentsRule(RowRule):
     """A stage has ended without a document that its definition requires, or without any record of what was done."""
 
     kind: Literal["documents"]
-    entity: str | None = Field(default=None, description="entity of the rows that are documents")
-    document: str | None = Field(default=None, description="their field that names the kind of document")
+    papers: list[Paper] = Field(default=[], description="where documents are told")
     record: str | None = Field(default=None, description="entity of the rows that record steps")
     stage: str = Field(default="stage_code", description="field of a record that names the stage")
     severity: Severity = "ALARM"

@@ -109,10 +109,10 @@ class _Watch:
     def look_once(self, settle_s: float) -> bool:
         """Work off what is complete, also what has to be looked at twice to know; whether all of it was right."""
         is_right = self.look()
-        if self._arrivals.waiting and not self._chosen["marker"]:
+        if self._arrivals.settling:
             time.sleep(settle_s)
             is_right &= self.look()
-        self._tell_waiting()
+        self._tell_unmarked(0)
         return is_right
 
     def look(self) -> bool:
@@ -126,12 +126,13 @@ class _Watch:
             except TryLater as error:
                 self._output.warn(f"{arrival.path.name}: {error}; the file stays, and is tried again")
                 return False
+        self._tell_unmarked(self._chosen["settle_s"])
         return is_right
 
-    def _tell_waiting(self) -> None:
-        """Name each file once that lies there and is not known to be complete."""
-        for path in self._arrivals.waiting:
-            if path.name not in self._told:
+    def _tell_unmarked(self, least_s: float) -> None:
+        """Name each file once that has lain there for so long and is not taken without its marker."""
+        for path, unchanged_s in self._arrivals.unmarked.items():
+            if unchanged_s >= least_s and path.name not in self._told:
                 self._told.add(path.name)
                 self._output.say(f"{path.name}: waits for {path.name}.done with its number of rows")
 

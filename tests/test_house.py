@@ -25,6 +25,7 @@ SECOND_DOORS = {
     "connectors.files",
     "connectors.relay",
     "connectors.web",
+    "rules.flow",
     "sinks.store",
 }
 """Parts of their own: the read model, which the desk and the command line ask without loading the channels; and roads

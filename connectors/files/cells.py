@@ -9,6 +9,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 
 from connectors.files.sheet import Cell, is_excel_error
+from connectors.files.spoilt import Spoilt
 from schemas import ColumnType, Value
 
 _MOST_DIGITS = 15
@@ -34,6 +35,8 @@ def cell_value(cell: Cell, kind: ColumnType) -> Value:
         return _from_text(cell.strip("\ufeff\u3000 \t\r\n"), kind)
     if cell is None or isinstance(cell, bool):
         return cell
+    if isinstance(cell, Spoilt):
+        raise BadCell(cell.why)
     if isinstance(cell, int | float):
         return _from_number(cell, kind)
     if isinstance(cell, datetime):

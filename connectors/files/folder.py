@@ -9,7 +9,7 @@ while; a whole table only with its marker. The marker may hold the number of row
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -41,29 +41,33 @@ class Arrivals:
         self._folder, self._tables = folder, tables
         self._needs_marker, self._settle_s = needs_marker, settle_s
         self._seen: dict[Path, tuple[tuple[int, int], float]] = {}
-        self.waiting: list[Path] = []
-        """Files of the last look that are not complete, or not known to be."""
+        self.settling: list[Path] = []
+        """Files of the last look that a later one may find complete."""
+        self.unmarked: dict[Path, float] = {}
+        """Files of the last look that are not taken without their marker; for how many seconds they have not changed."""
 
     def look(self, now_s: float) -> list[Arrival]:
         """Give the complete files, oldest first, equal times by name. `now_s`: of a clock that never goes back."""
         files = [path for path in self._folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES]
         looks = {path: _look_of(path) for path in files if not path.name.startswith(".")}
         self._seen = {path: self._since(path, look, now_s) for path, look in looks.items()}
-        found, self.waiting = list[Arrival](), []
+        found, self.settling, self.unmarked = list[Arrival](), [], {}
         for path in sorted(looks, key=lambda path: (looks[path][1], path.name)):
             table, is_full = table_of(path, self._tables)
-            if marker_of(path).exists() or self._is_settled(path, now_s, is_full=is_full):
+            unchanged_s = now_s - self._seen[path][1]
+            if marker_of(path).exists():
+                found.append(Arrival(path, table, is_full, *_marked(path)))
+            elif self._needs_marker or is_full:
+                self.unmarked[path] = unchanged_s
+            elif unchanged_s >= self._settle_s:
                 found.append(Arrival(path, table, is_full, *_marked(path)))
             else:
-                self.waiting.append(path)
+                self.settling.append(path)
         return found
 
     def _since(self, path: Path, look: tuple[int, int], now_s: float) -> tuple[tuple[int, int], float]:
         known = self._seen.get(path)
         return known if known is not None and known[0] == look else (look, now_s)
-
-    def _is_settled(self, path: Path, now_s: float, *, is_full: bool) -> bool:
-        return not (self._needs_marker or is_full) and now_s - self._seen[path][1] >= self._settle_s
 
 
 def _look_of(path: Path) -> tuple[int, int]:

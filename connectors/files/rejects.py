@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from connectors.files.intake import FileRow
+from connectors.files.spoilt import Spoilt
 
 REASON = "_why"
 """The column that is added; an import ignores it."""
@@ -31,7 +32,7 @@ class Rejects:
             # With the mark that makes spreadsheets read UTF-8.
             self._file = self.path.open("w", encoding="utf-8-sig", newline="")
             csv.writer(self._file).writerow([*self._head, REASON])
-        cells = ["" if cell is None else str(cell) for cell in row.cells][: len(self._head)]
+        cells = ["" if cell is None or isinstance(cell, Spoilt) else str(cell) for cell in row.cells][: len(self._head)]
         cells += [""] * (len(self._head) - len(cells))
         why = "; ".join(f"{column}: {what}" for column, what in row.faults)
         csv.writer(self._file).writerow([*cells, f"row {row.number}: {why}"])

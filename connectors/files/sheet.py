@@ -7,14 +7,16 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
+from connectors.files.spoilt import TooManySpoilt, spoilt_cells
 from schemas import StagewatchError
 
 Cell = object
-"""Text in a CSV file; text, numbers, truth values and times in a workbook; None where a sheet's cell is empty."""
+"""Text in a CSV file; text, numbers, truth values and times in a workbook, `Spoilt` where a value was lost there; None
+where a sheet's cell is empty."""
 
 DELIMITERS = ",;\t|"
 MOST_CELL = 1 << 20
@@ -78,27 +80,35 @@ def open_sheet(path: Path, form: Form = FOUND_OUT) -> Iterator[Sheet]:
 
 
 def detect_encoding(path: Path) -> str:
-    """Give `utf-8-sig`, `utf-16` or `gb18030`: the first that fits the whole file. Raises UnreadableFile."""
+    """Give `utf-8-sig`, `utf-16` or `gb18030`: the first that fits the whole file. Raises UnreadableFile.
+
+    A mark at the front (BOM) says which; then no other is tried.
+    """
     with path.open("rb") as file:
         head = file.read(4)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    for encoding in ("utf-8-sig", "gb18030"):
-        if _fits(path, encoding):
-            return encoding
+    bad_line = _first_bad_line(path, "utf-8-sig")
+    if bad_line is None:
+        return "utf-8-sig"
+    if head.startswith(codecs.BOM_UTF8):
+        raise UnreadableFile(f"{path}:{bad_line}: not UTF-8, as the file's mark says; say its encoding with --encoding")
+    if _first_bad_line(path, "gb18030") is None:
+        return "gb18030"
     raise UnreadableFile(f"{path}: neither UTF-8 nor GB18030; say its encoding with --encoding")
 
 
-def _fits(path: Path, encoding: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
+def _first_bad_line(path: Path, encoding: str) -> int | None:
+    """Give the first line that is not in an encoding; None if all are."""
+    decoder, line = codecs.getincrementaldecoder(encoding)(), 1
     with path.open("rb") as file:
         try:
             while chunk := file.read(_CHUNK):
-                decoder.decode(chunk)
+                line += decoder.decode(chunk).count("\n")
             decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return False
-    return True
+        except UnicodeDecodeError as error:
+            return line + error.object[: error.start].count(b"\n")
+    return None
 
 
 def _text(path: Path, raw: IO[bytes], encoding: str) -> io.TextIOWrapper:
@@ -161,6 +171,8 @@ def _open_workbook(path: Path, form: Form) -> Iterator[Sheet]:
         if form.sheet is not None and form.sheet not in book.sheetnames:
             raise UnreadableFile(f"{path}: no sheet '{form.sheet}'; there are {', '.join(book.sheetnames)}")
         yield _Workbook(path, book[form.sheet] if form.sheet else book.worksheets[0])
+    except TooManySpoilt as error:
+        raise UnreadableFile(f"{path}:{error}") from None
     finally:
         book.close()
 
@@ -168,8 +180,10 @@ def _open_workbook(path: Path, form: Form) -> Iterator[Sheet]:
 class _Workbook:
     def __init__(self, path: Path, sheet: "_Rows") -> None:
         self._path = path
-        self._rows = enumerate(sheet.iter_rows(values_only=True), 1)
+        self._spoilt = spoilt_cells(sheet)
         self.total = sheet.max_row or 0
+        sheet.reset_dimensions()  # what a sheet says of its size may be wrong, and would cut it short
+        self._rows = enumerate(sheet.iter_rows(values_only=True), 1)
         self._done = 0
         number, head = next(self._rows, (1, ()))
         names = ["" if cell is None else str(cell).strip() for cell in head]
@@ -186,8 +200,11 @@ class _Workbook:
         width = len(self.head)
         for number, cells in self._rows:
             self._done = number
-            if any(cell is not None for cell in cells):
+            spoilt = self._spoilt.get(number, {})
+            if spoilt or any(cell is not None for cell in cells):
                 kept = list(cells) + [None] * (width - len(cells))
+                for column in (column for column in spoilt if column <= width):
+                    kept[column - 1] = spoilt[column]
                 while len(kept) > width and kept[-1] is None:
                     kept.pop()
                 yield Line(number, kept)
@@ -199,7 +216,11 @@ class _Rows(Protocol):
     @property
     def max_row(self) -> int | None: ...
 
+    def reset_dimensions(self) -> None: ...
+
     def iter_rows(self, *, values_only: bool) -> Iterator[tuple[Cell, ...]]: ...
+
+    def _get_source(self) -> AbstractContextManager[IO[bytes]]: ...
 
 
 def is_excel_error(cell: Cell) -> bool:

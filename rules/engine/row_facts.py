@@ -117,7 +117,8 @@ class Documents:
         """Give the visits that lack something."""
         rule, findings = self._rule, []
         steps = {row.fields.get(rule.stage) for row in rows.of(rule.record)} if rule.record else set()
-        papers = {row.fields.get(rule.document or "") for row in rows.of(rule.entity)} if rule.entity else set()
+        told = (row.fields.get(paper.field) for paper in rule.papers for row in rows.of(paper.entity))
+        papers = {name for name in told if name is not None}
         if not steps and not papers:
             return []
         for row in self.ground.subjects(rows):
@@ -125,7 +126,7 @@ class Documents:
                 stage = self._stages.get(visit.stage or "")
                 if stage is None or usable(visit.finished_at) is None:
                     continue
-                lacking = [name for name in stage.documents if name not in papers] if rule.entity else []
+                lacking = [name for name in stage.documents if name not in papers] if papers else []
                 if steps and visit.stage not in steps:
                     lacking.append("办理记录")
                 if lacking:

@@ -50,6 +50,7 @@ class _Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     answer_s: float = 60.0
     idle_s: float = 30.0
     wait_s: float = 5.0
+    retry_s: float = 1.0
     signature: str = ""
     signature_place: Literal["head", "tail"] = "head"
     signature_by: Literal["us", "carrier"] = "us"
@@ -74,7 +75,7 @@ def channel_of(url: str, http_sink: Callable[[str], Sink], *, now: Callable[[], 
         raise SinkSettingError(f"sms_url: expected {'://, '.join([*PORTS, 'http', 'https'])}:// and a host")
     query = _query(parts.query)
     wire = _wire(parts, query, now)
-    pace = Pace(window=query.window, answer_s=query.answer_s, idle_s=query.idle_s)
+    pace = Pace(window=query.window, answer_s=query.answer_s, idle_s=query.idle_s, first_delay_s=query.retry_s)
     address = (parts.hostname, port or PORTS[parts.scheme])
     channel = CarrierChannel(wire, address, habits=_habits(query), pace=pace, now=now)
     if parts.scheme == "sgip" and query.listen:
@@ -88,8 +89,15 @@ def _query(text: str) -> _Query:
         query = msgspec.convert(given, _Query, strict=False)
     except msgspec.ValidationError as error:
         raise SinkSettingError(f"sms_url: {error}") from None
-    if query.window < 1 or query.connections < 1 or query.rate < 0 or min(query.answer_s, query.idle_s) <= 0:
-        raise SinkSettingError("sms_url: window, connections, answer_s and idle_s must be above 0, rate not below")
+    if (
+        query.window < 1
+        or query.connections < 1
+        or query.rate < 0
+        or min(query.answer_s, query.idle_s, query.retry_s) <= 0
+    ):
+        raise SinkSettingError(
+            "sms_url: window, connections, answer_s, idle_s and retry_s must be above 0, rate not below"
+        )
     return query
 
 

@@ -37,6 +37,8 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     signature: Signature = NO_SIGNATURE
     busy_retries: int = 5
     """How often a part that the carrier had no room for is sent again before the outbox has to wait: 8 s in all."""
+    pause_s: float = 0.25
+    """The first pause of those; each further one is twice as long."""
     wait_s: float = 5.0
     """How long a submission waits for a connection."""
 
@@ -64,7 +66,7 @@ class CarrierChannel:
         self.name = wire.name
         self._wire, self._address, self._habits, self._pace = wire, address, habits, pace
         self._clock = asyncio.get_running_loop().time
-        self._throttle = Throttle(habits.rate, burst=habits.burst, clock=self._clock)
+        self._throttle = Throttle(habits.rate, burst=habits.burst, pause_s=habits.pause_s, clock=self._clock)
         self._references = References(int(now()))
         self._assembly = Assembly(pace.assembly_s)
         self._arrivals: asyncio.Queue[Arrival | None] = asyncio.Queue()

@@ -2,18 +2,22 @@
 
 from collections.abc import Callable
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 30.0
-"""After a flow-control answer; doubled at each further one. A gateway's queue empties within seconds."""
+_LONGEST_PAUSE_S = 30.0
+"""A gateway's queue empties within seconds; more would only make messages late."""
 
 
 class Throttle:
     """A token bucket, and a pause that grows with every refusal for lack of room."""
 
-    def __init__(self, rate: float, *, burst: float = 1, clock: Callable[[], float]) -> None:
-        """`rate`: parts a second, 0 for no limit; `burst`: how many may leave at once; `clock`: seconds, monotonic."""
+    def __init__(self, rate: float, *, burst: float = 1, pause_s: float = 0.25, clock: Callable[[], float]) -> None:
+        """`rate`: parts a second, 0 for no limit; `burst`: how many may leave at once; `clock`: seconds, monotonic.
+
+        `pause_s`: how long nothing leaves after a flow-control answer; doubled at each further one.
+        """
         self._rate, self._burst, self._clock = rate, max(burst, 1.0), clock
+        self._first_pause_s = pause_s
         self._tokens, self._filled_at = self._burst, clock()
-        self._pause_s, self._resumes_at = _FIRST_PAUSE_S, 0.0
+        self._pause_s, self._resumes_at = pause_s, 0.0
 
     def reserve(self) -> float:
         """Book one part's place; gives the seconds to wait before it is written. Book and wait in the same order."""
@@ -39,4 +43,4 @@ class Throttle:
     def taken(self) -> None:
         """The carrier took a part: its queue has room again."""
         if self._clock() >= self._resumes_at:
-            self._pause_s = _FIRST_PAUSE_S
+            self._pause_s = self._first_pause_s

@@ -178,7 +178,7 @@ class Framer:
         while len(self._held) - begin >= _LENGTH:
             length = int.from_bytes(self._held[begin : begin + _LENGTH])
             if not 2 * _LENGTH < length <= _LONGEST_FRAME:
-                raise BadFrame(f"a frame of {length} bytes")
+                raise BadFrame("a frame of a length that none has")
             if len(self._held) - begin < length:
                 break
             yield bytes(self._held[begin : begin + length])

@@ -18,10 +18,12 @@ MARKETING = (
     "mkt_sup_prj_progress", "mkt_works_unit", "mkt_std_code", "mkt_cust_prj", "mkt_res_prj", "mkt_res_prj_progress",
 )  # fmt: skip
 """Every table of domain.md 2.1 with an item that the seed names."""
+BILLING = ("mkt_cons", "mkt_meter", "mkt_reading", "mkt_bill", "mkt_payment", "mkt_wo", "mkt_wo_hist")
+"""What P18 and the 48 flows live on."""
 LEAN = ("lean_app_detail", "lean_prj_progress", "lean_res_district", "lean_warn_sum", "lean_neg_trans")
 TOPICS = [
     *(f"{prefix}.mkt.{table}" for prefix in CAPTURES for table in CAPTURED_TWICE),
-    *(f"cdc.mkt.{table}" for table in MARKETING),
+    *(f"cdc.mkt.{table}" for table in (*MARKETING, *BILLING)),
     *(f"cdc.lean.{table}" for table in LEAN),
     *(f"cdc.mob.{table}" for table in ("mob_task", "mob_form")),
     *(f"cdc.ech.{table}" for table in ("ech_app", "ech_query_log")),

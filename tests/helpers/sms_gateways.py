@@ -21,11 +21,11 @@ FACES: dict[str, Callable[[], Face]] = {
 }
 USER = "901234"
 ACCOUNTS = {
-    "cmpp2": "cmpp://{user}:{secret}@{host}:{port}?version=2&access={access}",
-    "cmpp3": "cmpp://{user}:{secret}@{host}:{port}?version=3&access={access}",
-    "sgip": "sgip://{user}:{secret}@{host}:{port}?node=3025000001&corp=00001&access={access}",
-    "smgp": "smgp://{user}:{secret}@{host}:{port}?access={access}",
-    "smpp": "smpp://{user}:{secret}@{host}:{port}?access={access}",
+    "cmpp2": "cmpp://{user}:{secret}@{host}:{port}?version=2&retry_s=0.01&access={access}",
+    "cmpp3": "cmpp://{user}:{secret}@{host}:{port}?version=3&retry_s=0.01&access={access}",
+    "sgip": "sgip://{user}:{secret}@{host}:{port}?node=3025000001&corp=00001&retry_s=0.01&access={access}",
+    "smgp": "smgp://{user}:{secret}@{host}:{port}?retry_s=0.01&access={access}",
+    "smpp": "smpp://{user}:{secret}@{host}:{port}?retry_s=0.01&access={access}",
 }
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import msgspec
 
+from rules import Reference, Thresholds, state_council_calendar
 from rules.state import RulesMark
 from schemas import AlertEvent, Change, Notice, Recipient
 from schemas.notice import Channel
 
+CALENDAR = state_council_calendar()
 DELAY_MS = 40
 """The one rule: a row is late so long after it came."""
 LATE = "late "

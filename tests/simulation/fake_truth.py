@@ -9,7 +9,7 @@ from schemas import AlertEvent, Notice
 from streams.logic import SourcePartition
 from streams.partitioner import Partitioner
 from tests.simulation.fake_engine import DELAY_MS, LATE, decode_rows, notices
-from tests.simulation.material import BAD
+from tests.simulation.material import BAD, instances_of
 from tests.simulation.process import NAMES
 
 if TYPE_CHECKING:
@@ -54,10 +54,11 @@ def _judged(world: "World") -> dict[str, list[str]]:
             high[tp] = max(high[tp], record.timestamp)
             if record.value != BAD:
                 row = json.loads(record.value or b"")["after"]
-                items.append((high[tp], topic, n, record.offset, row["i"], row["row"]))
+                told = instances_of(world.material.mappings[topic], row)
+                items += [(high[tp], topic, n, record.offset, part, i, row["row"]) for part, i in enumerate(told)]
     partitioner = Partitioner(world.counts[NAMES.changes])
     by_partition: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
-    for at, _, _, _, instance, row in sorted(items):
+    for at, _, _, _, _, instance, row in sorted(items):
         by_partition[partitioner.of(instance)[1]].append((at, instance, row))
     judged: dict[str, list[str]] = defaultdict(list)
     for rows in by_partition.values():
@@ -67,12 +68,12 @@ def _judged(world: "World") -> dict[str, list[str]]:
 
 def _pass_over(rows: list[tuple[int, str, str]], judged: dict[str, list[str]]) -> None:
     due: list[tuple[int, str]] = []
-    known: set[str] = set()
+    known: set[tuple[str, str]] = set()
     for at, instance, row in [*rows, (1 << 62, "", "")]:
         for late in sorted(d for d in due if d[0] < at):
             judged[late[1].split("/", 1)[0]].append(LATE + late[1])
             due.remove(late)
-        if instance and row not in known:
-            known.add(row)
+        if instance and (instance, row) not in known:
+            known.add((instance, row))
             judged[instance].append(row)
             due.append((at + DELAY_MS, f"{instance}/{row}"))

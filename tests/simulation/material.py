@@ -18,7 +18,7 @@ import msgspec
 
 from connectors import SHIPPED_SOURCES, SourceCatalog, load_sources
 from rules import Engine, Reference
-from schemas import Column, Decoder, Recorded, TableMapping
+from schemas import Column, Decoder, FanOut, Recorded, TableMapping, decoder_of
 from schemas.mapping import MessageKey
 from streams.logic import SourcePartition
 from streams.partitioner import Partitioner
@@ -26,8 +26,10 @@ from tests.helpers import simulate
 from tests.helpers.builders import shipped
 from tests.helpers.hostile_wire import APP, FINDING, HOSTILE, OK, PROGRESS, SILENT
 from tests.helpers.recount import DAY
+from tests.helpers.viewing import with_views
 from tests.simulation.fake_engine import FakeEngine
 
+VIEW = "v"
 GOOD, REPEAT = "good", "repeat"
 """Fates that are no dead letter; any other fate is the reason of one."""
 FAKE_START = 1_000_000
@@ -69,20 +71,20 @@ class Material:
     @property
     def keyed(self) -> list[str]:
         """Topics whose rows belong to instances."""
-        return [topic for topic, mapping in self.mappings.items() if mapping.instance is not None]
+        return [topic for topic, mapping in self.mappings.items() if mapping.is_keyed]
 
     @property
     def references(self) -> list[str]:
         """Topics that every worker reads."""
         return [topic for topic, mapping in self.mappings.items() if mapping.is_reference]
 
-    def new_decoders(self) -> dict[str, Decoder]:
+    def new_decoders(self) -> dict[str, Decoder | FanOut]:
         """Make the decoders of one world: they learn from what they read, so a seed must begin with new ones."""
-        return {topic: Decoder(mapping) for topic, mapping in self.mappings.items()}
+        return {topic: decoder_of(mapping) for topic, mapping in self.mappings.items()}
 
     def new_engine(self, reference: Reference) -> Engine:
         """Make the engine of one worker."""
-        return Engine(shipped(), reference) if self.kind == "real" else cast("Engine", FakeEngine())
+        return Engine(shipped(), reference) if self.kind == "real" else cast("Engine", FakeEngine(reference))
 
     def partitions(self, topics: Iterable[str]) -> list[SourcePartition]:
         """Give the partitions of topics, sorted."""
@@ -97,7 +99,8 @@ INSTANCE_KEYED = ("mkt.mkt_app", "mkt.mkt_app_progress", "ech.ech_works_report",
 
 @lru_cache
 def catalog() -> SourceCatalog:
-    return load_sources([SHIPPED_SOURCES])
+    """Give the shipped sources as an installation for connections alone reads them: the truth knows no more."""
+    return load_sources([SHIPPED_SOURCES]).told({"application", "negative_item"})
 
 
 @lru_cache(maxsize=SOURCE_SYSTEMS)
@@ -165,7 +168,8 @@ def numbered_rows(rng: random.Random) -> Material:
     """Give rows of few instances in bursts, over one to four source partitions."""
     changes_count = rng.randint(1, 3)
     mappings = {
-        topic: numbered(topic, rng.choice(("row", "text"))) for topic in ("cdc.a", "cdc.b")[: rng.randint(1, 2)]
+        topic: numbered(topic, rng.choice(("row", "text")), views=rng.choice((0, 0, 1, 2)))
+        for topic in ("cdc.a", "cdc.b")[: rng.randint(1, 2)]
     }
     counts = {t: rng.randint(1, 2) if m.message_key == "row" else changes_count for t, m in mappings.items()}
     records: list[Captured] = []
@@ -178,7 +182,8 @@ def numbered_rows(rng: random.Random) -> Material:
             if mapping.message_key == "text":
                 number = Partitioner(counts[topic]).of(instance)[1]
             stamp = at - rng.choice([0, 0, 5])  # a producer that sent two in the wrong order
-            value = json.dumps({"op": "c", "after": {"row": row, "i": instance}, "source": {"lsn": place + 1}}).encode()
+            image = {"row": row, "i": instance, "j": rng.choice(("1", "2", None))}
+            value = json.dumps({"op": "c", "after": image, "source": {"lsn": place + 1}}).encode()
             records.append(Captured(at, SourcePartition(topic, number), stamp, instance.encode(), value, GOOD))
     records.sort(key=lambda r: r.at)
     return Material(
@@ -187,13 +192,20 @@ def numbered_rows(rng: random.Random) -> Material:
     )  # fmt: skip
 
 
-def numbered(topic: str, message_key: MessageKey) -> TableMapping:
-    """Give the mapping of a topic of numbered rows."""
-    columns = {"row": Column("row", "text"), "i": Column("i", "text")}
-    return TableMapping(
+def numbered(topic: str, message_key: MessageKey, views: int = 0) -> TableMapping:
+    """Give the mapping of a topic of numbered rows, with so many further views of them."""
+    columns = {"row": Column("row", "text"), "i": Column("i", "text"), "j": Column("j", "text")}
+    own = TableMapping(
         source="x", table=topic, topic=topic, entity="visit", key=("row",), instance="i", columns=columns,
         message_key=message_key,
     )  # fmt: skip
+    return with_views(own, *({"entity": f"seen{n}", "instance": f"{VIEW}{n * 'x'}:{{j}}"} for n in range(views)))
+
+
+def instances_of(mapping: TableMapping, row: Mapping[str, Any]) -> list[str]:
+    """Give whom a numbered row is told to, in order."""
+    told = [] if row["j"] is None else [f"{VIEW}{n * 'x'}:{row['j']}" for n in range(len(mapping.also))]
+    return [row["i"], *told]
 
 
 # -- what goes wrong at the source

@@ -13,7 +13,7 @@ import msgspec
 from faust.types import TP
 
 from rules import Instance, Reference, decode_record, describe
-from schemas import Change, Decoder, Mark, decode_change
+from schemas import Change, Decoder, FanOut, Mark, decode_change
 from schemas.codec import MARK_KEY, change_encoder, decode_mark
 from schemas.notice import Channel
 from sinks import Outbox, OutboxPolicy, Senders
@@ -60,14 +60,15 @@ class Process:
     """The objects of one worker process; they die with it."""
 
     def __init__(
-        self, material: Material, decoders: Mapping[str, Decoder], counts: Mapping[str, int], clock: WallClock,
+        self, material: Material, decoders: Mapping[str, Decoder | FanOut], counts: Mapping[str, int], clock: WallClock,
         gateways: Mapping[Channel, Gateway], *, outbox: OutboxPolicy, checks_position: bool,
     ) -> None:  # fmt: skip
         self.material, self.clock = material, clock
         self.ends = Ends(now=clock)
         mappings = material.mappings
         reference = Reference(frozenset(mappings[topic].entity for topic in material.references))
-        self.reader = ReferenceReader(reference, {t: decoders[t] for t in material.references})
+        single = {t: decoder for t, decoder in decoders.items() if isinstance(decoder, Decoder)}
+        self.reader = ReferenceReader(reference, {t: single[t] for t in material.references})
         self.inputs = material.partitions(material.keyed)
         self.references = dict.fromkeys([*material.partitions(material.references), SOURCE], 0)
         is_real = material.kind == "real"
@@ -87,7 +88,7 @@ class Process:
             self.book, out=out, counts=counts, ends=self.ends, reference=self.reader,
             metrics=metrics(), now=clock, is_exact=checks_position,
             direct={
-                t: DirectTopic(decoders[t], change_encoder(m), partitioners[t][m.entity])
+                t: DirectTopic(single[t], change_encoder(m), partitioners[t][m.entity])
                 for t, m in mappings.items() if t in direct
             },
             by_entity={m.entity: partitioners[t][m.entity] for t, m in mappings.items() if t in partitioners},

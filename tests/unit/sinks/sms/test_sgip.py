@@ -17,7 +17,7 @@ from sinks.sms.wire import (
     Verdict,
 )
 
-NOVEMBER_20 = 1_793_190_745.0
+NOVEMBER_20 = 1_795_177_945.0
 """2026-11-20 20:32:25 in Beijing: the example of 3.4, 1120203225."""
 SEQUENCE = f"{3025000001:08x}{1120203225:08x}00000001"
 ANSWER = "00" + "00" * 8
@@ -54,7 +54,7 @@ def test_a_part_of_several() -> None:
     content = bytes((5, 0, 3, 0x2A, 2, 1)) + "到期".encode("utf-16-be")
     part = Outgoing("13800000001", "12", content, 1, 2, 1_772_413_200_000)
     expected = hexed(
-        "000000a9", "00000003", SEQUENCE,
+        "000000ae", "00000003", SEQUENCE,
         padded("1069000112", 21), "30" * 21, "01", padded("8613800000001", 21), padded("00001", 5), padded("EPW", 10),
         "01", padded("0", 6), padded("0", 6), "00", "02", "00", padded("260302090000032+", 16), padded("", 16),
         "01", "00", "01", "08", "00", "0000000a", "0500032a02015230671f", padded("", 8),

@@ -49,7 +49,7 @@ def test_a_submission_names_its_place_in_options_only_if_there_are_several(total
     part = Outgoing("13800000001", "12", header + "到期".encode("utf-16-be"), 1, total, 1_772_413_200_000)
     options = "00020001010009000102000a000101" if total > 1 else ""
     expected = hexed(
-        "000000a2" if total == 1 else "000000b7", "00000002", "00000007",
+        "00000097" if total == 1 else "000000ac", "00000002", "00000007",
         "06", "01", "01", padded("EPW", 10), "3030", "30" * 6, "30" * 6, "08", padded("260302090000032+", 17),
         padded("", 17), padded("118123412", 21), padded("", 21), "01", padded("13800000001", 21),
         f"{4 + len(header):02x}", header.hex(), "5230671f", padded("", 8), options,
