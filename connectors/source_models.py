@@ -129,6 +129,11 @@ class ViewModel(_Model):
         default={}, description="columns to keep, as a list or with the field that each feeds here; none: all kept ones"
     )
     constants: dict[Name, str | int | bool | None] = Field(default={}, description="fields that every row has here")
+    beside: list[Name] = Field(
+        default=[],
+        description="tables (of any source): the view is told only where one of them is captured, too. For processes "
+        "that live on other tables than this one",
+    )
     is_lasting: bool = Field(
         default=False,
         description="true: a row that is deleted, or leaves, takes nothing with it: what is told is of many rows, or "

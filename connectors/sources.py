@@ -4,7 +4,7 @@ Reads `connectors/sources/*.yaml` (and the folders of the `sources` setting); ca
 Every fault of every file is reported at once, with its place. Nothing here touches Kafka.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -75,13 +75,21 @@ class SourceCatalog:
 
     def told(self, entities: Collection[str]) -> "SourceCatalog":
         """Give the catalog with the further views alone that belong to instances of these entities."""
+        return self._with_views(lambda each: _is_followed(each, entities))
+
+    def _with_views(self, is_told: Callable[[TableMapping], object]) -> "SourceCatalog":
         mappings = [
-            msgspec.structs.replace(mapping, also=tuple(each for each in mapping.also if _is_followed(each, entities)))
+            msgspec.structs.replace(mapping, also=tuple(each for each in mapping.also if is_told(each)))
             for mapping in self.mappings
         ]
         catalog = SourceCatalog(mappings, self.files, self.precedence)
         catalog.warnings, catalog.schema_of = self.warnings, self.schema_of
         return catalog
+
+    def captured(self, topics: Iterable[str]) -> "SourceCatalog":
+        """Give the catalog as it is where only these topics are captured: without views that live on others."""
+        tables = {mapping.table for topic in topics if (mapping := self.mapping_for(topic)) is not None}
+        return self._with_views(lambda each: each.view is None or not each.view.beside or each.view.beside & tables)
 
     def vocabulary(self) -> dict[str, frozenset[str]]:
         """Give the entities that the tables feed, each with the names of its fields."""

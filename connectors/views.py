@@ -23,6 +23,7 @@ def view_mapping(own: TableMapping, view: ViewModel, entity: str) -> TableMappin
         when={column.lower(): frozenset(values) for column, values in view.when.items()},
         of=tuple(view.of) or (view.entity,),
         is_lasting=view.is_lasting,
+        beside=frozenset(_lower(view.beside)),
     )
     return msgspec.structs.replace(
         own,

@@ -3,7 +3,17 @@
 The room's door: other rooms import from here.
 """
 
-from rules.arithmetic import ClockRow, DayKind, DayRow, Grounds, clock_rows, day_names, grounds_of, workday_rows
+from rules.arithmetic import (
+    ClockRow,
+    DayKind,
+    DayRow,
+    Grounds,
+    clock_rows,
+    day_names,
+    grounds_of,
+    grounds_of_row,
+    workday_rows,
+)
 from rules.calendar_overlay import Overlay, Zone
 from rules.cascade import CascadeFile, Setting, settings_of
 from rules.compiler import Definitions
@@ -132,6 +142,7 @@ __all__ = [
     "field_changes",
     "golden_record",
     "grounds_of",
+    "grounds_of_row",
     "indicator_value",
     "is_time",
     "known_entities",

@@ -15,11 +15,15 @@ from itertools import count
 from chinese_calendar import constants as state_council
 
 from rules.calendar_overlay import Overlay
+from rules.compiler import CompiledProcess
 from rules.durations import Duration, Span, merge_spans
 from rules.engine.deadlines import Deadline, Facts, Times
+from rules.engine.row_deadlines import RowDeadline
+from rules.engine.rows import Rows, Surroundings
 from rules.loader import DefinitionSet
 from rules.state import Instance, Visit
 from rules.workdays import WorkCalendar
+from schemas import AlertEvent, alert_id
 
 SATURDAY = 5
 
@@ -85,6 +89,23 @@ def grounds_of(rule: Deadline, instance: Instance, visit: Visit | None, facts: F
         return None
     spans = rule._spans(instance, visit) or ()  # noqa: SLF001 - one room; the engine needs no door for it
     return Grounds(times, rule.limit(instance, facts), tuple(merge_spans(spans)))
+
+
+def grounds_of_row(
+    process: CompiledProcess, instance: Instance, around: Surroundings, alert: AlertEvent
+) -> Grounds | None:
+    """Give what a rule about rows reckons with now for the row of an alert; None if it has no deadline, or no more."""
+    for rule in process.rows.rules if process.rows else ():
+        if rule.code != alert.rule or not isinstance(rule.kind, RowDeadline):
+            continue
+        rows = Rows(instance, process.entity, around, process.calendar)
+        for row in rule.kind.ground.subjects(rows):
+            item = alert.object.item if alert.object else row.key
+            known = alert_id(alert.rule, process.id, instance.key, alert.stage, alert.visit, item, alert.severity)
+            times = rule.kind.times(rows, row) if known == alert.alert_id else None
+            if times is not None:
+                return Grounds(times, rule.kind.limit(rows), ())
+    return None
 
 
 def workday_rows(

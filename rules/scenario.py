@@ -18,7 +18,19 @@ Time = Callable[[str], int]
 KEY_OF_APPLICATION = "A1"
 KEY_OF_ITEM = "N1"
 ENTITIES = frozenset(
-    {"negative_item", "customer", "project_schedule", "tg", "tg_manager", "customer_manager", "stakeholder"}
+    {
+        "subs",
+        "bus",
+        "bay",
+        "line",
+        "negative_item",
+        "customer",
+        "project_schedule",
+        "tg",
+        "tg_manager",
+        "customer_manager",
+        "stakeholder",
+    }
 )
 _A_TIME = re.compile(r"\d{4}-\d{2}-\d{2}(T.+)?")
 

@@ -161,8 +161,9 @@ def _raised_faults(test: dict[str, Any], raised: list[AlertEvent], time: Callabl
 
 
 def _open_faults(test: dict[str, Any], alerts: list[AlertEvent]) -> Iterator[str]:
-    """Compare what is open in the end with the codes under `open`, if the test asks."""
-    last = {alert.alert_id: alert for alert in alerts}
+    """Compare what is open in the end with the codes under `open`, if the test asks; with `only`, of those rules."""
+    only = test.get("only")
+    last = {alert.alert_id: alert for alert in alerts if only is None or alert.rule in only}
     still = sorted(a.rule for a in last.values() if a.event in {"raised", "reopened", "escalated", "acknowledged"})
     if sorted(test.get("open", still)) != still:
         yield f"open in the end: {still}, expected {sorted(test['open'])}"

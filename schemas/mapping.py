@@ -100,6 +100,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """Column to the values it may have; a row that has another belongs to no instance."""
     is_lasting: bool = False
     """A row that is deleted, or leaves, takes nothing with it: what is told is of many rows, or of a log."""
+    beside: frozenset[str] = frozenset()
+    """Tables, one of which must be captured, too, for the view to be told; none: it always is."""
     of: tuple[str, ...]
     """Entities whose rows are these instances: the view is told only where some process follows one of them."""
 

@@ -7,14 +7,14 @@ own. Called by `stagewatch rules backtest`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas import Recorded
 from stagewatch.backtest_decode import Decoded, ShareDecoder, ShareFiles
@@ -68,7 +68,7 @@ class Backtest:
         """
         with TemporaryDirectory(prefix="stagewatch-") as folder:
             done = get_context("spawn").Array("q", self.jobs)
-            with self._pool(done, progress) as pool:
+            with self._pool(done, recording.topics(), progress) as pool:
                 paths = self._decode(pool, Path(folder), self._pieces(recording, until, progress))
                 end = until if until is not None else self.counts.last or 0
                 tasks = [pool.submit(_judge, number, path, end) for number, path in enumerate(paths)]
@@ -76,12 +76,18 @@ class Backtest:
                     progress(self._judged(sum(done[:])))
                 return merged(task.result() for task in tasks)
 
-    def _pool(self, done: Any, progress: Told) -> Executor:  # noqa: ANN401 - an array of multiprocessing
+    def _pool(
+        self,
+        done: Any,  # noqa: ANN401 - an array of multiprocessing
+        topics: Collection[str],
+        progress: Told,
+    ) -> Executor:
         """Give who does the work: processes of our own making, or this one."""
+        shared = Shared(self.settings, frozenset(topics), self.jobs)
         if self.jobs == 1:
-            _Worker.here = _Worker(self.versions, self.settings, 1, lambda _, count: progress(self._judged(count)))
+            _Worker.here = _Worker(self.versions, shared, lambda _, count: progress(self._judged(count)))
             return _Here()
-        start = (self.settings, self.change, self.jobs, done)
+        start = (shared, self.change, done)
         return ProcessPoolExecutor(self.jobs, get_context("spawn"), initializer=_start, initargs=start)
 
     def _decode(self, pool: Executor, folder: Path, pieces: Iterator[list[Recorded]]) -> list[Path]:
@@ -138,20 +144,29 @@ class _Here(Executor):
         return future
 
 
+class Shared(NamedTuple):
+    """What all processes are told."""
+
+    settings: Settings
+    topics: frozenset[str]
+    """Of which there are records."""
+    shares: int
+
+
 class _Worker:
     """What one process needs for its tasks; made once in each."""
 
     here: _Worker
 
-    def __init__(self, versions: Versions, settings: Settings, shares: int, told: Callable[[int, int], None]) -> None:
-        self.versions, self.mail_domain, self.told = versions, settings.mail_domain, told
+    def __init__(self, versions: Versions, shared: Shared, told: Callable[[int, int], None]) -> None:
+        self.versions, self.mail_domain, self.told = versions, shared.settings.mail_domain, told
         followed = {*versions.running.by_entity, *versions.changed.by_entity}
-        self.decoder = ShareDecoder(versions.sources.told(followed), shares)
+        self.decoder = ShareDecoder(versions.sources.captured(shared.topics).told(followed), shared.shares)
 
 
-def _start(settings: Settings, change: Change, shares: int, done: Any) -> None:  # noqa: ANN401 - as above
+def _start(shared: Shared, change: Change, done: Any) -> None:  # noqa: ANN401 - as above
     """Make a process ready."""
-    _Worker.here = _Worker(load_versions(settings, change), settings, shares, done.__setitem__)
+    _Worker.here = _Worker(load_versions(shared.settings, change), shared, done.__setitem__)
 
 
 def _decode(records: Sequence[Recorded]) -> Decoded:

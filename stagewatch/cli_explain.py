@@ -75,6 +75,7 @@ def _raised_in(
 
     recording = FileRecording(events)
     definitions, sources = load_everything(settings)
+    sources = sources.captured(recording.topics())
     run = Replay(definitions, sources, mail_domain=settings.mail_domain)
     with progress_bar(output.err, f"looking for the alert in {recording.name}", recording.total) as progress:
         run.feed(_up_to(alert_id, run, recording.records(run.refuse, progress)))

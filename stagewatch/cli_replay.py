@@ -33,6 +33,7 @@ def replay(*, events: Path, config: Path | None, until: str | None, folder: Path
     Without --until the clock stops at the last record. A TIME without a zone is local to the calendar's.
     """
     from stagewatch.output import Output
+    from stagewatch.recording import FileRecording
     from stagewatch.replay import Replay
 
     output = Output(is_json=is_json)
@@ -42,6 +43,7 @@ def replay(*, events: Path, config: Path | None, until: str | None, folder: Path
         output.warn(warning)
     now_ms = int(time.time() * 1000)
     until_ms = moment(until, now_ms=now_ms, zone=definitions.calendar.zone) if until is not None else None
+    sources = sources.captured(FileRecording([events]).topics())
     run = Replay(definitions, sources, mail_domain=settings.mail_domain)
     _feed(run, events, output)
     if until_ms is not None:

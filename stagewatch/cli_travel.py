@@ -71,6 +71,7 @@ def found_life(
 
     definitions, sources = load_everything(settings)
     recording = recording_of(settings, events, sources)
+    sources = sources.captured(recording.topics())
     with progress_bar(output.err, f"reading {recording.name}", recording.total) as progress:
         known = known_of(recording, sources.told(definitions.by_entity), key, progress)
     if not known.was_found:

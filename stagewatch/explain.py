@@ -22,6 +22,7 @@ from rules import (
     clock_rows,
     day_names,
     grounds_of,
+    grounds_of_row,
     parse_duration,
     workday_rows,
 )
@@ -87,19 +88,22 @@ def _notice(life: Life, moment: Moment, alert_id: str) -> None:
 def deadline_of(travel: Travel, alert: AlertEvent, changes: Iterable[Change], book: Book) -> Document | None:
     """Give the arithmetic of the alert's deadline as the instance stands now; None for a rule without one."""
     process = book.definitions.processes.get(alert.process)
-    rule = process.by_code.get(alert.rule) if process else None
     instance = travel.instance
-    if rule is None or instance is None:
+    if process is None or instance is None:
         return None
+    rule = process.deadline(alert.rule, alert.stage)
     same = [v for v in instance.visits if (v.stage, v.visit) == (alert.stage, alert.visit) and not v.is_deleted]
     visit = same[0] if same else None
-    grounds = grounds_of(rule, instance, visit, travel.partition)
+    if rule is not None:
+        grounds = grounds_of(rule, instance, visit, travel.partition)
+    else:
+        grounds = grounds_of_row(process, instance, travel.partition, alert)
     if grounds is None:
         return None
     model = rule_model(book, alert)
     return {
         "start": iso(grounds.times.start),
-        "start_from": model.get("start", "entered_at"),
+        "start_from": _start_from(model),
         "limit": None if grounds.limit is None else str(grounds.limit),
         "limit_from": _limit_from(model, book),
         "due_at": iso(grounds.times.deadline),
@@ -118,6 +122,11 @@ def rule_model(book: Book, alert: AlertEvent) -> Document:
     process = next((p for p in book.loaded.of(Process) if p.id == alert.process), None)
     found = next((r for r in rules if r.code == alert.rule and process and process.is_among(r.processes)), None)
     return found.model_dump(exclude_none=True) if found else {}
+
+
+def _start_from(model: Document) -> str:
+    start = model.get("start", "entered_at")
+    return f"{start['entity']}.{start['field']}" if isinstance(start, dict) else str(start)
 
 
 def _limit_from(model: Document, book: Book) -> str:

@@ -7,9 +7,12 @@ One door for the commands that judge again what was judged before: backtest, exp
 
 from __future__ import annotations
 
+import gzip
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from heapq import heapify, heappop, heapreplace, merge
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from connectors import SourceCatalog
     from stagewatch.settings import Settings
 
+TOPIC = re.compile(rb'"topic"\s*:\s*"([^"\\]+)"')
 Refuse = Callable[[BadInput, Recorded], None]
 WAIT_S = 10.0
 """Longest wait for records that the broker says are there."""
@@ -44,6 +48,9 @@ class Recording(Protocol):
     def total(self) -> int:
         """How much there is to read, in the unit of the progress."""
 
+    def topics(self) -> frozenset[str]:
+        """Give the names of the topics of which there are records, and perhaps more."""
+
     def records(self, refuse: Refuse, progress: Advance) -> Iterator[Recorded]:
         """Give the records in order of arrival; what tells not even its place goes to `refuse`. May be asked again."""
 
@@ -63,6 +70,15 @@ class FileRecording:
     def total(self) -> int:
         """Bytes."""
         return sum(file.stat().st_size for file in self._files)
+
+    def topics(self) -> frozenset[str]:
+        """Give every topic that a line names; read without decoding the lines."""
+        found: set[bytes] = set()
+        for file in self._files:
+            with file.open("rb") as raw, gzip.open(raw) if file.suffix == ".gz" else nullcontext(raw) as lines:
+                for line in lines:
+                    found.update(TOPIC.findall(line))
+        return frozenset(name.decode(errors="replace") for name in found)
 
     def records(self, refuse: Refuse, progress: Advance) -> Iterator[Recorded]:
         """Give the records of all files. Raises `Failed` for a file that is cut short."""
@@ -105,6 +121,10 @@ class TopicRecording:
     def total(self) -> int:
         """Records, those of aborted transactions too."""
         return self._count
+
+    def topics(self) -> frozenset[str]:
+        """Give the topics that were found."""
+        return frozenset(self._topics)
 
     def records(self, refuse: Refuse, progress: Advance) -> Iterator[Recorded]:  # noqa: ARG002 - Kafka tells places
         """Give all committed records; one arrives at the running maximum of its partition's timestamps."""

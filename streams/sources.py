@@ -1,6 +1,6 @@
 """What the worker is told of the captured tables; `connectors.SourceCatalog` is one."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from schemas import SchemaOf, TableMapping
@@ -14,6 +14,9 @@ class Sources(Protocol):
 
     def told(self, entities: Collection[str]) -> "Sources":
         """Give the same with the further views alone that belong to instances of these entities."""
+
+    def captured(self, topics: Iterable[str]) -> "Sources":
+        """Give the same as it is where only these topics are captured: without views that live on others."""
 
     @property
     def precedence(self) -> Mapping[str, Sequence[str]]:

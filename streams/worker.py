@@ -162,7 +162,7 @@ class Worker:
 
     def _with_views(self, mappings: Mapping[str, TableMapping]) -> dict[str, TableMapping]:
         """Give the mappings with the further views that the rules in effect have instances for: only those are told."""
-        told = self.sources.told(self.book.newest.definitions.by_entity)
+        told = self.sources.captured(mappings).told(self.book.newest.definitions.by_entity)
         self._told = {topic: m for topic in mappings if (m := told.mapping_for(topic)) is not None}
         return self._told
 
@@ -242,7 +242,7 @@ class Worker:
 
     def _on_effective(self, definitions: Definitions) -> None:
         """Other rules have come into effect: how far their calendar goes, and whether their instances are told of."""
-        told = self.sources.told(definitions.by_entity)
+        told = self.sources.captured(self._told).told(definitions.by_entity)
         more = [t for t, now in self._told.items() if (m := told.mapping_for(t)) and len(m.also) > len(now.also)]
         if more and self._failed is not None and not self._failed.done():
             log.info("the rules in effect have further instances, told by %s: beginning anew", ", ".join(more))

@@ -44,7 +44,7 @@ class Arrivals:
         self.settling: list[Path] = []
         """Files of the last look that a later one may find complete."""
         self.unmarked: dict[Path, float] = {}
-        """Files of the last look that are not taken without their marker; for how many seconds they have not changed."""
+        """Files of the last look that are not taken without their marker; for how many seconds they are as they are."""
 
     def look(self, now_s: float) -> list[Arrival]:
         """Give the complete files, oldest first, equal times by name. `now_s`: of a clock that never goes back."""

@@ -170,7 +170,7 @@ def _open_workbook(path: Path, form: Form) -> Iterator[Sheet]:
     try:
         if form.sheet is not None and form.sheet not in book.sheetnames:
             raise UnreadableFile(f"{path}: no sheet '{form.sheet}'; there are {', '.join(book.sheetnames)}")
-        yield _Workbook(path, book[form.sheet] if form.sheet else book.worksheets[0])
+        yield _Workbook(path, book[form.sheet] if form.sheet else book.worksheets[0])  # type: ignore[arg-type]
     except TooManySpoilt as error:
         raise UnreadableFile(f"{path}:{error}") from None
     finally:

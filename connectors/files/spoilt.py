@@ -91,6 +91,8 @@ class _Look:
             case "mergeCell":
                 for row, column in _covered(attributes.get("ref", "")):
                     self._note(row, column, Spoilt(f"covered by the merged cell {attributes['ref']}; unmerge it"))
+            case _:
+                pass
 
     def _text(self, _text: str) -> None:
         self._has_value |= self._is_inside
@@ -101,6 +103,8 @@ class _Look:
                 self._is_inside = False
             case "c" if self._has_formula and not self._has_value and not self._is_text:
                 self._note(self._row, self._column, NOT_WORKED_OUT)
+            case _:
+                pass
 
     def _note(self, row: int, column: int, spoilt: Spoilt) -> None:
         self._count += 1

@@ -118,7 +118,7 @@ class Judges:
         self.findings.judge_codes(partition, process, instance, visit, step)
         contributions = self._contributions[process.id]
         if visit.stage in contributions.measured:
-            rule = process.by_code.get(contributions.deadline_rules.get(visit.stage) or "")
+            rule = process.deadline(contributions.deadline_rules.get(visit.stage) or "", visit.stage)
             self.judgement.measure(visit, instance, partition, rule)
 
     def judge_end(self, partition: Partition, instance: Instance, process: CompiledProcess, step: Step) -> None:

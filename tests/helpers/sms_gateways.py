@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,11 @@ from typing import get_args
 from bench.server_process import HOST
 from bench.sms_faces import CmppFace, Face, Said, SgipFace, SmgpFace, SmppFace
 from bench.sms_gateway import Gateway, Reaction, When
+from sinks.sms.cmpp import Cmpp, CmppAccount
+from sinks.sms.sgip import Sgip, SgipAccount
+from sinks.sms.smgp import Smgp, SmgpAccount
+from sinks.sms.smpp import Smpp, SmppAccount
+from sinks.sms.wire import Wire
 from tests.helpers.sms_sentences import ACCESS, SECRET, Taken
 
 FACES: dict[str, Callable[[], Face]] = {
@@ -20,6 +26,15 @@ FACES: dict[str, Callable[[], Face]] = {
     "smpp": SmppFace,
 }
 USER = "901234"
+WIRES: dict[str, Callable[[], Wire]] = {
+    "cmpp2": lambda: Cmpp(CmppAccount(sp_id=USER, secret=SECRET, access_number=ACCESS), now=time.time),
+    "cmpp3": lambda: Cmpp(CmppAccount(sp_id=USER, secret=SECRET, access_number=ACCESS, version=3), now=time.time),
+    "sgip": lambda: Sgip(
+        SgipAccount(node=3025000001, name=USER, secret=SECRET, corp_id="1", access_number=ACCESS), now=time.time
+    ),
+    "smgp": lambda: Smgp(SmgpAccount(client_id=USER, secret=SECRET, access_number=ACCESS), now=time.time),
+    "smpp": lambda: Smpp(SmppAccount(system_id=USER, secret=SECRET, access_number=ACCESS)),
+}
 ACCOUNTS = {
     "cmpp2": "cmpp://{user}:{secret}@{host}:{port}?version=2&retry_s=0.01&access={access}",
     "cmpp3": "cmpp://{user}:{secret}@{host}:{port}?version=3&retry_s=0.01&access={access}",

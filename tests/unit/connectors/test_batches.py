@@ -2,16 +2,18 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors import existing_topics
-from connectors.files import Batch, BatchRefused, Journal, Order, TopicLog, Undo, file_hash
+from connectors.files import Batch, BatchRefused, Journal, Order, TopicLog, Undo, UnreadableFile, file_hash
 from connectors.landing import Landing
-from schemas import TryLater, read_origin
+from schemas import TryLater, iso, read_origin
 from stagewatch.__main__ import run
 from stagewatch.embedded import EmbeddedBroker
 from stagewatch.topic_reader import read_topic
@@ -180,8 +182,10 @@ class FailingLanding(Landing):
         super().put(*record)
 
 
-def full_order(path: Path, **more: Any) -> Order:
-    return Order(path=path, mapping=mapping(TOPIC), batch="full", src_ts=1_772_413_200_000, is_full=True, **more)
+def full_order(path: Path, rows: int, **more: Any) -> Order:
+    now_ms = int(time.time() * 1000)
+    order = Order(path=path, mapping=mapping(TOPIC), batch="full", src_ts=now_ms, is_full=True, expected_rows=rows)
+    return replace(order, **more)
 
 
 def load(bootstrap: str, folder: Path, order: Order, *, after: int | None = None) -> Any:
@@ -198,7 +202,7 @@ def load(bootstrap: str, folder: Path, order: Order, *, after: int | None = None
 def test_a_full_load_deletes_what_it_lacks_once_its_count_is_right(broker: EmbeddedBroker, tmp_path: Path) -> None:
     capture_rows(broker.bootstrap, [captured(f"A{n}", 100 + n, org_no="1") for n in range(4)])
     path = write_csv(tmp_path / "apps.csv", [{"app_no": f"A{n}", "org_no": "2"} for n in (0, 1, 7)])
-    written = load(broker.bootstrap, tmp_path, full_order(path))
+    written = load(broker.bootstrap, tmp_path, full_order(path, 3))
     assert (written.rows, written.deleted) == (3, 2)
     rows = rows_in(broker.bootstrap)
     assert {key: row and row["org_no"] for key, row in rows.items()} == {
@@ -210,14 +214,102 @@ def test_a_full_load_that_crashed_or_is_short_deletes_nothing(broker: EmbeddedBr
     capture_rows(broker.bootstrap, [captured(f"A{n}", 100 + n, org_no="1") for n in range(4)])
     path = write_csv(tmp_path / "apps.csv", [{"app_no": f"A{n}", "org_no": "2"} for n in (0, 1)])
     with pytest.raises(BatchRefused, match="2 rows, and 3 are expected"):
-        load(broker.bootstrap, tmp_path / "short", full_order(path, expected_rows=3))
+        load(broker.bootstrap, tmp_path / "short", full_order(path, 3))
     with pytest.raises(TryLater):
-        load(broker.bootstrap, tmp_path, full_order(path), after=2)  # the start marker and one row
+        load(broker.bootstrap, tmp_path, full_order(path, 2), after=2)  # the start marker and one row
     assert None not in rows_in(broker.bootstrap).values()
-    written = load(broker.bootstrap, tmp_path, full_order(path))  # once more, after the crash
+    written = load(broker.bootstrap, tmp_path, full_order(path, 2))  # once more, after the crash
     assert (written.rows, written.before, written.deleted) == (1, 1, 2)
     rows = rows_in(broker.bootstrap)
     assert {key: row and row["org_no"] for key, row in rows.items()} == {"A0": "2", "A1": "2", "A2": None, "A3": None}
+
+
+def test_a_full_load_leaves_what_was_told_of_after_it_was_true(
+    broker: EmbeddedBroker, tmp_path: Path, capsys: Said
+) -> None:
+    capture_rows(broker.bootstrap, [captured("B1", 100, org_no="1"), captured("B2", 101, org_no="1")])
+    path = write_csv(tmp_path / "all.csv", [{"app_no": "B1", "org_no": "1"}])
+    assert ingest(path, "--full", "--rows", 1, "--as-of", "2026-01-01", "-o", "json") == 0
+    said = capsys.readouterr()
+    assert {name: json.loads(said.out)[name] for name in ("older", "kept", "deleted")} == {
+        "older": 1, "kept": 1, "deleted": 0,
+    }  # fmt: skip
+    assert "1 rows that the file lacks were kept" in said.err
+    assert rows_in(broker.bootstrap).keys() == {"B1", "B2"}
+    assert None not in rows_in(broker.bootstrap).values()
+
+
+def test_a_full_load_takes_no_bad_rows(broker: EmbeddedBroker, tmp_path: Path, capsys: Said) -> None:
+    capture_rows(broker.bootstrap, [captured(f"A{n}", 100 + n, source_count=1) for n in (1, 2)])
+    path = write_csv(tmp_path / "all.csv", [{"app_no": "A1", "source_count": 2}, {"app_no": "A2", "source_count": "x"}])
+    assert ingest(path, "--full", "--rows", 2, "--skip-bad") == 1
+    assert "a full load would delete what bad rows are about" in capsys.readouterr().err
+    assert rows_in(broker.bootstrap) == {f"A{n}": {"app_no": f"A{n}", "source_count": 1} for n in (1, 2)}
+
+
+def test_a_full_load_must_be_told_how_many_rows_it_has(broker: EmbeddedBroker, tmp_path: Path, capsys: Said) -> None:
+    capture_rows(broker.bootstrap, [captured(f"A{n}", 100 + n) for n in (1, 2)])
+    path = write_csv(tmp_path / "all.csv", [{"app_no": "A1"}])
+    assert ingest(path, "--full") == 1
+    assert "say how many it must have (--rows 1" in capsys.readouterr().err
+    assert len(list(read_topic(broker.bootstrap, TOPIC))) == 2
+
+
+def test_batches_are_taken_back_in_the_reverse_of_their_order(
+    broker: EmbeddedBroker, tmp_path: Path, capsys: Said
+) -> None:
+    capture_rows(broker.bootstrap, [captured("A1", 100, org_no="A")])
+    for batch, org in (("u1", "B"), ("u2", "C")):
+        assert ingest(write_csv(tmp_path / f"{batch}.csv", [{"app_no": "A1", "org_no": org}]), "--batch", batch) == 0
+    assert run(["ingest", "undo", "u1"]) == 1
+    assert "batch 'u2' has changed rows of 'u1' since: `stagewatch ingest undo u2` first" in capsys.readouterr().err
+    assert org_of(broker, "A1") == "C"
+    assert run(["ingest", "undo", "u2"]) == 0
+    assert org_of(broker, "A1") == "B"
+    assert run(["ingest", "undo", "u1"]) == 0
+    assert org_of(broker, "A1") == "A"
+
+
+def test_rows_of_a_later_batch_are_left_if_that_is_wanted(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    rows = [{"app_no": "A1", "org_no": "B"}, {"app_no": "A2", "org_no": "B"}]
+    assert ingest(write_csv(tmp_path / "u1.csv", rows), "--batch", "u1") == 0
+    later = write_csv(tmp_path / "u2.csv", [{"app_no": "A1", "org_no": "C"}])
+    assert ingest(later, "--batch", "u2", "--no-undo") == 0
+    assert run(["ingest", "undo", "u1", "--leave"]) == 0
+    assert org_of(broker, "A1") == "C"
+    assert rows_in(broker.bootstrap)["A2"] is None
+
+
+def org_of(broker: EmbeddedBroker, key: str) -> object:
+    row = rows_in(broker.bootstrap)[key]
+    return row and row["org_no"]
+
+
+def test_a_row_that_is_true_a_little_later_is_taken_back_too_and_one_of_2099_is_refused(
+    broker: EmbeddedBroker, tmp_path: Path, capsys: Said
+) -> None:
+    soon = iso(int(time.time() * 1000) + 200_000)
+    path = write_csv(tmp_path / "a.csv", [{"app_no": "A1", "_src_ts": soon}])
+    assert ingest(path, "--batch", "b1") == 0
+    assert run(["ingest", "undo", "b1"]) == 0
+    assert rows_in(broker.bootstrap) == {"A1": None}
+    capsys.readouterr()
+    far = write_csv(tmp_path / "b.csv", [{"app_no": "A2", "_src_ts": "2099-01-01T00:00:00Z"}])
+    assert ingest(far) == 1
+    assert f"{far}:2:_src_ts: in the future" in capsys.readouterr().out
+    assert ingest(path, "--batch", "b3", "--as-of", "2099-01-01") == 1
+    assert "--as-of 2099-01-01 is in the future" in capsys.readouterr().err
+
+
+def test_a_title_of_several_columns_is_asked_about(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", [{"app_no": "A1", "位置": "中山路1号"}])
+    titles = {"位置": ["addr", "org_no"], "申请编号": ["app_no"]}
+    order = Order(path=path, mapping=mapping(TOPIC), batch="b", src_ts=0, titles=titles)
+    with (
+        Journal(tmp_path / "b.sqlite") as journal,
+        pytest.raises(UnreadableFile, match=r"a\.csv:1:位置: the title of addr and org_no; write the column's name"),
+    ):
+        Batch(order, journal).check(lambda row: None, lambda _done: None)
 
 
 def test_a_dry_run_of_a_full_load_counts_what_it_would_delete(

@@ -1,6 +1,7 @@
 # ruff: noqa: DTZ001 - a sheet's times have no zone
 """Files as rows: encodings, delimiters, workbooks, and what people write into cells."""
 
+import zipfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from connectors.files import Form, UnreadableFile, open_sheet
 from connectors.files.cells import BadCell, cell_value
+from connectors.files.spoilt import NOT_WORKED_OUT
 from schemas import ColumnType
 
 HEAD = ["app_no", "cust_name"]
@@ -80,6 +82,51 @@ def test_a_workbook_is_read_with_its_own_types(tmp_path: Path) -> None:
     assert read(path, Form(sheet="zweite")) == (["x"], [])
     with pytest.raises(UnreadableFile, match="no sheet 'dritte'; there are Sheet, zweite"):
         read(path, Form(sheet="dritte"))
+
+
+def test_cells_that_only_look_empty_are_told_from_empty_ones(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (["app_no", "n", "org"], ["A1", "=1+1", "east"], ["A2", None, None], ["A3", 3, None]):
+        sheet.append(row)
+    sheet.merge_cells("C2:C4")
+    book.save(path)
+    _, rows = read(path)
+    assert [row[0] for row in rows] == ["A1", "A2", "A3"]
+    assert [row[1] for row in rows] == [NOT_WORKED_OUT, None, 3]
+    with pytest.raises(BadCell, match="a formula without a value"):
+        cell_value(rows[0][1], "int")
+    for row in rows[1:]:
+        with pytest.raises(BadCell, match="covered by the merged cell C2:C4; unmerge it"):
+            cell_value(row[2], "text")
+
+
+def test_a_sheet_that_says_it_is_smaller_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for number in range(11):
+        sheet.append(["app_no", "cust_name"] if number == 0 else [f"A{number}", "x"])
+    book.save(tmp_path / "right.xlsx")
+    with zipfile.ZipFile(tmp_path / "right.xlsx") as right, zipfile.ZipFile(path, "w") as wrong:
+        for name in right.namelist():
+            data = right.read(name)
+            wrong.writestr(name, data.replace(b'<dimension ref="A1:B11"', b'<dimension ref="A1:A4"'))
+    head, rows = read(path)
+    assert (head, len(rows)) == (HEAD, 10)
+
+
+@pytest.mark.parametrize("rows", [1, 70_000])
+def test_a_bad_byte_behind_a_mark_is_told_with_its_line_and_not_read_as_another_encoding(
+    tmp_path: Path, rows: int
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("\ufeffdistrict_no,name\n".encode() + "1,合肥\n".encode() * rows + b"2,\xff\n")
+    with pytest.raises(UnreadableFile, match=f"a.csv:{rows + 2}: not UTF-8, as the file's mark says"):
+        read(path)
 
 
 def test_a_file_that_only_looks_like_a_workbook_is_refused(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_every_fault_of_every_file_is_reported_with_its_place(tmp_path: Path) ->
         "s0.yaml:4:3: field 'entity' is missing",
         "s0.yaml:5:5: unknown field 'entitty'",
         "s0.yaml:7:29: type: Input should be 'text', 'int', 'decimal', 'bool', 'timestamp' or 'date'",
-        "s1.yaml:3:1: not YAML: while parsing a flow node, expected the node content, but found '<stream end>'",
+        "s1.yaml:3:1: not YAML: while parsing a flow node, did not find expected node content",
         "s2.yaml:1:10: version: Input should be 'source/v1'",
         "s2.yaml:3:18: column_timezone: unknown time zone 'Asia/Shangai'",
     ]

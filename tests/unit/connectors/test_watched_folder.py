@@ -2,17 +2,18 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors.files import arrivals
+from connectors.files import Arrivals
 from stagewatch.__main__ import run
 from stagewatch.embedded import EmbeddedBroker
 from stagewatch.topic_reader import read_topic
-from tests.helpers.ingesting import TOPIC, rows_in, write_csv
+from tests.helpers.ingesting import TOPIC, capture_rows, captured, rows_in, write_csv
 
 TABLES = frozenset({"mkt.mkt_app", "mkt.mkt_app_progress"})
 
@@ -33,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def look(folder: Path, *more: str) -> int:
-    return run(["ingest", "watch", str(folder), "--once", *more])
+    return run(["ingest", "watch", str(folder), "--once", "--settle", "0", *more])
 
 
 def report(folder: Path, name: str) -> dict[str, Any]:
@@ -57,21 +58,65 @@ def orgs(broker: EmbeddedBroker) -> dict[str, Any]:
 )  # fmt: skip
 def test_a_files_name_says_its_table(folder: Path, name: str, table: str, *, is_full: bool) -> None:
     (folder / name).touch()
-    (found,) = arrivals(folder, TABLES, needs_marker=False)
+    (folder / f"{name}.done").touch()
+    (found,) = Arrivals(folder, TABLES, needs_marker=False, settle_s=30).look(0)
     assert (found.table, found.is_full) == (table, is_full)
 
 
-def test_what_is_still_written_is_left_alone(folder: Path) -> None:
+def names(found: list[Any]) -> list[str]:
+    return [arrival.path.name for arrival in found]
+
+
+def test_a_file_is_complete_when_it_has_settled_or_has_its_marker(folder: Path) -> None:
     for name in ("mkt.mkt_app.csv.part", ".mkt.mkt_app.csv", "mkt.mkt_app-1.csv", "mkt.mkt_app-2.csv", "notes.pdf"):
         (folder / name).touch()
     (folder / "mkt.mkt_app-2.csv.done").write_text("17\n")
-    assert [a.path.name for a in arrivals(folder, TABLES, needs_marker=False)] == [
-        "mkt.mkt_app-1.csv",
-        "mkt.mkt_app-2.csv",
-    ]
-    assert [(a.path.name, a.expected_rows) for a in arrivals(folder, TABLES, needs_marker=True)] == [
-        ("mkt.mkt_app-2.csv", 17)
-    ]
+    settles = Arrivals(folder, TABLES, needs_marker=False, settle_s=30)
+    assert names(settles.look(0)) == ["mkt.mkt_app-2.csv"]
+    with (folder / "mkt.mkt_app-1.csv").open("a") as file:
+        file.write("app_no\n")
+    assert names(settles.look(29)) == ["mkt.mkt_app-2.csv"], "it has grown"
+    assert names(settles.look(58)) == ["mkt.mkt_app-2.csv"]
+    assert [path.name for path in settles.settling] == ["mkt.mkt_app-1.csv"]
+    assert sorted(names(settles.look(59))) == ["mkt.mkt_app-1.csv", "mkt.mkt_app-2.csv"]
+    marked = Arrivals(folder, TABLES, needs_marker=True, settle_s=30)
+    assert [(a.path.name, a.expected_rows) for a in (marked.look(0), marked.look(99))[1]] == [("mkt.mkt_app-2.csv", 17)]
+
+
+def test_a_whole_table_waits_for_its_marker_and_what_waits_is_named(
+    broker: EmbeddedBroker, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = write_csv(folder / "mkt.mkt_app.full-1.csv", [{"app_no": "A1", "org_no": "1"}])
+    assert look(folder) == 0
+    assert "mkt.mkt_app.full-1.csv: waits for mkt.mkt_app.full-1.csv.done" in capsys.readouterr().err
+    assert whole.exists()
+    (folder / "mkt.mkt_app.full-1.csv.done").touch()
+    assert look(folder) == 1
+    assert "say how many it must have" in " ".join(report(folder / "failed", "mkt.mkt_app.full-1.csv")["said"])
+    assert list(read_topic(broker.bootstrap, TOPIC)) == []
+
+
+def test_what_was_captured_since_the_file_was_exported_stays(broker: EmbeddedBroker, folder: Path) -> None:
+    capture_rows(broker.bootstrap, [captured("A1", 100, org_no="new"), captured("A2", 110, org_no="new")])
+    nightly = write_csv(folder / "mkt.mkt_app.full-1.csv", [{"app_no": "A1", "org_no": "old"}])
+    last_night = time.time() - 36_000
+    os.utime(nightly, (last_night, last_night))
+    (folder / "mkt.mkt_app.full-1.csv.done").write_text("1")
+    assert look(folder) == 0
+    assert orgs(broker) == {"A1": "new", "A2": "new"}
+    said = report(folder / "done", "mkt.mkt_app.full-1.csv")
+    assert (said["older"], said["kept"], said["deleted"]) == (1, 1, 0)
+
+
+def test_a_marker_can_say_when_the_rows_were_read(folder: Path) -> None:
+    path = write_csv(folder / "mkt.mkt_app-1.csv", [{"app_no": "A1"}])
+    (folder / "mkt.mkt_app-1.csv.done").write_text("1 2026-03-02T01:00:00+08:00")
+    (found,) = Arrivals(folder, TABLES, needs_marker=True, settle_s=0).look(0)
+    assert (found.expected_rows, found.as_of) == (1, 1_772_384_400_000)
+    (folder / "mkt.mkt_app-1.csv.done").write_text("1 gestern")
+    os.utime(path, (1, 1))
+    (found,) = Arrivals(folder, TABLES, needs_marker=True, settle_s=0).look(0)
+    assert (found.expected_rows, found.as_of) == (1, 1_000)
 
 
 def test_a_good_file_is_loaded_and_a_bad_one_put_aside_with_its_reasons(broker: EmbeddedBroker, folder: Path) -> None:
@@ -102,6 +147,7 @@ def test_a_full_load_that_comes_again_after_another_holds_again(broker: Embedded
     for night, rows in enumerate((first, second, first)):
         path = write_csv(folder / f"mkt.mkt_app.full-{night}.csv", rows)
         os.utime(path, (night, night))
+        path.with_name(f"{path.name}.done").write_text("1")
         assert look(folder) == 0
     assert orgs(broker) == {"A1": "1", "A2": None}
 

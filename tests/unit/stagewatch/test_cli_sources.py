@@ -194,7 +194,7 @@ def test_r_d08_a_refused_batch_is_a_finding_until_it_is_loaded(capsys: Said, tmp
     assert (found["b1"]["severity"], found["b1"]["count"]) == ("WARN", 2)
     assert found["b1"]["finding"] == f"{bad} for mkt.mkt_app: 2 bad rows"
     assert found["b1"]["first"].startswith(f"{bad}:3:source_count: ")
-    assert "no rows, and a full load of nothing deletes the whole table" in found["b2"]["finding"]
+    assert "0 rows, and a full load deletes what a file lacks that was cut short" in found["b2"]["finding"]
     capsys.readouterr()
     assert run(["ingest", "list", "-o", "json"]) == 0
     assert {json.loads(line)["state"] for line in capsys.readouterr().out.splitlines()} == {"refused"}
