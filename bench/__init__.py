@@ -34,6 +34,7 @@ BENCHMARKS = {
     "scale": "cost per event with two workers, more instances, more partitions",
     "rules": "cost per event with 200 rules loaded",
     "start": "how long the command line and a worker take to start",
+    "sms": "SMS a second through one worker's channels to three carriers, windows of 16",
     "limit": "the raw limit: aiokafka and msgspec alone on the records of `track`",
     "ratchet": "`track` in small against `limit`: may not fall below what was reached before",
     "peers": "the same simple work by Kafka Streams, Flink SQL, Quix Streams and plain Faust, as ratios",

@@ -1,80 +1,13 @@
 """The gateway's side of the SMS protocols, as far as a stand-in needs it.
 
 Written apart from the clients in `sinks.sms`, field by field from the specifications: an offset that is wrong
-in one of the two shows at once. Used by `bench.sms_gateway` only.
+in one of the two shows at once.
 """
 
 import hashlib
 import struct
-from dataclasses import dataclass
-from typing import Literal, Protocol
 
-SECRET = "hunter2"  # noqa: S105 - the stand-ins' only one
-PATIENT_TIME = b"2603020930"
-"""When everything was submitted and delivered: `YYMMDDHHMM`, as reports have it."""
-Kind = Literal["login", "submit", "ping", "pong", "logout", "answer"]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a client said. `sequence` is the header's, as it stands; the rest belongs to a submission."""
-
-    kind: Kind
-    sequence: bytes
-    is_right: bool = True
-    """A login with the right secret; an answer that accepts."""
-    mobile: str = ""
-    source: str = ""
-    content: bytes = b""
-    """With the user data header, if there is one."""
-    has_header: bool = False
-    expires: str = ""
-
-    @property
-    def text(self) -> str:
-        """What the part says."""
-        return (self.content[6:] if self.has_header else self.content).decode("utf-16-be")
-
-    @property
-    def place(self) -> tuple[int, int, int]:
-        """Reference, total and number; (0, 1, 1) if it stands alone."""
-        return (self.content[3], self.content[4], self.content[5]) if self.has_header else (0, 1, 1)
-
-
-class Face(Protocol):
-    """One protocol, seen from the gateway."""
-
-    @property
-    def busy(self) -> int:
-        """The result that means flow control."""
-
-    @property
-    def refused(self) -> int:
-        """A result that means never."""
-
-    def read(self, frame: bytes) -> Said:
-        """What a frame of the client's says."""
-
-    def login_answer(self, said: Said) -> bytes:
-        """Let it in if its secret was right."""
-
-    def carrier_id(self, said: Said, number: int) -> bytes:
-        """The name of the n-th submission."""
-
-    def submit_answer(self, said: Said, result: int, carrier_id: bytes) -> bytes:
-        """The answer to a submission."""
-
-    def plain_answer(self, said: Said) -> bytes:
-        """The answer to a heartbeat or a good-bye."""
-
-    def report(self, carrier_id: bytes, mobile: str, stat: str) -> bytes:
-        """A delivery report."""
-
-    def inbound(self, mobile: str, to: str, content: bytes, *, has_header: bool, number: int) -> bytes:
-        """Something that somebody wrote, UCS-2."""
-
-    def ping(self) -> bytes:
-        """A heartbeat of the gateway's."""
+from bench.sms_face import PATIENT_TIME, SECRET, Kind, Said, field, text_of
 
 
 class CmppFace:
@@ -113,9 +46,9 @@ class CmppFace:
         assert coding == 8  # noqa: S101, PLR2004 - UCS-2
         assert len(body) == length + 1 + body[length] + (20 if self._wide else 8)  # noqa: S101
         return Said(
-            "submit", sequence, mobile=_text(body[mobile : mobile + self._number]),
-            source=_text(body[source : source + 21]), content=body[length + 1 : length + 1 + body[length]],
-            has_header=bool(udhi), expires=_text(body[times : times + 17]),
+            "submit", sequence, mobile=text_of(body[mobile : mobile + self._number]),
+            source=text_of(body[source : source + 21]), content=body[length + 1 : length + 1 + body[length]],
+            has_header=bool(udhi), expires=text_of(body[times : times + 17]),
         )  # fmt: skip
 
     def login_answer(self, said: Said) -> bytes:
@@ -139,8 +72,8 @@ class CmppFace:
 
     def report(self, carrier_id: bytes, mobile: str, stat: str) -> bytes:
         """CMPP_DELIVER with Registered_Delivery 1."""
-        number = _field(mobile, 32 if self._wide_report else 21)
-        content = carrier_id + _field(stat, 7) + PATIENT_TIME * 2 + number + struct.pack(">I", 1)
+        number = field(mobile, 32 if self._wide_report else 21)
+        content = carrier_id + field(stat, 7) + PATIENT_TIME * 2 + number + struct.pack(">I", 1)
         return self._deliver(bytes(8), mobile, "", content, flags=(0, 0, 1))
 
     def inbound(self, mobile: str, to: str, content: bytes, *, has_header: bool, number: int) -> bytes:
@@ -151,7 +84,7 @@ class CmppFace:
         self, message_id: bytes, mobile: str, to: str, content: bytes, *, flags: tuple[int, int, int]
     ) -> bytes:
         udhi, coding, is_report = flags
-        body = message_id + _field(to, 21) + _field("", 10) + bytes((0, udhi, coding)) + _field(mobile, self._number)
+        body = message_id + field(to, 21) + field("", 10) + bytes((0, udhi, coding)) + field(mobile, self._number)
         body += (b"\0" if self._wide else b"") + bytes((is_report, len(content))) + content
         self._sequence += 1
         return self._frame(5, self._sequence.to_bytes(4), body + bytes(20 if self._wide else 8))
@@ -164,14 +97,6 @@ class CmppFace:
     @staticmethod
     def _frame(command: int, sequence: bytes, body: bytes) -> bytes:
         return struct.pack(">II", 12 + len(body), command) + sequence + body
-
-
-def _field(text: str, size: int) -> bytes:
-    return text.encode().ljust(size, b"\0")
-
-
-def _text(data: bytes) -> str:
-    return data.split(b"\0")[0].decode()
 
 
 class SgipFace:
@@ -187,7 +112,7 @@ class SgipFace:
         """What a frame of the client's says."""
         command, sequence, body = int.from_bytes(frame[4:8]), frame[8:20], frame[20:]
         if command == 1:
-            return Said("login", sequence, is_right=_text(body[17:33]) == SECRET and body[0] == 1)
+            return Said("login", sequence, is_right=text_of(body[17:33]) == SECRET and body[0] == 1)
         if command == 3:  # noqa: PLR2004 - Submit
             return self._submitted(sequence, body)
         if command & 0x7FFFFFFF in {4, 5}:
@@ -201,11 +126,11 @@ class SgipFace:
         content = body[flags + 9 : flags + 9 + length]
         assert coding == 8  # noqa: S101, PLR2004 - UCS-2
         assert len(body) == flags + 9 + length + 8  # noqa: S101
-        mobile = _text(body[43:64])
+        mobile = text_of(body[43:64])
         assert mobile.startswith("86")  # noqa: S101 - or a real gateway answers 6
         return Said(
-            "submit", sequence, mobile=mobile[2:], source=_text(body[:21]), content=content, has_header=bool(udhi),
-            expires=_text(body[expires : expires + 16]),
+            "submit", sequence, mobile=mobile[2:], source=text_of(body[:21]), content=content, has_header=bool(udhi),
+            expires=text_of(body[expires : expires + 16]),
         )  # fmt: skip
 
     def login_answer(self, said: Said) -> bytes:
@@ -227,11 +152,11 @@ class SgipFace:
     def report(self, carrier_id: bytes, mobile: str, stat: str) -> bytes:
         """Report; state 0 or 2, and 25: cannot be reached."""
         state = b"\x00\x00" if stat == "DELIVRD" else b"\x02\x19"
-        return self._frame(5, self._next(), carrier_id + b"\0" + _field("86" + mobile, 21) + state + bytes(8))
+        return self._frame(5, self._next(), carrier_id + b"\0" + field("86" + mobile, 21) + state + bytes(8))
 
     def inbound(self, mobile: str, to: str, content: bytes, *, has_header: bool, number: int) -> bytes:
         """Deliver."""
-        body = _field("86" + mobile, 21) + _field(to, 21) + bytes((0, has_header, 8)) + len(content).to_bytes(4)
+        body = field("86" + mobile, 21) + field(to, 21) + bytes((0, has_header, 8)) + len(content).to_bytes(4)
         sequence = struct.pack(">III", self.node, 302093000, number)
         return self._frame(4, sequence, body + content + bytes(8))
 
@@ -282,8 +207,8 @@ class SmgpFace:
         if has_header:
             assert options[-10:] == b"\0\x09\0\x01%c\0\x0a\0\x01%c" % (content[4], content[5])  # noqa: S101
         return Said(
-            "submit", sequence, mobile=_text(body[mobile : mobile + 21]), source=_text(body[source : source + 21]),
-            content=content, has_header=has_header, expires=_text(body[at + 1 : at + 18]),
+            "submit", sequence, mobile=text_of(body[mobile : mobile + 21]), source=text_of(body[source : source + 21]),
+            content=content, has_header=has_header, expires=text_of(body[at + 1 : at + 18]),
         )  # fmt: skip
 
     def login_answer(self, said: Said) -> bytes:
@@ -318,7 +243,7 @@ class SmgpFace:
     def _deliver(
         self, message_id: bytes, kind: bytes, numbers: tuple[str, str], content: bytes, options: bytes
     ) -> bytes:
-        body = message_id + kind + b"20260302093000" + b"".join(_field(number, 21) for number in numbers)
+        body = message_id + kind + b"20260302093000" + b"".join(field(number, 21) for number in numbers)
         self._sequence += 1
         sequence = self._sequence.to_bytes(4)
         return self._frame(3, sequence, body + bytes((len(content),)) + content + bytes(8) + options)

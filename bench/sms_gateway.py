@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from bench.server_process import HOST
-from bench.sms_faces import Face, Said
+from bench.sms_face import Face, Said
 
 When = Literal["before", "after", "twice", "elsewhere"]
 """When a report comes: before the submission's answer, after it, twice after it, after it over another connection."""
@@ -71,6 +71,8 @@ class Gateway:
     """Whether submissions are kept, not only counted; a benchmark's millions are not."""
     is_mute: bool = False
     """Hold still: read nothing more, answer nothing, do not close."""
+    delay_s: float = 0.0
+    """Between a submission and its answer."""
     holds: bool = False
     """Keep answers back until `release`."""
     count: int = 0
@@ -179,6 +181,8 @@ class Gateway:
 
         if self.holds:
             self._held.append(answer)
+        elif self.delay_s:
+            asyncio.get_running_loop().call_later(self.delay_s, answer)
         else:
             answer()
 

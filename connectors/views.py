@@ -104,6 +104,7 @@ class Told:
         """Gather it."""
         tables = list(mappings)
         views = [view for table in tables for view in table.also]
+        self._tables = {table.table for table in tables}
         self._entities = {mapping.entity for mapping in (*tables, *views)}
         self._held = {table.entity for table in tables if table.is_reference}
         self._own_rows = {name for view in views if view.view is not None for name in view.view.of}
@@ -119,6 +120,9 @@ class Told:
                     near = get_close_matches(name, self._entities, n=3)
                     hint = f"; near are {', '.join(near)}" if near else ""
                     yield places.fault((*where, "of"), f"no table or view tells the entity '{name}'{hint}")
+            for name in (name for name in view.beside if name.lower() not in self._tables):
+                near = get_close_matches(name.lower(), self._tables, n=3)
+                yield places.fault((*where, "beside"), f"no table '{name}'; near are {', '.join(near) or 'none'}")
             if view.entity in self._held:
                 message = f"'{view.entity}' is a look-up that every worker holds: give the view another entity"
                 yield places.fault((*where, "entity"), message)

@@ -140,7 +140,7 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
         process.id: _compile_process(
             process,
             [r for r in rules if r.enabled and process.is_among(r.processes)],
-            [row for row in limits if process.is_among([row.process])],
+            _limits_of(process, limits),
             named[process.calendar] if process.calendar else calendar,
             tuple(i for i in indicators if process.is_among(i.processes)),
             chosen_by,
@@ -158,6 +158,12 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
         processes={name: frozenset(p.id for p in processes if p.is_among([name])) for name in made}, calendar=calendar,
     )  # fmt: skip
     return Definitions(made, calendar, templates, limits_id, thresholds, by_entity, digest=digest)
+
+
+def _limits_of(process: Process, limits: list[LimitRow]) -> list[LimitRow]:
+    """Give the limits of a process, its own before those of the processes that it is one of."""
+    rank = {name: number for number, name in enumerate((process.id, *process.is_a))}
+    return sorted((row for row in limits if row.process in rank), key=lambda row: rank[row.process])
 
 
 def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there are

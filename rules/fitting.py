@@ -42,6 +42,11 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "stage_count": ("stage",),
     "count": ("field",),
     "alerts": ("rule",),
+    "stage_share": ("stage", "share"),
+    "rows": ("field",),
+    "energy": ("per",),
+    "share_of_values": ("of", "band"),
+    "reduction": ("of",),
 }
 """What an indicator of a kind cannot do without."""
 

@@ -23,6 +23,7 @@ from rules.evaluation_models import EvaluationFile, evaluation_faults
 from rules.fitting import fitting_faults
 from rules.indicator_models import IndicatorFile
 from rules.models import LimitFile, OrphanRule, Process, Rule, RuleFile, TemplateFile
+from rules.threshold_fitting import threshold_faults
 from rules.vocabulary import Vocabulary
 from rules.workdays import state_council_calendar
 from schemas import EMPTY, DefinitionError, Fault, Places, load_yaml, pydantic_faults
@@ -132,6 +133,7 @@ def fit(loaded: DefinitionSet, vocabulary: Vocabulary | None = None) -> None:
     parsed = [(file.model, file.places) for file in loaded.files]
     loaded.faults += [*fitting_faults(parsed, vocabulary, loaded.broken), *_calendar_faults(loaded)]
     loaded.faults += evaluation_faults(parsed, loaded.broken)
+    loaded.faults += threshold_faults(parsed, loaded.broken)
     if not loaded.broken & {"limits/v1", "process/v1"}:
         loaded.faults += cascade_faults(parsed)
     loaded.faults.sort(key=lambda fault: (fault.file, fault.line, fault.column, fault.message))

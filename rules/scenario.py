@@ -19,6 +19,8 @@ KEY_OF_APPLICATION = "A1"
 KEY_OF_ITEM = "N1"
 ENTITIES = frozenset(
     {
+        "org",
+        "cons_tg",
         "subs",
         "bus",
         "bay",

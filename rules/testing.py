@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from rules.calendar_overlay import Overlay
@@ -24,8 +25,10 @@ from rules.models import LimitFile, TemplateFile
 from rules.reference import Reference
 from rules.scenario import ENTITIES, home_of, scenario_changes
 from rules.state import Instance
+from rules.threshold_judge import ThresholdJudge
+from rules.totals import Totals, indicator_value
 from rules.workdays import failed_tests
-from schemas import AlertEvent, iso
+from schemas import AlertEvent, iso, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def _scenario_faults(test: dict[str, Any], definitions: Definitions) -> Iterator
     partition = engine.new_partition(0)
     engine.finish_recovery(partition)
     time = _reader(definitions)
-    step = Step()
+    step = Step(grids=definitions.thresholds.grids)
     for change in scenario_changes(test, time, definitions.by_entity):
         if change.entity in reference.entities:
             reference.add(change)
@@ -114,12 +117,25 @@ def _scenario_faults(test: dict[str, Any], definitions: Definitions) -> Iterator
             engine.apply(partition, [change], step)
     engine.advance(partition, time(test["until"]), step)
     engine.apply(partition, step.votes, step)
+    totals = Totals()
+    step.alerts += _judged_values(definitions, reference, totals, step, time(test["until"]))
     main = partition.instances.get(home_of(test, definitions.by_entity))
     raised = [a for a in step.alerts if a.event == "raised"]
     yield from _raised_faults(test, raised, time)
     yield from _open_faults(test, step.alerts)
     yield from _state_faults(test, main)
-    yield from _indicator_faults(test, step)
+    yield from _indicator_faults(test, totals)
+
+
+def _judged_values(
+    definitions: Definitions, reference: Reference, totals: Totals, step: Step, until: int
+) -> list[AlertEvent]:
+    """Add up what a test's changes count for; give what is said of the values."""
+    judge = ThresholdJudge(definitions, reference, totals)
+    for delta in step.deltas:
+        judge.note(totals.add(delta), delta)
+    judge.advance(until)
+    return judge.take_alerts()[0]
 
 
 def _reader(definitions: Definitions) -> Callable[[str], int]:
@@ -181,14 +197,17 @@ def _state_faults(test: dict[str, Any], main: Instance | None) -> Iterator[str]:
         yield f"open stages are {stages}, expected {test['open_stages']}"
 
 
-def _indicator_faults(test: dict[str, Any], step: Step) -> Iterator[str]:
+def _indicator_faults(test: dict[str, Any], totals: Totals) -> Iterator[str]:
+    """Give what the sums are not; `dims` names those that must be alike (`{tg: TG1}`), none: over all."""
+    values = [indicator_value(key, total) for key, total in totals.rows.items()]
     for wanted in test.get("indicators", []):
-        deltas = [
-            d
-            for d in step.deltas
-            if d.indicator == wanted["code"] and d.org_no == wanted["org_no"] and d.date == wanted["date"]
+        alike = [
+            v
+            for v in values
+            if (v.indicator, v.org_no, v.date) == (wanted["code"], wanted["org_no"], wanted["date"])
+            and wanted.get("dims", {}).items() <= v.dims.items()
         ]
-        found = (sum(d.numerator for d in deltas), sum(d.denominator for d in deltas))
-        if found != (wanted["numerator"], wanted["denominator"]):
+        found = plain(sum(v.numerator for v in alike)), plain(sum(v.denominator for v in alike))
+        if found != (plain(Decimal(str(wanted["numerator"]))), plain(Decimal(str(wanted["denominator"])))):
             expected = f"{wanted['numerator']} / {wanted['denominator']}"
             yield f"{wanted['code']} is {found[0]} / {found[1]}, expected {expected}"

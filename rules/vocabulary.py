@@ -111,10 +111,7 @@ def name_faults(model: BaseModel, places: Places, known: Known, vocabulary: Voca
     elif isinstance(model, LimitFile):
         yield from _of_limits(model, known, names)
     elif isinstance(model, IndicatorFile):
-        for index, indicator in enumerate(model.indicators):
-            entities = known.entities(indicator.processes)
-            yield from names.fields(entities, indicator.field, ("indicators", index, "field"))
-            yield from names.fields(entities, indicator.sum, ("indicators", index, "sum"))
+        yield from _of_indicators(model, known, names)
     elif isinstance(model, RuleFile):
         for index, rule in enumerate(model.rules):
             yield from _of_rule(rule, ("rules", index), known.entities(rule.processes), names)
@@ -125,6 +122,18 @@ def _of_rule(rule: Rule, path: _Path, entities: list[str], names: _Names) -> Ite
         yield from _of_deadline(rule, path, entities, names)
     elif isinstance(rule, RowGround):
         yield from _of_rows(rule, path, entities, names)
+
+
+def _of_indicators(file: IndicatorFile, known: Known, names: _Names) -> Iterator[Fault]:
+    for index, indicator in enumerate(file.indicators):
+        path = ("indicators", index)
+        entities = [indicator.each] if indicator.each else known.entities(indicator.processes)
+        yield from names.entity(indicator.each, (*path, "each"))
+        for name in ("field", "over", "sum"):
+            own = known.entities(indicator.processes) if indicator.stage else entities
+            yield from names.fields(own, getattr(indicator, name), (*path, name))
+        for name in indicator.when if indicator.kind != "stage_share" else ():
+            yield from names.fields(entities, name, (*path, "when", name), key=True)
 
 
 def _of_limits(file: LimitFile, known: Known, names: _Names) -> Iterator[Fault]:

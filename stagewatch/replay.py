@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from connectors import SourceCatalog
-from rules import Definitions, Engine, Reference, Step, describe
+from rules import Definitions, Engine, Reference, Step, ThresholdJudge, Totals, describe, indicator_value
 from schemas import (
     AlertEvent,
     BadInput,
@@ -24,7 +24,6 @@ from schemas import (
     DeadLetter,
     Decoder,
     FanOut,
-    IndicatorDelta,
     IndicatorValue,
     Notice,
     Recorded,
@@ -52,7 +51,7 @@ class Outcome:
     alerts: list[AlertEvent] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    sums: dict[tuple[str, str, str, str], list[int]] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
 
 
 class Replay:
@@ -70,6 +69,7 @@ class Replay:
         self._engine.finish_recovery(self._partition)
         self._decoders: dict[str, Decoder | FanOut | None] = {}
         self.outcome = Outcome()
+        self._thresholds = ThresholdJudge(definitions, self._reference, self.outcome.totals, mail_domain=mail_domain)
 
     @property
     def clock(self) -> int:
@@ -83,9 +83,10 @@ class Replay:
 
     def advance(self, until: int) -> None:
         """Let time pass up to and including `until`."""
-        step = Step()
+        step = self._new_step()
         self._engine.advance(self._partition, until, step)
         self._take(step)
+        self._judge_values(until)
 
     def _feed_together(self, records: list[Recorded]) -> None:
         """Judge the records of one moment: reference data first, then by place, as a worker does."""
@@ -101,10 +102,11 @@ class Replay:
                     changes.append(change.leaving())
                 elif change.op == "d" and change.entity in self._tracked:
                     changes.append(change)
-        step = Step()
+        step = self._new_step()
         self._engine.arrive(self._partition, records[0].timestamp, step)
         self._engine.apply(self._partition, changes, step)
         self._take(step)
+        self._judge_values(records[0].timestamp - 1)  # at this moment there may still come more
 
     def _decode(self, record: Recorded) -> Sequence[Change]:
         self.outcome.records += 1
@@ -147,14 +149,22 @@ class Replay:
         outcome.notices += step.notices
         outcome.dropped += step.dropped
         for delta in step.deltas:
-            total = outcome.sums.setdefault(_indicator_key(delta), [0, 0, 0])
-            total[0] += delta.numerator
-            total[1] += delta.denominator
-            total[2] = max(total[2], delta.at)
+            self._thresholds.note(outcome.totals.add(delta), delta)
         if step.votes:
-            following = Step()
+            following = self._new_step()
             self._engine.apply(self._partition, step.votes, following)
             self._take(following)
+
+    def _new_step(self) -> Step:
+        return Step(grids=self._definitions.thresholds.grids)
+
+    def _judge_values(self, until: int) -> None:
+        """Judge thresholds over indicator values up to `until`."""
+        self._thresholds.advance(until)
+        alerts, notices = self._thresholds.take_alerts()
+        self.outcome.alerts += alerts
+        self.outcome.notices += notices
+        self._thresholds.take_rows()
 
     # -- what is written
 
@@ -165,12 +175,8 @@ class Replay:
 
     def indicators(self) -> Iterator[IndicatorValue]:
         """Give the last value per key, sorted."""
-        for (code, org_no, date, dims), (numerator, denominator, at) in sorted(self.outcome.sums.items()):
-            value = numerator / denominator if denominator else float(numerator)
-            yield IndicatorValue(
-                indicator=code, org_no=org_no, date=date, dims=msgspec.json.decode(dims), numerator=numerator,
-                denominator=denominator, value=value, at=iso(at),
-            )  # fmt: skip
+        for key, total in sorted(self.outcome.totals.rows.items(), key=lambda item: item[0].split("|", 3)):
+            yield indicator_value(key, total)
 
     def notifications(self) -> Iterator[dict[str, Any]]:
         """Give what would be sent, in order; notices of one group to one person at one time are one message."""
@@ -226,10 +232,6 @@ class Replay:
         _write_lines(folder / "deadletters.jsonl", map(encode_dead_letter, outcome.dead_letters))
         summary = msgspec.json.format(msgspec.json.encode(self.summary()), indent=2)
         (folder / "summary.json").write_bytes(summary + b"\n")
-
-
-def _indicator_key(delta: IndicatorDelta) -> tuple[str, str, str, str]:
-    return delta.indicator, delta.org_no, delta.date, delta.dims
 
 
 def _write_lines(path: Path, lines: Iterable[bytes]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from connectors.files.cells import BadCell, cell_value
 from connectors.files.sheet import Cell, Line, Sheet, UnreadableFile
-from connectors.moments import moment_of
+from connectors.outside_rows import moment_of, with_instance
 from schemas import BadInput, Columns, RowForm
 
 TIME_COLUMN = "_src_ts"
@@ -102,7 +102,7 @@ class Intake:
                     columns[name] = cell_value(cell, self._form.columns[name])
             except (BadCell, ValueError) as error:
                 faults.append((written, str(error)))
-        return self._checked(line, columns, faults, src_ts)
+        return self._checked(line, with_instance(self._form, columns), faults, src_ts)
 
     def _moment(self, cell: Cell) -> int | None:
         """Give when the row was true; None: the batch's own time holds. Raises BadCell and ValueError."""

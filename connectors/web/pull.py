@@ -99,13 +99,13 @@ class Pull:
         now_ms = int(self._clock() * 1000)
         for number, row in enumerate(rows):
             dated = self._dated(row)
-            faults = self._shape.faults(dated)
+            faults = self._shape.faults(dated, now_ms=now_ms)
             if faults:
                 pulled.bad += 1
                 tell_bad(pulled.rows + number, faults)
                 records.append(self._shape.refused(row, src_ts=now_ms, batch=self.model.name))
             else:
-                records.append(self._shape.landed(dated, src_ts=now_ms, batch=self.model.name))
+                records.append(self._shape.landed(dated, src_ts=now_ms, now_ms=now_ms, batch=self.model.name))
         landing.write(self.topic, records)
         pulled.rows += len(rows)
 

@@ -108,8 +108,9 @@ class Push:
         wait_s = self._rate.take(source, len(rows), self._clock())
         if wait_s > 0:
             raise Refusal(429, f"more rows than {source} may send in a second; wait", retry_s=wait_s)
-        _check(shape, rows)
-        return await self._write(shape, rows, body, request.headers.get("Idempotency-Key"))
+        now_ms = int(self._clock() * 1000)
+        _check(shape, rows, now_ms)
+        return await self._write(shape, rows, body, request.headers.get("Idempotency-Key"), now_ms=now_ms)
 
     def _authorise(self, request: web.Request, source: str) -> None:
         """Compare the token of the source, in time that tells nothing. An unknown source is not told from a known."""
@@ -136,9 +137,10 @@ class Push:
         except web.HTTPRequestEntityTooLarge:
             raise Refusal(413, f"more than {self._max_bytes} bytes; send fewer rows at once") from None
 
-    async def _write(self, shape: Shape, rows: list[Any], body: bytes, repeat_key: str | None) -> web.Response:
-        digest = hashlib.sha256(body).hexdigest()
-        src_ts = int(self._clock() * 1000)
+    async def _write(
+        self, shape: Shape, rows: list[Any], body: bytes, repeat_key: str | None, *, now_ms: int
+    ) -> web.Response:
+        digest, src_ts = hashlib.sha256(body).hexdigest(), now_ms
         ignored = sorted({name for row in rows for name in shape.unknown(row)})
         accepted = {"accepted": len(rows), **({"ignored": ignored} if ignored else {})}
         if repeat_key is not None:
@@ -149,7 +151,8 @@ class Push:
                 return web.json_response({**accepted, "repeated": True}, status=202)
             src_ts = seen.src_ts  # the same rows at the same time: what stands in Kafka already is not newer
         landing = await self._landed()
-        records = [shape.landed(row, src_ts=src_ts, batch=repeat_key or digest[:12]) for row in rows]
+        batch = repeat_key or digest[:12]
+        records = [shape.landed(row, src_ts=src_ts, now_ms=now_ms, batch=batch) for row in rows]
         await asyncio.to_thread(landing.make_topic, shape.topic, self._partitions)
         await asyncio.to_thread(landing.write, shape.topic, records)
         if repeat_key is not None:
@@ -177,11 +180,11 @@ def _rows_of(body: bytes) -> list[Any]:
     return rows
 
 
-def _check(shape: Shape, rows: list[Any]) -> None:
+def _check(shape: Shape, rows: list[Any], now_ms: int) -> None:
     faults = [
         {"row": number, "field": fault.field, "error": fault.what}
         for number, row in enumerate(rows)
-        for fault in shape.faults(row)
+        for fault in shape.faults(row, now_ms=now_ms)
     ]
     if faults:
         more = {"more": len(faults) - MOST_FAULTS} if len(faults) > MOST_FAULTS else {}

@@ -4,9 +4,9 @@ Used by pull and push: what a web service sends must mean the same on both roads
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, NamedTuple
 
+from connectors.outside_rows import moment_of, with_instance
 from schemas import BadInput, Columns, Op, Origin, Road, RowForm, TableMapping
 
 OP, SRC_TS = "_op", "_src_ts"
@@ -48,14 +48,15 @@ class Shape:
         """Give the fields that the table does not have; they are ignored."""
         return [name for name in row if name.lower() not in self._names and name not in (OP, SRC_TS)]
 
-    def faults(self, row: object) -> list[FieldFault]:
-        """Give everything that is wrong with a row; empty if it can be taken."""
+    def faults(self, row: object, *, now_ms: int) -> list[FieldFault]:
+        """Give everything that is wrong with a row; empty if it can be taken. `now_ms`: when it came."""
         if not isinstance(row, dict):
             return [FieldFault("", "not an object with the row's columns")]
         columns, op = self._columns(row), row.get(OP)
         found = [FieldFault(OP, "one of c, u, r, d")] if not isinstance(op, str | None) or op not in _OPS else []
+        found += self._twice(row)
         try:
-            self._moment(row, 0)
+            self._moment(row, now_ms)
         except ValueError as error:
             found.append(FieldFault(SRC_TS, str(error)))
         found += [
@@ -68,10 +69,21 @@ class Shape:
                 found.append(FieldFault("", str(error)))
         return found
 
-    def landed(self, row: Mapping[str, Any], *, src_ts: int, batch: str) -> Landed:
-        """Make the record of a row without faults. `src_ts` holds where the row does not say when it was true."""
-        columns = self._columns(row)
-        origin = Origin(connector=f"stagewatch-{self._road}", src="web", src_ts=self._moment(row, src_ts), batch=batch)
+    def _twice(self, row: Mapping[str, Any]) -> list[FieldFault]:
+        """Give the fields that name a column which another has named: which of them is right, nobody knows."""
+        meant = [(name, self._names[name.lower()]) for name in row if name.lower() in self._names]
+        columns = [column for _, column in meant]
+        return [FieldFault(name, "names a column that another field names") for name, column in meant
+                if columns.count(column) > 1]  # fmt: skip
+
+    def landed(self, row: Mapping[str, Any], *, src_ts: int, now_ms: int, batch: str) -> Landed:
+        """Make the record of a row without faults; `now_ms` as for `faults`.
+
+        `src_ts` holds where the row does not say when it was true.
+        """
+        columns, said = self._columns(row), self._moment(row, now_ms)
+        true_at = src_ts if said is None else said
+        origin = Origin(connector=f"stagewatch-{self._road}", src="web", src_ts=true_at, batch=batch)
         op = _OPS[row.get(OP)]
         return Landed(self._form.key(columns), self._form.record(op, columns, origin), origin.headers)
 
@@ -83,12 +95,10 @@ class Shape:
         return Landed(b"", self._form.record("u", columns, origin), origin.headers)
 
     def _columns(self, row: Mapping[str, Any]) -> Columns:
-        return {self._names[name.lower()]: value for name, value in row.items() if name.lower() in self._names}
+        columns = {self._names[name.lower()]: value for name, value in row.items() if name.lower() in self._names}
+        # Whose row is deleted must be said: it is looked for nowhere else.
+        return columns if row.get(OP) == "d" else with_instance(self._form, columns)
 
-    def _moment(self, row: Mapping[str, Any], otherwise: int) -> int:
+    def _moment(self, row: Mapping[str, Any], now_ms: int) -> int | None:
         said = row.get(SRC_TS)
-        if said is None:
-            return otherwise
-        if isinstance(said, bool) or not isinstance(said, str | int | Decimal):
-            raise ValueError("neither ISO 8601 nor epoch milliseconds")  # noqa: TRY004 - as for other cells
-        return int(said) if isinstance(said, int | Decimal) else self._form.moment(said)
+        return None if said is None else moment_of(self._form, said, now_ms=now_ms)

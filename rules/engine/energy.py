@@ -16,10 +16,8 @@ from rules.state import Instance, Row
 from rules.workdays import DAY_MS, WorkCalendar
 from schemas import Value, WireValue, from_wire
 
-FREEZE, GATE, POINT = "meter_freeze", "gate_energy", "gate_equipment"
+FREEZE, GATE, POINT = "daily_freeze", "gate_energy", "gate_equipment"
 """Entities of the rows of a metering point."""
-TOTAL = "total"
-"""The register that is read; the others are parts of it."""
 PLACES = Decimal("0.000001")
 """A part is kept to the milliwatt-hour: four places of kWh times a ratio."""
 MOST = Decimal(10) ** 12
@@ -87,7 +85,7 @@ class Topology:
 def energies(partition: Partition, instance: Instance, calendar: WorkCalendar) -> Iterator[Energy]:
     """Give the energy of each row of a metering point; what cannot be told is left out.
 
-    A customer's oldest freeze is the base of the next and tells nothing itself.
+    A customer's oldest freeze is the base of the next and tells nothing itself, but on the day the meter was fitted.
     """
     main = instance.main
     if main is None or main.is_deleted:
@@ -112,7 +110,6 @@ def oldest_freeze(instance: Instance) -> str | None:
         (time, name)
         for name, row in (instance.others or {}).items()
         if name.startswith(f"{FREEZE}:") and (time := usable(row.fields.get("freeze_date"))) is not None
-        and row.fields.get("reg_code") in {TOTAL, None}
     ]  # fmt: skip
     return min(dated)[1] if dated else None
 
@@ -122,7 +119,7 @@ def _sold(
 ) -> Iterator[Energy]:
     freezes: dict[int, tuple[str, Decimal]] = {}
     for name, row in rows.items():
-        if name.startswith(f"{FREEZE}:") and row.fields.get("reg_code") in {TOTAL, None}:
+        if name.startswith(f"{FREEZE}:"):
             fields = from_wire(row.fields)
             moment, value = usable(fields.get("freeze_date")), amount(fields.get("value"))
             if moment is not None and value is not None:

@@ -17,6 +17,7 @@ from sinks.sms.channel import (
     SmsChannel,
     Submission,
 )
+from sinks.sms.over_sink import SinkChannel
 from sinks.sms.parts import Signature, split
 from sinks.sms.reports import Reports, Settled
 
@@ -32,6 +33,7 @@ __all__ = [
     "Reports",
     "Settled",
     "Signature",
+    "SinkChannel",
     "Sms",
     "SmsChannel",
     "Submission",

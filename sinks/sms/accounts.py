@@ -11,12 +11,11 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import msgspec
 
-from sinks.sink import Sink, SinkSettingError
+from sinks.sink import SinkSettingError
 from sinks.sms.carrier import CarrierChannel, Habits
 from sinks.sms.channel import SmsChannel
 from sinks.sms.cmpp import Cmpp, CmppAccount
 from sinks.sms.link import Pace
-from sinks.sms.over_sink import SinkChannel
 from sinks.sms.parts import LONGEST_SIGNATURE, Signature, units
 from sinks.sms.sgip import Sgip, SgipAccount
 from sinks.sms.sgip_channel import SgipChannel
@@ -56,10 +55,10 @@ class _Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     signature_by: Literal["us", "carrier"] = "us"
 
 
-def channel_of(url: str, http_sink: Callable[[str], Sink], *, now: Callable[[], float] = time.time) -> SmsChannel:
+def channel_of(url: str, *, now: Callable[[], float] = time.time) -> SmsChannel:
     """The channel that a URL names. Call inside the running loop.
 
-    `http_sink` makes the sink for a URL of http or https, of which none but the registry knows.
+    Gateways that speak HTTP have sinks, which only the registry knows: it wraps them (`SinkChannel`).
 
     Raises:
         SinkSettingError: the URL cannot be used; the message holds no secret.
@@ -69,10 +68,8 @@ def channel_of(url: str, http_sink: Callable[[str], Sink], *, now: Callable[[], 
         port = parts.port
     except ValueError:
         raise SinkSettingError("sms_url: not a URL") from None
-    if parts.scheme in {"http", "https"}:
-        return SinkChannel(http_sink(url))
     if parts.scheme not in PORTS or not parts.hostname:
-        raise SinkSettingError(f"sms_url: expected {'://, '.join([*PORTS, 'http', 'https'])}:// and a host")
+        raise SinkSettingError(f"sms_url: expected {'://, '.join(PORTS)}:// and a host")
     query = _query(parts.query)
     wire = _wire(parts, query, now)
     pace = Pace(window=query.window, answer_s=query.answer_s, idle_s=query.idle_s, first_delay_s=query.retry_s)

@@ -156,13 +156,17 @@ class CarrierChannel:
 
     async def _link(self) -> Link | None:
         """The connection with the fewest parts under way, made if need be; None: there is none in time."""
-        self._wanted.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._habits.wait_s):
-                while not self._links and not self._is_closed:
-                    self._changed.clear()
-                    await self._changed.wait()
+        if not self._links:
+            self._wanted.set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._habits.wait_s):
+                    await self._linked()
         return min(self._links, key=lambda link: link.in_flight, default=None)
+
+    async def _linked(self) -> None:
+        while not self._links and not self._is_closed:
+            self._changed.clear()
+            await self._changed.wait()
 
     async def _begin(self, link: Link, part: Outgoing, tag: _Tag) -> Sent | None:
         wait_s = self._throttle.reserve()

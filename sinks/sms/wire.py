@@ -20,6 +20,7 @@ UCS2, ASCII, BINARY, GB18030 = 8, 0, 4, 15
 """Codings, the same numbers in CMPP, SGIP and SMGP; SMPP has no GB18030."""
 _LENGTH = 4
 _LONGEST_FRAME = 65_536  # the longest legal one is some 2.5 KB (100 recipients); more is another protocol
+_MINUTE_DIGITS = 10
 _FINAL = {"DELIVRD": Delivery.DELIVERED, "EXPIRED": Delivery.EXPIRED}
 _WORD = re.compile(rb"(submit[_ ]?date|done[_ ]?date|stat)\s*:\s*([^\s:]*)", re.IGNORECASE)
 _NOT_FINAL = frozenset({"ACCEPTD", "ENROUTE", "UNKNOWN"})
@@ -222,9 +223,12 @@ def delivery_of(stat: str) -> Delivery:
 
 
 def minute_of(digits: str) -> int | None:
-    """Epoch ms of `YYMMDDHHMM`, Beijing time; None if it is none."""
+    """Epoch ms of `YYMMDDHHMM`, Beijing time; None if it is none. Not `strptime`: every report has two."""
+    if len(digits) < _MINUTE_DIGITS or not (digits.isascii() and digits[:_MINUTE_DIGITS].isdigit()):
+        return None
+    year, month, day, hour, minute = (int(digits[at : at + 2]) for at in range(0, _MINUTE_DIGITS, 2))
     try:
-        return round(datetime.strptime(digits[:10], "%y%m%d%H%M").replace(tzinfo=BEIJING).timestamp() * 1000)
+        return round(datetime(2000 + year, month, day, hour, minute, tzinfo=BEIJING).timestamp() * 1000)
     except ValueError:
         return None
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from rules import Definitions, Engine, Partition, Reference, Step, describe, load_definitions
-from schemas import AlertEvent, Change, Notice, Op
+from schemas import AlertEvent, Change, Notice, Op, Number
 
 SHANGHAI = timezone(timedelta(hours=8))
 REFERENCE = frozenset(
@@ -203,7 +203,7 @@ class World:
     def documents(self) -> list[dict[str, Any]]:
         return [describe(self.partition.instances[key]) for key in sorted(self.partition.instances)]
 
-    def indicator(self, code: str, date: str = "", severity: str | None = None) -> tuple[int, int]:
+    def indicator(self, code: str, date: str = "", severity: str | None = None) -> tuple[Number, Number]:
         """Give numerator and denominator as the differences add up, over all units and processes."""
         found = [
             d
@@ -219,9 +219,9 @@ def feed_all(world: World, changes: Iterable[Change]) -> None:
         world.take(change)
 
 
-def sums(steps: Sequence[Step]) -> dict[tuple[str, str, str, str], tuple[int, int]]:
+def sums(steps: Sequence[Step]) -> dict[tuple[str, str, str, str], tuple[Number, Number]]:
     """Add up all differences; what comes to nothing is left out."""
-    totals: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+    totals: dict[tuple[str, str, str, str], tuple[Number, Number]] = {}
     for step in steps:
         for d in step.deltas:
             key = (d.indicator, d.org_no, d.date, d.dims)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import get_args
 
 from bench.server_process import HOST
-from bench.sms_faces import CmppFace, Face, Said, SgipFace, SmgpFace, SmppFace
+from bench.sms_face import Face, Said
+from bench.sms_faces import CmppFace, SgipFace, SmgpFace, SmppFace
 from bench.sms_gateway import Gateway, Reaction, When
 from sinks.sms.cmpp import Cmpp, CmppAccount
 from sinks.sms.sgip import Sgip, SgipAccount
@@ -136,5 +137,5 @@ class Misfortunes:
 async def soon(condition: Callable[[], bool]) -> None:
     """Let the loop turn until something has become true; for states that nothing tells of."""
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.001)

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from sinks import Delivered
 from sinks.sms import Arrival, DeliveryReport, Fate, Inbound, Reports, Sms, SmsChannel, channel_of
-from sinks.sms_http import SmsSink
 
 SECRET = "hunter2"
 ACCESS = "10690001"
@@ -53,7 +52,7 @@ Sentence = Callable[[Peer], Awaitable[None]]
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[SmsChannel]:
     """The channel that a URL names, up, and closed at the end."""
-    channel = channel_of(url, SmsSink)
+    channel = channel_of(url)
     await channel.connect()
     try:
         yield channel
@@ -73,8 +72,8 @@ async def arrivals(channel: SmsChannel, count: int) -> list[Arrival]:
     raise AssertionError(f"the channel ended after {len(found)} of {count} arrivals")
 
 
-def sms(number: int = 1, text: str = "勘查环节将于明日到期", **more: str) -> Sms:
-    return Sms(msg_id=f"m{number}", mobile=f"138{number:08}", text=text, **more)
+def sms(number: int = 1, text: str = "勘查环节将于明日到期", extension: str = "") -> Sms:
+    return Sms(msg_id=f"m{number}", mobile=f"138{number:08}", text=text, extension=extension)
 
 
 async def a_short_text_arrives_with_its_number_and_extension(peer: Peer) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.java_artifacts import classes, jars, program
 from bench.server_process import free_ports
-from bench.sms_faces import Said
+from bench.sms_face import Said
 from tests.helpers.sms_gateways import account_url, put_together
 from tests.helpers.sms_sentences import PATIENCE_S, SECRET, Taken
 

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from schemas import AlertEvent, Notice
+from schemas import AlertEvent, Notice, Number
 from streams.logic import SourcePartition
 from streams.partitioner import Partitioner
 from tests.simulation.fake_engine import DELAY_MS, LATE, decode_rows, notices
@@ -35,7 +35,7 @@ def faults_of(
     return lines + [f"notice {key}: {asked[key]} times" for key in (people - asked) + (asked - people)]
 
 
-def wrong_totals(world: "World", sums: Mapping[tuple[str, str, str], tuple[int, int]]) -> list[str]:
+def wrong_totals(world: "World", sums: Mapping[tuple[str, str, str], tuple[Number, Number]]) -> list[str]:
     """Rows are counted in the numerator, rows and what is late in the denominator."""
     expected = {
         ("I", key, "{}"): (sum(not row.startswith(LATE) for row in rows), len(rows))

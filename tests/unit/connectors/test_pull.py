@@ -12,11 +12,11 @@ from aiohttp import web
 
 from connectors.landing import Landing
 from connectors.web import BadAnswer, Cursors, FieldFault, Pull, Pulled, load_pulls, wait_after
-from schemas import BadInput, Decoder, DefinitionError, TryLater, read_origin
+from schemas import BadInput, Change, Decoder, DefinitionError, TryLater, comes_after, read_origin
 from tests.helpers.decoding import catalog, mapping
 
 TOPIC = "cdc.mkt.mkt_app"
-NOW_S = 1_772_413_200.0
+NOW_S = 1_775_000_000.0  # after all that the service tells
 Answer = Callable[[web.Request], web.Response]
 
 DEFINITION = """
@@ -82,6 +82,9 @@ class Noted(Landing):
         self.records += records
 
     def rows(self) -> list[str]:
+        return [change.row for change in self.changes()]
+
+    def changes(self) -> list[Change]:
         decoder = Decoder(mapping(TOPIC))
         found = []
         for key, value, headers in self.records:
@@ -89,7 +92,7 @@ class Noted(Landing):
                 key=key, value=value, headers=headers, timestamp=0, topic=TOPIC, partition=0, offset=0
             )
             assert change is not None
-            found.append(change.row)
+            found.append(change)
         return found
 
 
@@ -142,6 +145,21 @@ def test_a_row_stands_at_the_time_that_the_service_gives_it(tmp_path: Path) -> N
     assert [origin.src_ts for origin in origins if origin] == [1_772_409_600_000] * 2  # 2026-03-02T00:00Z: a repeat
     first, second = landing.records
     assert first == second
+
+
+def test_of_two_versions_of_a_row_in_the_same_second_the_later_page_holds(tmp_path: Path) -> None:
+    def answer(request: web.Request) -> web.Response:
+        page = int(request.query["page"])
+        rows = [{"appNo": "A1", "org": str(page), "updated": "2026-03-02T00:00:00Z"}] if page < 3 else []
+        return web.json_response({"data": {"items": rows}})
+
+    landing = Noted()
+    with serving(answer) as url:
+        run(tmp_path, url, landing, DEFINITION + "paging: {{kind: page, param: page}}\n")
+    positions = [change.position for change in landing.changes()]
+    assert len(positions) == 2
+    assert comes_after(positions[1], positions[0], is_later=True)
+    assert not comes_after(positions[0], positions[1], is_later=False)
 
 
 def test_the_cursor_stays_where_kafka_did_not_take_the_rows(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,10 +16,12 @@ from aiohttp import web
 
 from connectors.landing import Landing
 from connectors.web import Push, Rate, Repeats
+from connectors.web.rows import Shape
 from schemas import Decoder, read_origin
 from stagewatch.embedded import EmbeddedBroker
 from stagewatch.topic_reader import read_topic
 from tests.helpers.decoding import catalog, mapping
+from tests.helpers.ingesting import rows_in
 
 TOPIC = "cdc.mkt.mkt_app"
 ROW = {"app_no": "A1", "org_no": "3340101", "volt_class": "HV", "accepted_at": "2026-03-02T09:00:00+08:00"}
@@ -109,7 +112,7 @@ def run(folder: Path, bootstrap: str, token: str, use: Use, **more: Any) -> None
 
 def test_what_is_answered_with_202_is_in_kafka(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
     async def use(push: Endpoint) -> None:
-        answer = await push.post([ROW, {**ROW, "APP_NO": "A2", "app_no": "A2"}, {"app_no": "A3", "_op": "d"}],
+        answer = await push.post([ROW, {**ROW, "app_no": "A2"}, {"app_no": "A3", "_op": "d"}],
                                  headers={"Idempotency-Key": "k-202"})  # fmt: skip
         assert (answer.status, answer.body) == (202, {"accepted": 3})
         assert sorted(in_kafka(broker, "k-202")) == [("A1", "u"), ("A2", "u"), ("A3", "d")]
@@ -243,9 +246,72 @@ def test_what_no_route_takes_is_answered_in_json_too(broker: EmbeddedBroker, tmp
 def test_columns_that_the_table_lacks_are_named_as_ignored(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
     async def use(push: Endpoint) -> None:
         headers = {"Idempotency-Key": "k-ignored"}
-        rows = [{**ROW, "nosuch": 1}, {**ROW, "APP_NO": "A2", "neither": None}]
+        rows = [{**ROW, "nosuch": 1}, {"APP_NO": "A2", "neither": None}]
         assert (await push.post(rows, headers=headers)).body == {"accepted": 2, "ignored": ["neither", "nosuch"]}
         repeated = await push.post(rows, headers=headers)
         assert repeated.body == {"accepted": 2, "ignored": ["neither", "nosuch"], "repeated": True}
 
     run(tmp_path, broker.bootstrap, token, use)
+
+
+def test_of_several_versions_of_a_row_the_last_one_holds(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
+    async def use(push: Endpoint) -> None:
+        at = {"_src_ts": "2026-03-02T00:00:00Z"}
+        assert (await push.post([{"app_no": "P1", "org_no": org} for org in "AB"])).status == 202
+        assert (await push.post([{"app_no": "P2", "org_no": org, **at} for org in "AB"])).status == 202
+        assert (await push.post({"app_no": "P2", "org_no": "C", **at})).status == 202
+        rows = rows_in(broker.bootstrap)
+        assert [(rows[key] or {})["org_no"] for key in ("P1", "P2")] == ["B", "C"]
+
+    run(tmp_path, broker.bootstrap, token, use)
+
+
+@pytest.mark.parametrize(
+    ("src_ts", "why"),
+    [
+        ("4102444800000", "in the future"), ("1e30", "no epoch milliseconds"), ("1e400000", "no epoch milliseconds"),
+        ("1e999999", "no epoch milliseconds"), ("1772413200", "is it in seconds?"), ('"2099-01-01"', "in the future"),
+        ("true", "neither ISO 8601 nor"),
+    ],
+)  # fmt: skip
+def test_a_time_that_cannot_be_is_refused_at_once(
+    broker: EmbeddedBroker, tmp_path: Path, token: str, src_ts: str, why: str
+) -> None:
+    async def use(push: Endpoint) -> None:
+        json = {"Content-Type": "application/json"}
+        began = time.monotonic()
+        answer = await push.post(f'{{"app_no":"A1","_src_ts":{src_ts}}}', headers=json)
+        assert time.monotonic() - began < 2, "1e400000 took six seconds to write out, and held up everybody"
+        assert answer.status == 400
+        (fault,) = answer.body["faults"]
+        assert fault["field"] == "_src_ts"
+        assert why in fault["error"]
+
+    run(tmp_path, broker.bootstrap, token, use)
+
+
+def test_a_column_that_is_named_twice_is_refused(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
+    async def use(push: Endpoint) -> None:
+        answer = await push.post({"app_no": "A1", "APP_NO": "A2"})
+        assert answer.status == 400
+        assert [(f["field"], f["error"]) for f in answer.body["faults"]] == [
+            ("app_no", "names a column that another field names"),
+            ("APP_NO", "names a column that another field names"),
+        ]
+
+    run(tmp_path, broker.bootstrap, token, use)
+
+
+def test_an_optional_instance_may_be_left_out() -> None:
+    shape = Shape(mapping("cdc.mob.mob_task"), "push")
+    row = {"task_no": "T1", "wo_no": "W1"}
+    assert shape.faults(row, now_ms=int(AT_S * 1000)) == []
+    assert shape.faults({"wo_no": "W1"}, now_ms=int(AT_S * 1000)) != []
+    assert shape.faults({**row, "_op": "d"}, now_ms=int(AT_S * 1000)) != [], "whose row is deleted must be said"
+    landed = shape.landed(row, src_ts=1, now_ms=1, batch="")
+    change = Decoder(mapping("cdc.mob.mob_task")).decode(
+        key=landed.key, value=landed.value, headers=landed.headers, timestamp=0, topic="cdc.mob.mob_task", partition=0,
+        offset=0,
+    )  # fmt: skip
+    assert change is not None
+    assert change.row == "T1"

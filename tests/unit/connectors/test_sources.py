@@ -295,6 +295,7 @@ def test_rules_may_read_what_views_tell(tmp_path: Path) -> None:
         ("{entity: v, instance: who, of: nobody}", "8:", "no table or view tells the entity 'nobody'"),
         ("{entity: visit, instance: who, columns: {who: entered_at}}", "8:", "a visit is date or timestamp, not"),
         ('{entity: v, instance: "v{who}"}', "8:", "instance"),
+        ("{entity: v, instance: who, beside: [x_things]}", "8:", "no table 'x_things'; near are x_thing"),
         ("{entity: thing, instance: who}", "8:", "'thing' is a look-up that every worker holds"),
         ("{entity: v, instance: who}, {entity: v, instance: id, of: w}, {entity: w, instance: id}", "8:",
          "a row of 'v' is an instance itself"),
@@ -318,3 +319,9 @@ def test_views_of_one_entity_cannot_be_spread_in_two_ways(tmp_path: Path) -> Non
 def test_a_view_follows_the_dialect_that_the_settings_say(tmp_path: Path) -> None:
     catalog = load(tmp_path, VIEWED % "{entity: v, instance: who}", dialects={"cdc.x.*": {"dialect": "ogg-json"}})
     assert catalog.mappings[0].also[0].dialect == "ogg-json"
+
+
+def test_a_view_that_lives_on_another_table_is_told_only_where_that_is_captured(tmp_path: Path) -> None:
+    catalog = load(tmp_path, VIEWED % "{entity: v, instance: who, beside: [y_thing]}", MINIMAL.replace("x_th", "y_th"))
+    own, other = (mapping.topic for mapping in catalog.mappings)
+    assert [len(catalog.captured(topics).mappings[0].also) for topics in ([own], [own, other])] == [0, 1]

@@ -82,8 +82,8 @@ def test_the_answer_to_a_submission(version: int, code: int, verdict: Verdict) -
 
 
 REPORT_2_0 = hexed(
-    "00000091", "00000005", "00000009", "0000000000000063", padded("1069000112", 21), padded("EPW", 10), "00", "00", "00",
-    padded("13800000001", 21), "01", "3c",  # 60 bytes
+    "00000091", "00000005", "00000009", "0000000000000063", padded("1069000112", 21), padded("EPW", 10), "00", "00",
+    "00", padded("13800000001", 21), "01", "3c",  # 60 bytes
     "3125e00003e90001", padded("DELIVRD", 7), padded("2603020930", 10), padded("2603020931", 10),
     padded("13800000001", 21), "00000005", padded("", 8),
 )  # fmt: skip

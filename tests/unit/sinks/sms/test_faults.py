@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from bench.server_process import HOST
-from bench.sms_faces import CmppFace, Face
+from bench.sms_face import Face
+from bench.sms_faces import CmppFace
 from bench.sms_gateway import Gateway, Reaction
 from sinks import RetryAfter, Unknown
 from sinks.sms import Arrival, DeliveryReport, Fate, Inbound, LateAnswer
@@ -25,9 +27,11 @@ QUICK = Pace(
 """The times of a session, a thousand times faster than a carrier's."""
 PATIENT = Pace(answer_s=5, idle_s=5, first_delay_s=0.01, longest_delay_s=0.02)
 """For tests in which no time may run out."""
+HABITS = Habits(wait_s=1, pause_s=0.01)
+TWO = replace(HABITS, connections=2)
 
 
-def channel_to(gateway: Gateway, pace: Pace = PATIENT, **habits: float) -> CarrierChannel:
+def channel_to(gateway: Gateway, pace: Pace = PATIENT, habits: Habits = HABITS) -> CarrierChannel:
     account = CmppAccount(sp_id="901234", secret=SECRET, access_number=ACCESS)
     wire = Cmpp(account, now=time.time)
     return CarrierChannel(
@@ -37,12 +41,12 @@ def channel_to(gateway: Gateway, pace: Pace = PATIENT, **habits: float) -> Carri
 
 @asynccontextmanager
 async def scene(
-    reactions: Iterable[Reaction] = (), pace: Pace = PATIENT, *, face: Face | None = None, **habits: float
+    reactions: Iterable[Reaction] = (), pace: Pace = PATIENT, *, face: Face | None = None, habits: Habits = HABITS
 ) -> AsyncIterator[tuple[Gateway, CarrierChannel]]:
     """A gateway that reacts as told, one after the other, then well; and a channel that is up."""
     told = iter(reactions)
     async with Gateway(face or CmppFace(2), react=lambda _said: next(told, Reaction())) as gateway:
-        channel = channel_to(gateway, pace, **habits)
+        channel = channel_to(gateway, pace, habits)
         await channel.connect()
         try:
             yield gateway, channel
@@ -71,7 +75,7 @@ def test_a_part_for_which_there_was_no_room_is_sent_again_until_it_is_taken() ->
 def test_a_carrier_that_never_has_room_is_left_alone_and_the_outbox_told_when_to_come_again() -> None:
     async def story() -> None:
         busy = Reaction(result=8, is_taken=False, report=None)
-        async with scene([busy] * 9, busy_retries=1) as (gateway, channel):
+        async with scene([busy] * 9, habits=replace(HABITS, busy_retries=1)) as (gateway, channel):
             outcome = (await channel.submit(sms())).outcome()
             assert isinstance(outcome, RetryAfter)
             assert outcome.seconds > 0
@@ -204,7 +208,7 @@ def test_never_more_than_a_window_is_unanswered() -> None:
 
 def test_all_parts_of_a_message_stand_side_by_side_on_one_connection() -> None:
     async def story() -> None:
-        async with scene(connections=2) as (gateway, channel):
+        async with scene(habits=TWO) as (gateway, channel):
             await soon(lambda: channel.state.links == 2)
             await asyncio.gather(*(channel.submit(sms(number, LONG)) for number in range(20)))
             for visit in gateway.visits:
@@ -245,7 +249,7 @@ def test_a_gateway_that_is_not_there_leaves_messages_unsent_and_is_tried_until_i
         gateway = Gateway(CmppFace(2))
         async with gateway:
             pass  # its port is known, and closed
-        channel = channel_to(gateway, wait_s=0.05)
+        channel = channel_to(gateway, habits=replace(HABITS, wait_s=0.05))
         await channel.connect()
         assert not channel.state.is_up
         outcome = (await channel.submit(sms(1))).outcome()
@@ -294,7 +298,7 @@ def test_quiet_hours_and_quotas_of_the_carrier_are_for_later() -> None:
 def test_reports_come_however_they_like(report: str, size: int) -> None:
     async def story() -> None:
         face = CmppFace(2, report_bytes=size)
-        async with scene([Reaction(report=report)], face=face, connections=2) as (_gateway, channel):  # type: ignore[arg-type]  # one of `When`
+        async with scene([Reaction(report=report)], face=face, habits=TWO) as (_gateway, channel):  # type: ignore[arg-type]  # one of `When`
             await soon(lambda: channel.state.links == 2)
             submission = await channel.submit(sms())
             found = [each.item for each in await arrivals(channel, 2 if report == "twice" else 1)]
@@ -356,7 +360,7 @@ def test_close_ends_arrivals_and_may_come_twice_and_at_once() -> None:
 
 def test_the_rate_of_the_contract_is_kept() -> None:
     async def story() -> None:
-        async with scene(rate=100, burst=5) as (_gateway, channel):
+        async with scene(habits=replace(HABITS, rate=100, burst=5)) as (_gateway, channel):
             begin = time.monotonic()
             await asyncio.gather(*(channel.submit(sms(number)) for number in range(25)))
             assert time.monotonic() - begin >= 0.19

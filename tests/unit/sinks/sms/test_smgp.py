@@ -77,7 +77,8 @@ def test_the_answer_to_a_submission(code: int, verdict: Verdict) -> None:
 def deliver(is_report: int, content: bytes, options: str = "") -> bytes:
     body = hexed(
         MESSAGE_ID, f"{is_report:02x}", "00" if is_report else "08", padded("20260302093000", 14),
-        padded("13800000001", 21), padded("118123412", 21), f"{len(content):02x}", content.hex(), padded("", 8), options,
+        padded("13800000001", 21), padded("118123412", 21), f"{len(content):02x}", content.hex(), padded("", 8),
+        options,
     )  # fmt: skip
     return hexed(f"{12 + len(body):08x}", "00000003", "00000009") + body
 

@@ -1,11 +1,11 @@
-"""When a row from outside was true, as its sender says it: read, and kept within what can be.
+"""What rows of files and of web services have in common: when they were true, and whose they are.
 
-Rows are ordered by this time, so one far ahead would hide every later one. Used for files and for web services.
+Rows are ordered by the time that their sender says, so one far ahead would hide every later one.
 """
 
 from decimal import Decimal
 
-from schemas import RowForm
+from schemas import Columns, RowForm
 
 MOST_AHEAD_MS = 300_000
 """Five minutes: clocks of machines that keep time at all agree within."""
@@ -26,6 +26,14 @@ def moment_of(form: RowForm, said: object, *, now_ms: int) -> int:
     if at > now_ms + MOST_AHEAD_MS:
         raise ValueError("in the future: rows that come later would be held for older ones")
     return at
+
+
+def with_instance(form: RowForm, columns: Columns) -> Columns:
+    """Give a row that says whose it is: of nobody, where the table allows that and the row does not name it."""
+    mapping = form.mapping
+    if mapping.is_instance_optional and mapping.instance is not None and mapping.instance not in columns:
+        return {**columns, mapping.instance: None}
+    return columns
 
 
 def _milliseconds(said: Decimal) -> int:
