@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 FAST_TESTS := tests/unit tests/property tests/contract tests/test_house.py
 
-.PHONY: install install-dev demo test lint check format bench fault e2e lock clean
+.PHONY: install install-dev demo test lint check format bench fault mutants e2e lock clean
 
 install: $(INSTALLED)
 
@@ -52,6 +52,11 @@ bench: install
 # ARGS="--fault kill --times 200 --seed 7" for one kind, ARGS=--list for all kinds.
 fault: install-dev
 	$(BIN)/python -m tests.fault $(ARGS)
+
+# Small faults put into the engine and the definitions: do the tests find them? All of them without ARGS;
+# ARGS="--module deadlines.py" for one file, ARGS="--changed --budget 8m" as CI does, ARGS=--help for the rest.
+mutants: install-dev
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 # Real Kafka, Connect, Debezium and PostgreSQL.
 e2e: install-dev

@@ -1,4 +1,4 @@
-"""What a carrier's gateway is, whatever it speaks: one protocol seen from its side. Used by `bench.sms_gateway` only."""
+"""What a carrier's gateway is, whatever it speaks: a protocol seen from its side. Used by `bench.sms_gateway`."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol

@@ -27,6 +27,7 @@ from rules.models import (
     TemplateFile,
 )
 from rules.row_fitting import row_faults
+from rules.threshold_models import IndicatorRule
 from rules.vocabulary import Known, Vocabulary, name_faults
 from rules.wording import GROUP_PARAMETERS, unknown_parameters
 from schemas import Fault, Places
@@ -253,18 +254,20 @@ def _unknown_processes(
 
 
 def _duplicate_codes(files: Sequence[Parsed]) -> Iterator[Fault]:
-    seen: dict[tuple[str, str], str] = {}
+    seen: dict[tuple[str, str, bool], str] = {}
     for model, places in files:
         if not isinstance(model, RuleFile):
             continue
         for index, rule in enumerate(model.rules):
             for process in rule.processes:
-                first = seen.setdefault((rule.code, process), places.file)
+                first = seen.setdefault((rule.code, process, isinstance(rule, IndicatorRule)), places.file)
                 if first != places.file or _before(model, index, rule.code, process):
                     message = f"rule {rule.code} for {process} is there twice (also in {first})"
                     yield places.fault(("rules", index, "code"), message)
 
 
 def _before(file: RuleFile, index: int, code: str, process: str) -> bool:
+    """Tell whether the code stood before for the process; one rule may judge instances and one their mean."""
+    kind = isinstance(file.rules[index], IndicatorRule)
     is_same: Callable[[Rule], bool] = lambda rule: rule.code == code and process in rule.processes  # noqa: E731
-    return any(is_same(rule) for rule in file.rules[:index])
+    return any(is_same(rule) and isinstance(rule, IndicatorRule) == kind for rule in file.rules[:index])

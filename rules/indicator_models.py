@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from rules.rule_base import Condition, Model, ProcessId
+from rules.rule_base import Condition, DurationText, Model, ProcessId
 
 RATIOS = frozenset({"stage_on_time", "stage_mean", "stage_share", "energy", "share_of_values", "reduction"})
 """Kinds whose values are quotients: without a denominator there is none."""
@@ -33,7 +33,7 @@ class Indicator(Model):
     sum: str | None = Field(default=None, description="number field that is summed; none: instances are counted")
     unit: str = "个"
     part: Literal["numerator", "denominator"] = Field(
-        default="numerator", description="alerts: where they count; denominator: beside rows that are no anomaly"
+        default="numerator", description="alerts and rows: where they count, beside others of the same code"
     )
     # -- rows: one of over, share, on_time and seconds makes it a quotient
     each: str | None = Field(default=None, description="rows: entity of the rows; none: the instance's own row")
@@ -44,6 +44,10 @@ class Indicator(Model):
     seconds: tuple[str, str] | None = Field(
         default=None, description="mean time between two fields; `entity.field` first: the last such row before"
     )
+    end_of_day: bool = Field(default=False, description="rows: `field` is a date, which ends with its day")
+    grace: DurationText | None = Field(default=None, description="on_time: so long after the time it is still in time")
+    counts_late: bool = Field(default=True, description="on_time: whether what was late counts at all")
+    within: DurationText | None = Field(default=None, description="seconds: what took longer was something else")
     dims: dict[str, str] = Field(default={}, description="further dimensions: name to field of the row or the instance")
     # -- energy
     per: Literal["unit", "line", "tg", "bus"] | None = Field(default=None, description="what energy is balanced of")

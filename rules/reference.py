@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from rules.engine.deadlines import usable
-from rules.engine.fusion import is_newer, place_of
+from rules.engine.fusion import is_newer, place_of, standing
 from rules.state import Place
 from schemas import BEFORE_ALL, Change
 
@@ -42,10 +42,10 @@ class ReferenceEvent(NamedTuple):
 class _History:
     """The versions of one reference row, by arrival; `None` fields: deleted."""
 
-    __slots__ = ("place", "position", "times", "versions")
+    __slots__ = ("order", "place", "position", "times", "versions")
 
     def __init__(self) -> None:
-        self.position = BEFORE_ALL
+        self.position, self.order = BEFORE_ALL, 0
         self.place: Place | None = None
         self.times: list[int] = []
         self.versions: list[Fields | None] = []
@@ -76,9 +76,10 @@ class Reference:
         history = self._rows[change.entity].setdefault(change.row, _History())
         self._first[change.entity] = min(change.at, self._first.get(change.entity, NEVER))
         place = place_of(change)
-        if not is_newer(change, history.position, history.place or place):
+        if not is_newer(change, history.position, history.order, history.place or place):
             return
-        history.position, history.place = max(history.position, change.position), place
+        history.position, history.order = standing(change, history.position)
+        history.place = place
         before = history.versions[-1] if history.versions else None
         after = None if change.op == "d" else {**(before or {}), **change.fields}
         at = max(change.at, history.times[-1]) if history.times else change.at

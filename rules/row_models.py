@@ -201,3 +201,4 @@ class Keep(Model):
     newest: int = Field(ge=1, le=5_000)
     by: str = Field(description="field that orders them")
     per: Literal["day"] | None = Field(default=None, description="of each local day of `by` only the newest row")
+    most: str | None = Field(default=None, description="with `per`: of each day the row with the most of this instead")

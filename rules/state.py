@@ -35,6 +35,8 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     is_deleted: bool = False
     older: dict[str, int] | None = None
     """Columns that the newest change lacked, with the position of the change they come from."""
+    order: int = 0
+    """Of the changes at `position` (of one commit) the newest applied: `Change.order`."""
 
 
 class Visit(msgspec.Struct, array_like=True, gc=False):
@@ -65,6 +67,8 @@ class Visit(msgspec.Struct, array_like=True, gc=False):
     """Whether it ended within its limit; None while open or without a limit."""
     took: int | None = None
     """Net workdays from start to end; None while open."""
+    order: int = 0
+    """As `Row.order`."""
 
 
 class Raised(msgspec.Struct, array_like=True, gc=False):
@@ -150,7 +154,7 @@ class Instance(InstanceSummary, array_like=True, gc=False):
     """What its rows were counted for in indicators, by `entity:row` ("": its own row): parts, as of `Step.count`."""
 
 
-STATE_FORMAT = 3
+STATE_FORMAT = 4
 """Of what is in the changelog. Higher than what is found: a worker of this version cannot read it."""
 
 

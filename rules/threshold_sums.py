@@ -168,8 +168,7 @@ class Sums:
         return Ratio.of(amount.numerator, amount.denominator)
 
     def _is_ratio(self, indicator: str) -> bool:
-        known = self._thresholds.indicators.get(indicator)
-        return known is not None and known.is_ratio
+        return indicator in self._thresholds.ratios
 
 
 def is_of_thing(subject: Subject) -> bool:

@@ -144,7 +144,11 @@ class Thresholds:
         calendar: WorkCalendar,
     ) -> None:
         """Take enabled rules, and by name of a process those that it stands for (`is_a`)."""
-        self.indicators = {each.code: each for each in indicators}
+        every = tuple(indicators)
+        self.indicators = {each.code: each for each in reversed(every)}
+        """By code; several that count into one are known by the first."""
+        self.ratios = frozenset(each.code for each in every if each.is_ratio or each.part == "denominator")
+        """Indicators whose values are quotients."""
         self._rules = tuple(rules)
         self._templates = sorted(templates, key=lambda file: len(file.org))
         self._processes = processes

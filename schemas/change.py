@@ -43,6 +43,8 @@ class Change(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The instance that the row belonged to before, where the record tells that it moved to another."""
     part: int = 0
     """Place among the changes of its record, which may tell several: with `offset`, the order in the partition."""
+    order: int = 0
+    """Order among changes of the same position (of one commit), where the source tells it; else the log's holds."""
 
     def leaving(self) -> "Change":
         """Give the same change as the instance that the row left sees it: the row is gone."""

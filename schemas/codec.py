@@ -75,6 +75,7 @@ class _WireChange(msgspec.Struct, array_like=True, frozen=True, gc=False):
     fields: dict[str, WireValue]
     left: str = ""
     part: int = 0
+    order: int = 0
 
 
 def _guarded(decode: Callable[[bytes], _T]) -> Callable[[bytes], _T]:
@@ -143,7 +144,7 @@ def decode_change(data: bytes) -> Change:
     wire = _decode_wire_change(data)
     return Change(
         wire.entity, wire.instance, wire.row, wire.op, wire.position, wire.at, wire.topic, wire.partition,
-        wire.offset, from_wire(wire.fields), wire.left, wire.part,
+        wire.offset, from_wire(wire.fields), wire.left, wire.part, wire.order,
     )  # fmt: skip
 
 

@@ -136,7 +136,7 @@ def _numbered(changes: Sequence[Change]) -> list[Change]:
         numbered.append(
             change if change.part == part else Change(
                 change.entity, change.instance, change.row, change.op, change.position, change.at, change.topic,
-                change.partition, change.offset, change.fields, change.left, part,
+                change.partition, change.offset, change.fields, change.left, part, change.order,
             )
         )  # fmt: skip
     return numbered

@@ -25,6 +25,9 @@ _OUTSIDE = -(1 << 62)
 """Far below every epoch ms, and half the range of 64 bits, so that no sum of both overflows or reaches zero."""
 BEFORE_ALL = -(1 << 63)
 """The position of what is not known yet: before every row's."""
+BY_LOG = -1
+"""The position of a row whose place in its topic alone says how new it is: one that Debezium's incremental snapshot
+read. It is above all rows from outside and below every position in a source's log."""
 _MOST_MS = 1 << 53
 """Beyond every date that JSON readers agree about."""
 
@@ -37,13 +40,14 @@ def ingested_position(src_ts: int) -> int:
 def comes_after(position: int, known: int, *, is_later: bool) -> bool:
     """Tell whether a change comes after what is known of its row.
 
-    `is_later`: it stands behind in the topic's log. That decides where only a row from outside can be newer than the
-    source's own; the row then keeps the source's position, so that what the source says next is newer again.
+    `is_later`: it stands behind in the topic's log. That decides where a row has no place in the source's log (it is
+    from outside, or `BY_LOG`) and is held against one that has; the row then keeps the source's position, so that what
+    the source says next is newer again. It decides, too, between equal positions: clocks are no finer, and of one
+    transaction the log has the order.
     """
-    if position < 0 <= known:
+    if position < 0 and known >= BY_LOG:
         return is_later
-    # Of two rows from outside that were true at the same time the later in the log holds: clocks are no finer.
-    return position > known or (position == known < 0 and is_later)
+    return position > known or (position == known and is_later)
 
 
 def is_ingested(headers: Mapping[str, Any] | Sequence[tuple[str, Any]] | None) -> bool:

@@ -12,14 +12,12 @@ import click
 
 from stagewatch.cli import Failed, command, output_option, settings_from, settings_option, unknown
 from stagewatch.cli_sources import catalog_of
+from stagewatch.phones import PHONES
 
 if TYPE_CHECKING:
     from connectors import Gathered, GatheredRow, SourceCatalog
     from schemas import TableMapping
     from stagewatch.output import Value
-
-PHONES = frozenset({"mobile", "cust_mobile"})
-"""Columns that are shown with most of their digits hidden."""
 
 
 @command(name="join", short_help="Show a row with everything that belongs to it.")

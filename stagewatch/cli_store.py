@@ -14,6 +14,7 @@ import click
 
 from stagewatch.cli import Failed, Group, command, output_option, settings_from, settings_option, unknown
 from stagewatch.cli_events import events_option
+from stagewatch.phones import without_phones
 
 if TYPE_CHECKING:
     from schemas import AlertEvent
@@ -78,13 +79,13 @@ def get_instance(  # noqa: PLR0913 - click hands over every option
     if at is not None or events:
         from stagewatch.cli_travel import state_at
 
-        output.record(state_at(settings_from(config, output), events, key, at, output))
+        output.record(without_phones(state_at(settings_from(config, output), events, key, at, output)))
         return
     with opened_store(config, output) as store:
         row = store.instance(key, process)
     if row is None:
         raise Failed(f"no instance '{key}'" + (f" of process '{process}'" if process else ""))
-    output.record(json.loads(row.state))
+    output.record(without_phones(json.loads(row.state)))
 
 
 @command(name="list", short_help="List alerts, the last raised first.")

@@ -13,6 +13,7 @@ import click
 
 from stagewatch.cli import Failed, command, moment, output_option, settings_from, settings_option
 from stagewatch.cli_events import events_option
+from stagewatch.phones import without_phones
 
 if TYPE_CHECKING:
     from rules import Definitions, WorkCalendar
@@ -50,6 +51,7 @@ def history(*, key: str, events: tuple[Path, ...], until: str | None, config: Pa
     if not events and settings.bootstrap is not None:
         alerts = published_alerts(settings.bootstrap, instance=key)
         entries = mark_published(entries, alerts, published_notices(settings.bootstrap, key))
+    entries = [without_phones(entry) for entry in entries]
     if output.is_json:
         for entry in entries:
             output.record(entry)

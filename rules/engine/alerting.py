@@ -175,7 +175,8 @@ class Alerting:
             if indicator.kind == "alerts" and indicator.rule == event.rule:
                 dims = f'{{"process":"{process.id}","severity":"{event.severity}"}}'
                 day = self._calendar.local_date(event.raised_at)
-                step.count((), ((indicator.code, event.org_no or "", day, dims, 1, 0),), partition.clock)
+                amounts = (1, 0) if indicator.part == "numerator" else (0, 1)
+                step.count((), ((indicator.code, event.org_no or "", day, dims, *amounts),), partition.clock)
 
     def _tell(  # noqa: PLR0913, PLR0917 - an event and what it stands on
         self, partition: Partition, instance: Instance, claim: Claim, event: AlertEvent, raised: Raised, step: Step

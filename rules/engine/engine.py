@@ -253,7 +253,7 @@ class Engine:
             instances.add(instance)  # so that it is not decoded again
             self._apply_whole(partition, change, step)
             return
-        main.fields, main.position = new, change.position
+        main.fields, main.position, main.order = new, change.position, change.order
         main.place = Place(change.topic, change.partition, change.offset)
         for field, limit, _ in process.intervals:
             was, now = old.get(field), new.get(field)

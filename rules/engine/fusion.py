@@ -2,7 +2,8 @@
 
 Every row keeps the source position of the newest change applied, and for columns that this change lacked
 the older position that they come from. So the order in which changes arrive does not matter, a repeat
-changes nothing, and a missing column is not a null one. The fields of a row are replaced, never changed in place:
+changes nothing, and a missing column is not a null one. Where positions do not tell two changes apart (two of one
+transaction, and a source that does not number them), the later in the topic's partition is the newer. The fields of a row are replaced, never changed in place:
 changes and reference data share them.
 """
 
@@ -10,6 +11,10 @@ from typing import Any
 
 from rules.state import VISIT_FIELDS, Place, Row, Visit
 from schemas import BEFORE_ALL, Change, comes_after, to_wire
+
+_CLOSED = (1 << 63) - 1
+"""The order of a row that something without a place in the source's log has changed: what comes at the same position
+is then a repeat of what was there before."""
 
 _NEVER: dict[tuple[str, ...], tuple[tuple[str, int], ...]] = {}
 """Shape of a change → the visit columns it lacks, never seen; shared by all visits of that shape."""
@@ -20,13 +25,22 @@ def place_of(change: Change) -> Place:
     return Place(change.topic, change.partition, change.offset)
 
 
-def is_newer(change: Change, position: int, place: Place) -> bool:
-    """Tell whether a change comes after what its row has: by the source, or by the log if it is from outside."""
-    if change.position >= 0:  # hot path
+def is_newer(change: Change, position: int, order: int, place: Place) -> bool:
+    """Tell whether a change comes after what its row has: by the source, else by the log."""
+    if change.position >= 0 and change.position != position:  # hot path
         return change.position > position
+    is_elsewhere = change.partition != place.partition or change.topic != place.topic
+    if change.position >= 0:
+        # Of one position. In another topic it tells of another table, and in another partition it is a repeat.
+        is_later = change.offset > place.offset and not is_elsewhere
+        return change.order > order or (change.order == order and is_later)
     # In another partition (a key that the source writes otherwise) the log says nothing: it counts as it comes.
-    is_later = change.offset > place.offset or (change.topic, change.partition) != (place.topic, place.partition)
-    return comes_after(change.position, position, is_later=is_later)
+    return comes_after(change.position, position, is_later=change.offset > place.offset or is_elsewhere)
+
+
+def standing(change: Change, position: int) -> tuple[int, int]:
+    """Give position and order of a row at `position` to which a newer change was applied."""
+    return (change.position, change.order) if change.position >= position else (position, _CLOSED)
 
 
 def new_row(change: Change) -> Row:
@@ -35,24 +49,36 @@ def new_row(change: Change) -> Row:
     A delete says nothing about columns: its image may hold a null for every one but the key.
     """
     is_deleted = change.op == "d"
-    return Row(change.position, {} if is_deleted else to_wire(change.fields), place_of(change), is_deleted)
+    fields = {} if is_deleted else to_wire(change.fields)
+    return Row(change.position, fields, place_of(change), is_deleted, order=change.order)
 
 
 def fuse_row(row: Row, change: Change) -> bool:
     """Apply the change to a known row; false if it said nothing new."""
-    if is_newer(change, row.position, row.place):
+    if is_newer(change, row.position, row.order, row.place):
+        if change.position <= row.position and _is_told(row, change):
+            return False
         _fuse_newer(row, change)
         return True
-    if change.position == row.position or not row.older:
-        return _fill_unseen(row, change) if change.position < row.position else False
+    if change.position == row.position or not row.older:  # at one position two tables may tell of the same row
+        return _fill_unseen(row, change)
     return _fuse_older(row, change)
+
+
+def _is_told(row: Row, change: Change) -> bool:
+    """Tell whether the row is what the change says: only a place in the log would be new."""
+    if change.op == "d" or row.is_deleted:
+        return change.op == "d" and row.is_deleted
+    known = row.fields
+    return all(name in known and known[name] == value for name, value in to_wire(change.fields).items())
 
 
 def _fuse_newer(row: Row, change: Change) -> None:
     fields = change.fields
     if row.older is None and change.op != "d" and row.fields.keys() <= fields.keys():  # the usual row, whole
         row.fields = to_wire(fields)
-        row.is_deleted, row.position, row.place = False, max(row.position, change.position), place_of(change)
+        row.is_deleted, row.place = False, place_of(change)
+        row.position, row.order = standing(change, row.position)
         return
     row.is_deleted = change.op == "d"
     fields = {} if row.is_deleted else fields
@@ -60,7 +86,7 @@ def _fuse_newer(row: Row, change: Change) -> None:
     older = row.older or {}
     row.older = {name: older.get(name, row.position) for name in lacking} or None
     row.fields = {**row.fields, **to_wire(fields)}
-    row.position = max(row.position, change.position)
+    row.position, row.order = standing(change, row.position)
     row.place = place_of(change)
 
 
@@ -97,7 +123,7 @@ def new_visit(change: Change) -> Visit:
 def fuse_visit(visit: Visit, change: Change) -> bool:
     """Apply the change to a visit; false if it said nothing new."""
     fields = change.fields
-    if not is_newer(change, visit.position, visit.place):
+    if not is_newer(change, visit.position, visit.order, visit.place):
         return bool(visit.older) and change.op != "d" and _fuse_older_visit(visit, change)
     if change.op == "d":
         visit.is_deleted = True
@@ -109,7 +135,7 @@ def fuse_visit(visit: Visit, change: Change) -> bool:
             visit.older = _older(visit, lacking)
         _remember_span(visit, change)
         _set_fields(visit, fields)
-    visit.position = max(visit.position, change.position)
+    visit.position, visit.order = standing(change, visit.position)
     visit.place = place_of(change)
     return True
 

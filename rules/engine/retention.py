@@ -23,16 +23,15 @@ def let_go(instance: Instance, entity: str, keep: Keep, calendar: WorkCalendar) 
     names = [name for name in others or () if name.startswith(prefix)]
     if others is None or (len(names) <= keep.newest and keep.per is None):
         return
-    names.sort(key=lambda name: (_rank(others[name], keep), name), reverse=True)
-    days: set[str | None] = set()
-    kept = 0
+    names.sort(key=lambda name: (_value(others[name], keep.by), name), reverse=True)
+    groups: dict[str | None, list[str]] = {}
     for name in names:
-        day = _day(others[name], keep, calendar) if keep.per else name
-        if kept == keep.newest or day in days:
-            del others[name]
-        else:
-            days.add(day)
-            kept += 1
+        groups.setdefault(_day(others[name], keep, calendar) if keep.per else name, []).append(name)
+    for number, group in enumerate(groups.values()):
+        best = group[0] if keep.most is None else max(group, key=lambda name: (_value(others[name], keep.most), name))
+        for name in group:
+            if number >= keep.newest or name != best:
+                del others[name]
 
 
 def let_go_all(instance: Instance, keeps: Mapping[str, Keep], calendar: WorkCalendar) -> None:
@@ -41,8 +40,9 @@ def let_go_all(instance: Instance, keeps: Mapping[str, Keep], calendar: WorkCale
         let_go(instance, entity, keep, calendar)
 
 
-def _rank(row: Row, keep: Keep) -> tuple[int, Any]:
-    value = from_wire({"": row.fields.get(keep.by)})[""]
+def _value(row: Row, field: str | None) -> tuple[int, Any]:
+    """Give what rows are ordered by; nothing comes before everything."""
+    value = from_wire({"": row.fields.get(field or "")})[""]
     if value is None:
         return (0, 0)
     return (1, value) if isinstance(value, int | Decimal) else (2, str(value))

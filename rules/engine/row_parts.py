@@ -11,12 +11,14 @@ from decimal import Decimal
 
 import msgspec
 
+from rules.durations import parse_duration
 from rules.engine.conditions import Test, compile_condition
 from rules.engine.deadlines import usable
 from rules.engine.energy import FREEZE, GATE, POINT, Energy, Topology, energies, oldest_freeze
 from rules.engine.energy import amount as amount_of
 from rules.engine.partition import Part, Partition, Step
 from rules.indicator_models import Indicator
+from rules.reference import NEVER
 from rules.state import Instance
 from rules.workdays import WorkCalendar
 from schemas import Number, Value, from_wire
@@ -89,9 +91,9 @@ class RowParts:
             value = row.get(field, own.get(field))
             if value is not None:
                 dims[name] = str(value)
-        is_date = indicator.field == "date" or (indicator.field or "").endswith("_date")
-        day = self._calendar.local_date(time - 1 if is_date else time)
-        return indicator.code, self._org(partition, row, own, time), day, _dims(dims).decode(), *amounts
+        day = self._calendar.local_date(time - 1 if indicator.end_of_day else time)
+        numerator, denominator = amounts if indicator.part == "numerator" else amounts[::-1]
+        return indicator.code, self._org(partition, row, own, time), day, _dims(dims).decode(), numerator, denominator
 
     @staticmethod
     def _org(partition: Partition, row: Fields, own: Fields, moment: int) -> str:
@@ -117,6 +119,8 @@ class _Counted:
         self._shares: Test | None = None if indicator.share is None else compile_condition(indicator.share)
         start = indicator.seconds[0] if indicator.seconds else ""
         self._entity, _, self._field = start.rpartition(".")
+        self._grace_ms = parse_duration(indicator.grace).clock_ms if indicator.grace else 0
+        self._within_ms = parse_duration(indicator.within).clock_ms if indicator.within else NEVER
 
     @property
     def looks_at(self) -> tuple[str, ...]:
@@ -137,10 +141,12 @@ class _Counted:
             return int(self._shares(row)), 1
         if indicator.on_time is not None:
             done, due = (usable(row.get(name)) for name in indicator.on_time)
-            return None if due is None else (int(done is not None and done <= due), 1)
+            is_in_time = due is not None and done is not None and done <= due + self._grace_ms
+            return (int(is_in_time), 1) if is_in_time or (due is not None and indicator.counts_late) else None
         if indicator.seconds is not None:
             begin, end = self._begin(row, rows), usable(row.get(indicator.seconds[1]))
-            return None if begin is None or end is None else (Decimal(end - begin) / 1000, 1)
+            is_known = begin is not None and end is not None and 0 <= end - begin <= self._within_ms
+            return (Decimal(end - begin) / 1000, 1) if is_known and end and begin else None
         amount: Number | None = amount_of(row.get(indicator.sum)) if indicator.sum else 1
         if indicator.over is None:
             return (amount, 0) if amount else None

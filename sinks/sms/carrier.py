@@ -74,14 +74,18 @@ class CarrierChannel:
         self._keepers: list[asyncio.Task[None]] = []
         self._changed = asyncio.Event()  # a connection was made, or an attempt failed
         self._wanted = asyncio.Event()  # somebody wants to send over a wire that is closed when idle
+        self._works: set[asyncio.Future[Submission]] = set()
         self._fault = ""
+        self._is_idle = False
         self._is_closed = False
 
     @property
     def state(self) -> ChannelState:
         """Its connections, and why the last one ended."""
         in_flight = sum(link.in_flight for link in self._links)
-        return ChannelState(links=len(self._links), in_flight=in_flight, fault=self._fault)
+        return ChannelState(
+            links=len(self._links), in_flight=in_flight, fault=self._fault, is_idle=self._is_idle and not self._links
+        )
 
     async def connect(self) -> None:
         """Begin to keep the connections; returns after the first attempt, whatever came of it."""
@@ -97,7 +101,7 @@ class CarrierChannel:
         """Say good-bye and end; `arrivals` ends too."""
         if self._is_closed:
             return
-        self._is_closed = True
+        self._is_closed, self._is_idle = True, False
         for link in list(self._links):
             await link.log_out()
         for keeper in self._keepers:
@@ -114,6 +118,8 @@ class CarrierChannel:
     async def submit(self, sms: Sms) -> Submission:
         """Hand one SMS over, all its parts over one connection. If it is cancelled, what comes out arrives later."""
         work = asyncio.ensure_future(self._submit(sms))
+        self._works.add(work)
+        work.add_done_callback(self._works.discard)
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -224,8 +230,10 @@ class CarrierChannel:
                 _log.error("carrier does not let us in: wire=%s reason=%s", self.name, masked(str(error)))
                 self._fault, delay_s = masked(str(error)), pace.longest_delay_s
             except (LinkLost, OSError) as error:
-                self._fault = masked(str(error)) if isinstance(error, LinkLost) else type(error).__name__
-                _log.warning("carrier connection ended: wire=%s reason=%s", self.name, self._fault)
+                why = masked(str(error)) if isinstance(error, LinkLost) else type(error).__name__
+                self._fault = "" if self._is_idle else why
+                level = logging.INFO if self._is_idle else logging.WARNING
+                _log.log(level, "carrier connection ended: wire=%s reason=%s", self.name, why)
             if self._clock() - began >= _SETTLED_S:
                 delay_s = pace.first_delay_s
             self._changed.set()
@@ -234,6 +242,7 @@ class CarrierChannel:
 
     async def _live(self) -> None:
         """One connection from its making to its end; always raises."""
+        self._is_idle = False
         async with asyncio.timeout(self._pace.connect_s):
             reader, writer = await asyncio.open_connection(*self._address)
         link = Link(self._wire, reader, writer, self._pace)
@@ -245,6 +254,7 @@ class CarrierChannel:
             await link.run(self.take, self._answered)
         finally:
             if self._links.pop(link, None) is not None:
+                self._is_idle = not self._wire.stays_open and not link.in_flight
                 self._wanted.clear()
             link.abort()
 

@@ -127,7 +127,7 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody wrote to one of our numbers, put together from its parts."""
 
     carrier_id: str
-    """Of its first part; the same if the gateway delivers it again."""
+    """Of its first part; the same if the gateway delivers it again. Empty in SMPP, which has no name for it."""
     mobile: str
     """Who wrote; without a country code."""
     to: str
@@ -165,11 +165,13 @@ class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int
     """Parts that wait for an answer."""
     fault: str = ""
+    is_idle: bool = False
+    """No connection because there was nothing to send (SGIP closes idle ones); the next message opens one."""
 
     @property
     def is_up(self) -> bool:
-        """Whether something may leave now."""
-        return self.links > 0
+        """Whether something may leave now, as far as we know."""
+        return self.links > 0 or self.is_idle
 
 
 class SmsChannel(Protocol):

@@ -98,9 +98,8 @@ class Link:
         self._sent_at = self._heard_at
         self._missed = 0
         self._asked_at: float | None = None
+        self._why = "closed by the gateway"
         self.is_open = True
-        self.has_answered = False
-        """Whether it answered a part since it was opened."""
 
     @property
     def in_flight(self) -> int:
@@ -161,23 +160,24 @@ class Link:
             self._write(answer)
 
     async def log_out(self) -> None:
-        """Say good-bye, and hear it answered or not. What still waits becomes unknown."""
+        """Say good-bye and close, without waiting for an answer. What still waits becomes unknown."""
         if not self.is_open:
             return
         self._write(self._wire.logout(self._wire.sequence()))
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(1):  # courtesy, not a promise
                 await self._writer.drain()
-        self._end()
+        self._end("closed by us")
         self._writer.close()
 
-    def abort(self) -> None:
+    def abort(self, why: str = "closed by us") -> None:
         """Close at once, whatever is still to be written. What waits becomes unknown. May be called again."""
-        self._end()
+        self._end(why)
         self._writer.transport.abort()
 
-    def _end(self) -> None:
-        self.is_open = False
+    def _end(self, why: str) -> None:
+        if self.is_open:
+            self.is_open, self._why = False, why
         for each in list(self._waiting.values()):
             if not each.answer.done():
                 each.answer.set_result(None)
@@ -202,7 +202,7 @@ class Link:
         except OSError as error:
             raise LinkLost(f"connection lost: {type(error).__name__}") from None
         if not data:
-            raise LinkLost("closed by the gateway" if self.is_open else "closed")
+            raise LinkLost(self._why)
         self._heard_at, self._missed, self._asked_at = self._clock(), 0, None
         try:
             return [self._wire.read(frame) for frame in self._framer.feed(data)]
@@ -212,7 +212,6 @@ class Link:
     def _take(self, event: Event, arrived: Arrived, answered: Answered) -> None:
         match event:
             case SubmitAnswered():
-                self.has_answered = True
                 self._settle(event, answered)
             case Reported() | Piece():
                 arrived(self, event)
@@ -243,7 +242,7 @@ class Link:
             now = self._clock()
             if self._has_unanswered(now) or self._missed >= pace.heartbeats:
                 _log.warning("connection is dead: wire=%s in_flight=%d", self._wire.name, self.in_flight)
-                self.abort()
+                self.abort("no answer: the connection is dead")
                 return
             if self._wire.has_heartbeat:
                 self._ask(now)

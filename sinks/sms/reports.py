@@ -61,7 +61,10 @@ class Reports:
         self._under_way[mobile] += 1
 
     def submitted(self, msg_id: str, mobile: str, submission: Submission, now: int) -> list[Settled]:
-        """Note what a submission that had begun said; gives what is settled, for reports may have come before."""
+        """Note what a submission that had begun said; gives what is settled, for reports may have come before.
+
+        Every `begin` needs one, also that of a submission that was cut off: its parts are then unknown.
+        """
         self._under_way[mobile] -= 1
         if not self._under_way[mobile]:
             del self._under_way[mobile]

@@ -170,7 +170,7 @@ def _delivered(frame: bytes) -> Reported | Piece:
     if unit.esm_class & _TYPE == _RECEIPT:
         return Reported(receipt(*_receipt_words(unit, options, content)), answer)
     return Piece(
-        carrier_id=str(unit.sequence_number), mobile=national(unit.source_addr), to=unit.destination_addr,
+        carrier_id="", mobile=national(unit.source_addr), to=unit.destination_addr,
         content=content, coding=unit.data_coding, has_header=bool(unit.esm_class & _UDHI), answer=answer,
     )  # fmt: skip
 

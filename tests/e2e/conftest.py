@@ -18,7 +18,7 @@ MARKETING = (
     "mkt_sup_prj_progress", "mkt_works_unit", "mkt_std_code", "mkt_cust_prj", "mkt_res_prj", "mkt_res_prj_progress",
 )  # fmt: skip
 """Every table of domain.md 2.1 with an item that the seed names."""
-BILLING = ("mkt_cons", "mkt_meter", "mkt_reading", "mkt_bill", "mkt_payment", "mkt_wo", "mkt_wo_hist")
+BILLING = ("mkt_cons", "mkt_meter", "mkt_reading", "mkt_bill", "mkt_payment", "arrears", "mkt_wo", "mkt_wo_hist")
 """What P18 and the 48 flows live on."""
 LEAN = ("lean_app_detail", "lean_prj_progress", "lean_res_district", "lean_warn_sum", "lean_neg_trans")
 TOPICS = [
@@ -26,7 +26,10 @@ TOPICS = [
     *(f"cdc.mkt.{table}" for table in (*MARKETING, *BILLING)),
     *(f"cdc.lean.{table}" for table in LEAN),
     *(f"cdc.mob.{table}" for table in ("mob_task", "mob_form")),
-    *(f"cdc.ech.{table}" for table in ("ech_app", "ech_query_log")),
+    *(f"cdc.ech.{table}" for table in ("ech_app", "ech_query_log", "ech_works_report")),
+    *(f"cdc.acq.{table}" for table in ("term", "term_cmd", "meter_freeze")),
+    *(f"cdc.city.{table}" for table in ("city_pay", "city_close")),
+    "cdc.pre.pre_step_log",
     *("cdc.opm.opm_eval_sum", "cdc.ymd.ymd_org", "cdc.erp.erp_wbs", "cdc.chn.chn_channel", "cdc.xchg.xchg_log"),
     *("cdc.mkt.tg_manager", "cdc.ech.ech_msg"),
 ]

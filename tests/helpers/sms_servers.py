@@ -74,8 +74,9 @@ def running_gateway(name: str, protocols: tuple[str, ...], log: Path) -> Iterato
         yield gateway
     finally:
         process.kill()
-        process.wait()
         reader.join()
+        with process:  # waits for it, and closes its pipes
+            pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,11 @@ def example(source: str, table: str, **changes: Any) -> Row:
     """Give the example row of a table with some columns changed."""
     row: Row = json.loads((EXAMPLES / source / f"{table}.json").read_text("utf-8"))
     return row | changes
+
+
+def ago(**span: float) -> str:
+    """Give a time before now as sources write it: `ago(minutes=5)`."""
+    return (datetime.now(UTC) - timedelta(**span)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @dataclass
@@ -124,6 +130,19 @@ class WholeSystem:
         """Give (rule, severity) of all that was raised about an instance."""
         found = self.ask("alerts", "list", "--instance", key, "--limit", "1000")
         return sorted((each["rule"], each["severity"]) for each in found)
+
+    def wait_for_alerts(self, key: str, *expected: tuple[str, str]) -> list[tuple[str, str]]:
+        """Wait until at least these were raised about an instance; give all that were."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not set(expected) <= set(found := self.alerts(key)):
+            assert time.monotonic() < deadline, f"{key}: {found}\n{self.worker.log_tail()}"
+            time.sleep(POLL_S)
+        return found
+
+    def open_rules(self, key: str) -> list[str]:
+        """Give the rules of what is open about an instance."""
+        found = self.ask("alerts", "list", "--instance", key, "--limit", "1000")
+        return sorted(each["rule"] for each in found if each["event"] in {"raised", "reopened", "escalated"})
 
     def metric(self, name: str, **labels: str) -> float:
         """Give a metric of the worker; 0 where it has no such series."""

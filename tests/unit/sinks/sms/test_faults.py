@@ -18,7 +18,7 @@ from sinks.sms.carrier import CarrierChannel, Habits
 from sinks.sms.cmpp import Cmpp, CmppAccount
 from sinks.sms.link import Pace
 from sinks.sms.sgip import Sgip, SgipAccount
-from tests.helpers.sms_gateways import FACES, account_url, soon
+from tests.helpers.sms_gateways import FACES, WIRES, account_url, soon
 from tests.helpers.sms_sentences import ACCESS, LONG, SECRET, arrivals, connected, sms
 
 QUICK = Pace(
@@ -34,9 +34,7 @@ TWO = replace(HABITS, connections=2)
 def channel_to(gateway: Gateway, pace: Pace = PATIENT, habits: Habits = HABITS) -> CarrierChannel:
     account = CmppAccount(sp_id="901234", secret=SECRET, access_number=ACCESS)
     wire = Cmpp(account, now=time.time)
-    return CarrierChannel(
-        wire, (HOST, gateway.port), habits=Habits(**{"wait_s": 1, "pause_s": 0.01} | habits), pace=pace, now=time.time
-    )  # type: ignore[arg-type]  # msgspec structs take what a test gives
+    return CarrierChannel(wire, (HOST, gateway.port), habits=habits, pace=pace, now=time.time)
 
 
 @asynccontextmanager
@@ -364,5 +362,26 @@ def test_the_rate_of_the_contract_is_kept() -> None:
             begin = time.monotonic()
             await asyncio.gather(*(channel.submit(sms(number)) for number in range(25)))
             assert time.monotonic() - begin >= 0.19
+
+    run(story)
+
+
+def test_an_idle_connection_of_sgip_is_closed_and_is_no_fault_and_the_next_message_opens_another() -> None:
+    async def story() -> None:
+        async with Gateway(FACES["sgip"](), react=lambda _said: Reaction(report=None)) as gateway:
+            wire = WIRES["sgip"]()
+            channel = CarrierChannel(wire, (HOST, gateway.port), habits=HABITS, pace=QUICK, now=time.time)
+            await channel.connect()
+            assert (await channel.submit(sms(1))).fate is Fate.TAKEN
+            await soon(lambda: not channel.state.links)
+            assert (channel.state.is_up, channel.state.fault) == (True, "")
+            await gateway.until(lambda: not gateway.visits)
+            assert (await channel.submit(sms(2))).fate is Fate.TAKEN
+            assert gateway.logins == 2
+            gateway.drop()
+            await soon(lambda: not channel.state.links)
+            assert channel.state.is_up
+            await channel.close()
+            assert not channel.state.is_up
 
     run(story)

@@ -14,12 +14,12 @@ def submitted(receiver: SmsReceiver, text: str = "短", signature: str = "") -> 
     async def inside() -> Submission:
         channel = SinkChannel(SmsSink(receiver.url, timeout_s=0.3), signature=Signature(text=signature))
         await channel.connect()
-        assert channel.state.is_up
+        before = channel.state
         submission = await channel.submit(sms(text=text))
         await channel.close()
         await channel.close()
         assert [each async for each in channel.arrivals()] == []
-        assert not channel.state.is_up
+        assert (before.links, channel.state.links) == (1, 0)
         return submission
 
     return asyncio.run(inside())

@@ -1,5 +1,7 @@
 """How texts are cut and put together."""
 
+from functools import partial
+
 import pytest
 
 from sinks.sms.parts import Assembly, References, Signature, content_of, decoded, split, units
@@ -84,7 +86,7 @@ def test_parts_in_any_order_and_twice_become_one_message_and_all_are_accepted_wi
     assembly, accepted = Assembly(30), list[str]()
     contents = [content_of(part, 7, n, 3) for n, part in enumerate("甲乙丙", 1)]
     for word, content in zip("cac", [contents[2], contents[0], contents[2]], strict=True):
-        assert assembly.take(piece(content), lambda word=word: told(accepted, word), 0) is None
+        assert assembly.take(piece(content), partial(told, accepted, word), 0) is None
     whole = assembly.take(piece(contents[1]), lambda: told(accepted, "b"), 0)
     assert whole is not None
     message, accept = whole

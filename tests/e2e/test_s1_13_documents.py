@@ -1,0 +1,25 @@
+"""S1-13: each HV stage lists the documents that it requires; finishing without one is a finding."""
+
+from rules import SHIPPED, Process, read_definitions
+from tests.e2e.test_s1_08_works_stages import application, visit
+from tests.helpers.whole_system import WholeSystem, ago, example
+
+
+def test_s1_13_every_hv_stage_that_is_worked_on_lists_documents() -> None:
+    (process,) = [each for each in read_definitions([SHIPPED]).of(Process) if each.id == "hv_connection"]
+    assert [stage.code for stage in process.stages if not stage.documents] == ["RESERVE"]
+
+
+def test_s1_13_stage_that_ends_without_its_document_is_a_finding_until_the_document_comes(system: WholeSystem) -> None:
+    app_no = application(system, "S113-A")
+    visit(system, app_no, "TEST", 1, entered_at=ago(days=2), finished_at=ago(days=1))
+    report = example(
+        "ech", "ech_works_report", app_no=app_no, party="test", submitted_at=ago(days=1), report_no="RP-S113-1",
+        report_type="开工报告", review_result=None, reviewed_at=None,
+    )  # fmt: skip
+    system.capture("ech", "ech_works_report", report)
+    system.wait_for_alerts(app_no, ("A13", "WARN"))
+    (finding,) = [each for each in system.ask("alerts", "list", "--instance", app_no) if each["rule"] == "A13"]
+    assert "试验报告" in finding["text"]
+    system.capture("ech", "ech_works_report", report | {"report_no": "RP-S113-2", "report_type": "试验报告"})
+    system.wait_for(app_no, lambda _: "A13" not in system.open_rules(app_no))

@@ -1,0 +1,39 @@
+"""A topic is read to its end on the embedded broker, too, which calls an end what lies inside the last batch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kafka import KafkaProducer
+
+from connectors.flow import read_flows
+from stagewatch.topic_reader import read_topic
+from tests.helpers.brokers import make_topics, running_tansu
+
+BATCHES = (3, 5, 6_000)
+"""The last is more than one poll takes."""
+
+
+@pytest.fixture(scope="module")
+def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("broker")
+    with running_tansu(folder) as broker:
+        make_topics(broker.bootstrap, ["cdc.x.t", "cdc.x.empty"])
+        producer = KafkaProducer(bootstrap_servers=broker.bootstrap, linger_ms=500, batch_size=1 << 20)
+        for count in BATCHES:
+            for _ in range(count):
+                producer.send("cdc.x.t", b"x")
+            producer.flush()
+        producer.close()
+        yield broker.bootstrap
+
+
+def test_every_record_is_read(bootstrap: str) -> None:
+    assert [record.offset for record in read_topic(bootstrap, "cdc.x.t")] == list(range(sum(BATCHES)))
+    assert list(read_topic(bootstrap, "cdc.x.empty")) == []
+
+
+def test_every_record_is_counted(bootstrap: str) -> None:
+    flows = read_flows(bootstrap, ["cdc.x.t", "cdc.x.empty"], group="nobody")
+    assert {topic: flow.records for topic, flow in flows.items()} == {"cdc.x.t": sum(BATCHES), "cdc.x.empty": 0}
+    assert flows["cdc.x.t"].last_at is not None
