@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from schemas.change import Op, Value
-from schemas.ingested import ingested_position
+from schemas.ingested import BY_LOG, ingested_position
 
 UNAVAILABLE = "__debezium_unavailable_value"
 """Stands for a large value that the change did not touch (TOAST, LOB): the column is missing, not null."""
@@ -22,12 +22,13 @@ UNAVAILABLE = "__debezium_unavailable_value"
 _VARIABLE_SCALE = "io.debezium.data.VariableScaleDecimal"
 _DECIMAL = "org.apache.kafka.connect.data.Decimal"
 MOST_POSITION = (1 << 63) - 1
+MOST_ORDER = (1 << 63) - 2
+"""One below what `rules` closes a position with."""
 _ROW_BITS, _POS_BITS = 10, 33  # MySQL: rows of one event; binlog files are 1 GB, 8 GB leaves room
-_SEQ_BITS = 16
+_SERIAL_BITS = 3  # SQL Server: events of one log record; an update has two
 _BLOCK_BITS, _SLOT_BITS = 27, 12  # SQL Server: blocks of 512 bytes, 64 GB of one log file; 60 KB of records in a block
 _SQL_SERVER = [8, 8, 4]
 _HEX = re.compile("[0-9A-Fa-f]{1,16}(?::[0-9A-Fa-f]{1,16}){0,7}", re.ASCII)
-_SCN = re.compile("[0-9]{1,14}", re.ASCII)
 
 
 class Source(msgspec.Struct, gc=False):
@@ -43,6 +44,7 @@ class Source(msgspec.Struct, gc=False):
     row: Any = None
     commit_lsn: Any = None
     change_lsn: Any = None
+    event_serial_no: Any = None
     src_ts: Any = None
     """Only of rows that no capture wrote (`schemas.ingested`)."""
 
@@ -61,39 +63,39 @@ class Envelope(msgspec.Struct, gc=False):
     payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-def position_of(source: Source | None, offset: int, op: Op) -> int:
-    """Give where in its source a change stands, as a number that grows with time for the same row.
+def position_of(source: Source | None, offset: int, op: Op) -> tuple[int, int]:
+    """Give where in its source a change stands, as a number that grows with time for the same row, and its order.
 
-    PostgreSQL's LSN; Oracle's commit SCN and sequence; MySQL's file, position and row; the LSN of the change for
-    SQL Server and Db2. If the source says
-    nothing: 0 for a snapshot row (so that it never overwrites a change), else the record's offset. Below zero for
-    a row that no capture wrote.
+    PostgreSQL's LSN; MySQL's file, position and row; of Oracle, SQL Server and Db2 that of the commit, for their logs
+    hold a change long before it counts. The order is that within one commit: 0 where the source does not tell it.
+    If the source says nothing: 0 for a snapshot row (so that it never overwrites a change), else the record's offset.
+    `BY_LOG` for a row of an incremental snapshot, which is as new as its place in the topic and carries no place in
+    the log (PostgreSQL), or the connector's own. Far below zero for a row that no capture wrote.
     """
-    if source is not None:
-        scn = source.commit_scn
-        if type(scn) is str and source.lsn is None and source.txSeq is None and _SCN.fullmatch(scn):
-            return int(scn) << _SEQ_BITS  # Oracle's usual form (hot path)
-        number = _number(source.lsn) if source.lsn is not None else None
-        if number is None and (scn is not None or source.scn is not None):
-            number = _oracle(source)
-        if number is None and source.file is not None:
-            number = mysql_position(source.file, source.pos, source.row)
-        if number is None and (source.change_lsn is not None or source.commit_lsn is not None):
-            number = _hex_lsn(source.change_lsn if source.change_lsn is not None else source.commit_lsn)
-        if number is not None and number <= MOST_POSITION:
-            return number
-        if type(source.src_ts) is int:
-            return ingested_position(source.src_ts)
-    return 0 if op == "r" else offset
+    if source is None:
+        return (0 if op == "r" else offset), 0
+    if op == "r" and source.snapshot == "incremental":
+        return BY_LOG, 0
+    number, order = _number(source.lsn) if source.lsn is not None else None, 0
+    if number is None and (source.commit_scn is not None or source.scn is not None):
+        number, order = _oracle(source)
+    if number is None and source.file is not None:
+        number = mysql_position(source.file, source.pos, source.row)
+    if number is None and (source.change_lsn is not None or source.commit_lsn is not None):
+        number, order = _hex_lsns(source)
+    if number is not None and number <= MOST_POSITION:
+        return number, order
+    if type(source.src_ts) is int:
+        return ingested_position(source.src_ts), 0
+    return (0 if op == "r" else offset), 0
 
 
-def _oracle(source: Source) -> int | None:
+def _oracle(source: Source) -> tuple[int | None, int]:
+    """Give the SCN of the commit, and the place in the transaction (Debezium tells it since 3.3; before, the log's)."""
     scn = _number(source.commit_scn)
     if scn is None:
-        scn = _number(source.scn)
-    if scn is None:
-        return None
-    return scn << _SEQ_BITS | min(_number(source.txSeq) or 0, (1 << _SEQ_BITS) - 1)
+        return _number(source.scn), 0
+    return scn, min(_number(source.txSeq) or 0, MOST_ORDER)
 
 
 def mysql_position(file: object, pos: object, row: object = None) -> int | None:
@@ -107,12 +109,20 @@ def mysql_position(file: object, pos: object, row: object = None) -> int | None:
     return (int(serial[1]) << _POS_BITS | min(position, (1 << _POS_BITS) - 1)) << _ROW_BITS | index
 
 
-def _hex_lsn(value: object) -> int | None:
-    """Give an LSN of SQL Server (`00000027:00000ac0:0002`: log file, block, slot) or of Db2 (hex) as one number.
+def _hex_lsns(source: Source) -> tuple[int | None, int]:
+    """Give the commit's LSN, and within it the change's and the event's number there.
 
-    The LSN of the change and not of the commit: a row is locked until its transaction commits, so both order the
-    changes of one row alike, and that of the change also orders those inside one transaction.
+    The commit's first: what was written before a snapshot's LSN and committed after it is not in the snapshot.
     """
+    commit, change = _hex_lsn(source.commit_lsn), _hex_lsn(source.change_lsn)
+    if commit is None:
+        return change, 0
+    order = (change or 0) << _SERIAL_BITS | min(_number(source.event_serial_no) or 0, (1 << _SERIAL_BITS) - 1)
+    return commit, order if order <= MOST_ORDER else 0
+
+
+def _hex_lsn(value: object) -> int | None:
+    """Give an LSN of SQL Server (`00000027:00000ac0:0002`: log file, block, slot) or of Db2 (hex) as one number."""
     if not isinstance(value, str) or not _HEX.fullmatch(value):
         return None
     parts = value.split(":")

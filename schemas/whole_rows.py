@@ -214,10 +214,10 @@ class WholeRow:
                     del row[name]
                 row.update(constants)
             offset = record.offset
-            position = source.lsn if source is not None else None
-            if type(position) is not int or not 0 <= position <= MOST_POSITION:
-                position = position_of(source, offset, op)
-            add(Change(entity, instance, row_key, op, position, high, topic, partition, offset, row))
+            position, order = source.lsn if source is not None else None, 0
+            if op == "r" or type(position) is not int or not 0 <= position <= MOST_POSITION:
+                position, order = position_of(source, offset, op)
+            add(Change(entity, instance, row_key, op, position, high, topic, partition, offset, row, "", 0, order))
         return changes, high
 
     def _is_moved(self, before: Any, row: Mapping[str, Any]) -> bool:  # noqa: ANN401 - a type made here

@@ -17,6 +17,9 @@ MOST_BYTES = 64 << 20
 """Largest batch unpacked: what a signed sender would never make, a broken one may."""
 MOST_RECORDS = 500
 """Of one batch: a file of some 100 KB, and a link that fails has little to repeat."""
+MOST_RAW_BYTES = 16 << 20
+"""Of one batch, so that its JSON (base64 takes a third more) with one more record of the largest size that brokers
+take stays below `MOST_BYTES`."""
 _SIGNATURE = 64  # hexadecimal digits of SHA-256
 
 
@@ -24,28 +27,44 @@ class RelayedRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """A record as it stood outside."""
 
     topic: str
+    partition: int
+    offset: int
     timestamp: int
     """When it was entered outside: the Kafka timestamp there, epoch ms."""
     key: bytes | None = None
     value: bytes | None = None
     headers: list[tuple[str, bytes]] = []
 
+    @property
+    def place(self) -> str:
+        """Where it stands outside, as positions name it."""
+        return f"{self.topic}:{self.partition}"
+
+    @property
+    def size(self) -> int:
+        """How many bytes it brings."""
+        own = sum(len(name) + len(value) for name, value in self.headers)
+        return own + len(self.key or b"") + len(self.value or b"")
+
 
 class Crossing(msgspec.Struct, frozen=True):
     """One batch on its way; without records it says that the link is alive."""
 
     channel: str
+    epoch: int
+    """Which life of the sender's state counted: grows when the state is lost and begins anew."""
     number: int
-    """From 1, without gaps: the receiver applies them in this order and no other."""
+    """From 1 in each epoch, without gaps: the receiver applies them in this order and no other."""
     sent_at: int
     """First put on the way, epoch ms; the sender's clock."""
     records: list[RelayedRecord] = []
 
 
 class Acknowledgement(msgspec.Struct, frozen=True):
-    """That everything up to a number has been applied."""
+    """That everything up to a number of an epoch has been applied."""
 
     channel: str
+    epoch: int
     number: int
     received_at: int
     """Epoch ms; the receiver's clock."""

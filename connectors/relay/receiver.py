@@ -1,7 +1,8 @@
 """The inner side: applies batches in the order of their numbers, each once, and acknowledges them.
 
 The number applied last is kept after Kafka has the records. Before it writes, it notes where the topics end: after a
-crash it looks there for the records of the batch that stand already, and writes only those that are missing.
+crash it looks there for the records of the batch that stand already, and writes only those that are missing. It also
+keeps how far it has each partition of the other side: a sender that has lost its state reads everything again.
 """
 
 import json
@@ -10,12 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from connectors.relay.boxes import Box
 from connectors.relay.envelope import Acknowledgement, Crossing, RelayedRecord, seal, unseal
 from schemas import BadInput
 
 RELAY_HEADER = "stagewatch.relay"
-"""On every relayed record: `channel/number/index`."""
+"""On every relayed record: `channel/epoch/number/index`."""
 
 
 class Inner(Protocol):
@@ -66,16 +69,15 @@ class Receiver:
         """Apply what has come, as far as the numbers have no gap. Raises OSError and TryLater; call again then."""
         applied = []
         for number in self._forward.numbers():
-            if number <= self.last_number:
-                self._forward.drop(number)  # it came again; what was applied is acknowledged again below
-                self._acknowledge()
-                continue
             if number > self.last_number + 1:
                 break
             crossing = self._open(number)
             if crossing is None:
-                break
-            applied.append(self._apply(crossing, inner))
+                continue
+            if (crossing.epoch, number) > (self._epoch, self.last_number):
+                applied.append(self._apply(crossing, inner))
+            else:
+                self._acknowledge()  # it came again, or it is of a life of the sender that is over
             self._forward.drop(number)
         return applied
 
@@ -100,34 +102,46 @@ class Receiver:
             raise BadInput("not-allowed", f"number {crossing.number}, topics {sorted(foreign)}")
 
     def _apply(self, crossing: Crossing, inner: Inner) -> Applied:
+        batch, known = f"{self._channel}/{crossing.epoch}/{crossing.number}", self._known()
         records = [
-            _marked(record, f"{self._channel}/{crossing.number}/{n}") for n, record in enumerate(crossing.records)
+            _marked(record, f"{batch}/{n}")
+            for n, record in enumerate(crossing.records)
+            if not _is_known(record, known.get(record.place))
         ]
         if records:
-            missing = self._missing(crossing.number, records, inner)
-            inner.write(missing)
+            inner.write(self._missing(batch, records, inner))
         now = int(self._clock() * 1000)
         entered = min((record.timestamp for record in crossing.records), default=crossing.sent_at)
-        self._note(last=f"{crossing.number} {now}", sent_at=str(crossing.sent_at))
+        self._note(
+            epoch=str(crossing.epoch), last=f"{crossing.number} {now}", sent_at=str(crossing.sent_at),
+            known=json.dumps(known | _known_after(known, records)),
+        )  # fmt: skip
         self._acknowledge()
         return Applied(crossing.number, len(records), entered, crossing.sent_at, now)
 
-    def _missing(self, number: int, records: list[RelayedRecord], inner: Inner) -> list[RelayedRecord]:
+    def _missing(self, batch: str, records: list[RelayedRecord], inner: Inner) -> list[RelayedRecord]:
         """Give the records that do not stand in Kafka from a try before this one."""
-        begun, _, ends = (self._fact("begun") or "0 {}").partition(" ")
-        if int(begun) != number:
-            self._note(begun=f"{number} {json.dumps(inner.ends({record.topic for record in records}))}")
+        begun, _, ends = (self._fact("begun") or " {}").partition(" ")
+        if begun != batch:
+            self._note(begun=f"{batch} {json.dumps(inner.ends({record.topic for record in records}))}")
             return records
         marks = inner.marks({place: int(offset) for place, offset in json.loads(ends).items()})
         return [record for record in records if record.headers[-1][1].decode() not in marks]
 
     def _acknowledge(self) -> None:
         number, received_at = map(int, (self._fact("last") or "0 0").split())
-        self._back.put(number, seal(Acknowledgement(self._channel, number, received_at), self._secret))
+        self._back.put(number, seal(Acknowledgement(self._channel, self._epoch, number, received_at), self._secret))
+
+    def _known(self) -> "dict[str, Known]":
+        return {place: (offset, at) for place, (offset, at) in json.loads(self._fact("known") or "{}").items()}
+
+    @property
+    def _epoch(self) -> int:
+        return int(self._fact("epoch") or 0)
 
     @property
     def last_number(self) -> int:
-        """The number applied last; 0: none."""
+        """The number applied last in the sender's epoch; 0: none."""
         return int((self._fact("last") or "0 0").split()[0])
 
     def gap(self) -> list[int]:
@@ -152,10 +166,28 @@ class Receiver:
         self._db.close()
 
 
+Known = tuple[int, int]
+"""Of a partition outside: the newest offset that was applied, and the newest timestamp."""
+
+
+def _is_known(record: RelayedRecord, known: Known | None) -> bool:
+    """Tell whether a record was applied in an earlier epoch.
+
+    The offset alone does not tell: a topic outside that was lost and made anew counts from 0. Its records are newer.
+    """
+    return known is not None and record.offset <= known[0] and record.timestamp <= known[1]
+
+
+def _known_after(known: Mapping[str, Known], records: Iterable[RelayedRecord]) -> dict[str, Known]:
+    found: dict[str, Known] = {}
+    for record in records:
+        _, at = found.get(record.place) or known.get(record.place) or (0, 0)
+        found[record.place] = record.offset, max(at, record.timestamp)
+    return found
+
+
 def _marked(record: RelayedRecord, mark: str) -> RelayedRecord:
-    return RelayedRecord(
-        record.topic, record.timestamp, record.key, record.value, [*record.headers, (RELAY_HEADER, mark.encode())]
-    )
+    return msgspec.structs.replace(record, headers=[*record.headers, (RELAY_HEADER, mark.encode())])
 
 
 _SET_UP = """

@@ -1,7 +1,8 @@
 """The outer side: reads what is entered, numbers it, and keeps it until the other side has acknowledged it.
 
 Reading position, number and batch are kept in one SQLite transaction before anything is put on the way. So a crash
-leaves no gap and no second number for the same records, and what a device loses is put there again.
+leaves no gap and no second number for the same records, and what a device loses is put there again. A state that is
+lost begins a new epoch: everything is read again, and the receiver leaves out what it has.
 """
 
 import json
@@ -10,8 +11,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from connectors.relay.boxes import Box
-from connectors.relay.envelope import MOST_RECORDS, Acknowledgement, Crossing, RelayedRecord, seal, unseal
+from connectors.relay.envelope import (
+    MOST_RAW_BYTES,
+    MOST_RECORDS,
+    Acknowledgement,
+    Crossing,
+    RelayedRecord,
+    seal,
+    unseal,
+)
 from schemas import BadInput
 
 Positions = dict[str, int]
@@ -19,10 +30,20 @@ Positions = dict[str, int]
 
 
 class Read(NamedTuple):
-    """Records that were read, and where reading goes on after them."""
+    """Records that were read, in order within a partition, and where reading goes on after them."""
 
     records: Sequence[RelayedRecord]
     positions: Positions
+
+    def first(self, most_bytes: int) -> "Read":
+        """Give its beginning, up to so many bytes; at least one record."""
+        size = 0
+        for number, record in enumerate(self.records):
+            size += record.size
+            if size > most_bytes and number:
+                left = {rest.place: rest.offset for rest in reversed(self.records[number:])}
+                return Read(self.records[:number], {**self.positions, **left})
+        return self
 
 
 class Reader(Protocol):
@@ -66,6 +87,8 @@ class Sender:
         self._db.executescript(_SET_UP)
         self._channel, self._forward, self._back = channel, forward, back
         self._secret, self._clock = secret, clock
+        if self._fact("epoch") is None:
+            self._begin(int(clock() * 1000))
 
     def collect(self, reader: Reader, *, heartbeat_s: float = 10.0) -> int | None:
         """Read what is new into the next batch; gives its number, None if there was nothing to say. Raises TryLater.
@@ -73,7 +96,7 @@ class Sender:
         Without records a batch is made every `heartbeat_s`, while none is under way: so the other side can tell
         silence from a cut link.
         """
-        read = reader.read(self._positions(), MOST_RECORDS)
+        read = reader.read(self._positions(), MOST_RECORDS).first(MOST_RAW_BYTES)
         now = int(self._clock() * 1000)
         if not read.records and (self.pending() or now - self._last_sent() < heartbeat_s * 1000):
             if read.positions:
@@ -81,7 +104,7 @@ class Sender:
             return None
         number = self._last_number() + 1
         entered = min((record.timestamp for record in read.records), default=now)
-        data = seal(Crossing(self._channel, number, now, list(read.records)), self._secret)
+        data = seal(Crossing(self._channel, self._epoch, number, now, list(read.records)), self._secret)
         with self._db:
             self._keep(read.positions)
             self._db.execute(
@@ -120,7 +143,10 @@ class Sender:
             except BadInput:
                 self._back.set_aside(number)
                 continue
-            if ack.number <= self._last_number() and (highest is None or ack.number > highest.number):
+            if ack.epoch > self._epoch:
+                self._begin(ack.epoch + 1)
+            is_ours = ack.epoch == self._epoch and ack.number <= self._last_number()
+            if is_ours and (highest is None or ack.number > highest.number):
                 highest = ack
             self._back.drop(number)
         if highest is None:
@@ -135,6 +161,24 @@ class Sender:
         for acked in done:
             self._forward.drop(acked.number)
         return done
+
+    def _begin(self, epoch: int) -> None:
+        """Count in a new epoch; what was numbered in an older one, and the receiver takes for that, goes again.
+
+        Epochs are times. The receiver knows a later one if this machine's clock has gone back since the state was
+        lost; then nothing of ours has been applied yet.
+        """
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('epoch', ?)", (str(epoch),))
+            for number, data in self._db.execute("SELECT number, data FROM batches").fetchall():
+                crossing = unseal(data, Crossing, channel=self._channel, secret=self._secret)
+                sealed = seal(msgspec.structs.replace(crossing, epoch=epoch), self._secret)
+                self._db.execute("UPDATE batches SET data = ?, put_at = 0 WHERE number = ?", (sealed, number))
+                self._forward.drop(number)
+
+    @property
+    def _epoch(self) -> int:
+        return int(self._fact("epoch") or 0)
 
     def pending(self) -> list[Pending]:
         """Give what has not been acknowledged, in order."""

@@ -125,6 +125,8 @@ def fuse_visit(visit: Visit, change: Change) -> bool:
     fields = change.fields
     if not is_newer(change, visit.position, visit.order, visit.place):
         return bool(visit.older) and change.op != "d" and _fuse_older_visit(visit, change)
+    if change.position <= visit.position and _is_told_visit(visit, change):
+        return False
     if change.op == "d":
         visit.is_deleted = True
         visit.older = _older(visit, _lacking(()))
@@ -138,6 +140,14 @@ def fuse_visit(visit: Visit, change: Change) -> bool:
     visit.position, visit.order = standing(change, visit.position)
     visit.place = place_of(change)
     return True
+
+
+def _is_told_visit(visit: Visit, change: Change) -> bool:
+    if change.op == "d" or visit.is_deleted:
+        return change.op == "d" and visit.is_deleted
+    never = {name for name, position in visit.older if position == BEFORE_ALL}
+    told = [name for name in VISIT_FIELDS if name in change.fields]
+    return all(name not in never and getattr(visit, name) == change.fields[name] for name in told)
 
 
 def _set_fields(visit: Visit, fields: dict[str, Any]) -> None:

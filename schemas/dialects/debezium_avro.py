@@ -67,16 +67,17 @@ class DebeziumAvro:
         row = _image(record, "before" if kind == "d" else "after")
         if row is None and kind != "d":
             raise BadInput("no-row-image", f"operation {op}")
-        position = position_of(_source(record.get("source")), offset, kind)
+        position, order = position_of(_source(record.get("source")), offset, kind)
         before = _image(record, "before") if kind == "u" else None
-        yield RowEvent(kind, row or {}, position, before, known.rows)
+        yield RowEvent(kind, row or {}, position, before, known.rows, order)
 
     def _flat(self, record: dict[str, Any], known: _Known, offset: int) -> RowEvent | str:
         op = operation_of(record)
         if op is None or op in SILENT_OPS:
             return beside(record.keys(), op, self._mapping.columns)
         kind = row_op(op)
-        return RowEvent(kind, record, position_of(source_of(record), offset, kind), table=known.top)
+        position, order = position_of(source_of(record), offset, kind)
+        return RowEvent(kind, record, position, table=known.top, order=order)
 
     def read_key(self, key: bytes) -> Columns:
         """Give what the record's key tells of the row."""

@@ -135,9 +135,10 @@ class DebeziumJson:
             row_key, instance = table.row_key(fields, extra), table.instance(fields, extra)
             if row_key is None or instance is None:
                 row_key, instance = self._identify((fields, extra), op, key)
+            position, order = position_of(envelope.source, offset, op)
             change = Change(
-                self.mapping.entity, instance, row_key, op, position_of(envelope.source, offset, op), timestamp,
-                topic, partition, offset, fields,
+                self.mapping.entity, instance, row_key, op, position, timestamp, topic, partition, offset, fields,
+                order=order,
             )  # fmt: skip
             return self._since(change, table, envelope.before) if op == "u" and envelope.before else [change]
         except BadInput as error:
@@ -160,8 +161,8 @@ class DebeziumJson:
         kind = row_op(op)
         fields, extra = table.read(row, has_gaps=True)
         row_key, instance = self._identify((fields, extra), kind, key)
-        position = position_of(source_of(row), place.offset, kind)
-        return [Change(self.mapping.entity, instance, row_key, kind, position, *place, fields)]
+        position, order = position_of(source_of(row), place.offset, kind)
+        return [Change(self.mapping.entity, instance, row_key, kind, position, *place, fields, order=order)]
 
     def _identify(self, read: Columns, op: Op, key: bytes | None) -> tuple[str, str]:
         return identify(self.mapping, self._plain, read, op, lambda: self._read_key(key))

@@ -23,7 +23,10 @@ _BESIDE: dict[str, set[str]] = {
 }
 """What Debezium writes besides rows (usually into topics of its own), by the fields that tell it."""
 
-_POSITIONS = ("lsn", "scn", "commit_scn", "txSeq", "file", "pos", "row", "commit_lsn", "change_lsn")
+_POSITIONS = (
+    "lsn", "snapshot", "scn", "commit_scn", "txSeq", "file", "pos", "row", "commit_lsn", "change_lsn",
+    "event_serial_no",
+)  # fmt: skip
 
 
 def beside(names: Collection[str], op: object, columns: Collection[str]) -> str:

@@ -30,7 +30,7 @@ _CSN = re.compile(r"[0-9]{1,14}", re.ASCII)
 _SEQ_BITS, _RBA_BITS = 26, 32  # 67 million trail files; a file has 2 GB at most
 _MOST_EPOCH = (1 << 63 - _SEQ_BITS - _RBA_BITS) - 1
 _CSN_BITS = 47  # Oracle lets the SCN grow by 16,384 a second since 1988: 2**44 by now
-_STEP_BITS, _UNIT_BITS, _ORDER_BITS = 10, 5, 26
+_INDEX_BITS = 10  # documents of one record
 _HOUR_MS = 3_600_000
 _NEAR_MS = 5 * 60_000  # a replicat that keeps up; a true lag of whole hours, to five minutes, does not last
 _ENOUGH = 20  # records: a chance reading of a lag as whole hours is 1 in 6 for each of them
@@ -102,24 +102,23 @@ class Meta:
             case _:
                 assert_never(kind)
 
-    def position_of(self, meta: Mapping[str, Any], offset: int, index: int) -> int:
-        """Give where a change stands in its source, growing with time for the same row.
+    def position_of(self, meta: Mapping[str, Any], offset: int, index: int) -> tuple[int, int]:
+        """Give where a change stands in its source, growing with time for the same row, and its order there.
 
-        With a commit number (CSN, Oracle's SCN): it, but for its last ten bits, then the place in the trail file:
-        both grow along the trail, changes of one transaction share the CSN, and a trail made anew begins anew.
-        Without: trail sequence and place, under the operator's `trail_epoch`. Without both: the record's offset.
+        With a commit number (CSN, Oracle's SCN): it, and the trail's sequence and place order what shares it (one
+        transaction). Without: trail sequence and place, under the operator's `trail_epoch`. Without both: the
+        record's offset.
         """
         place = _POS.fullmatch(pos) if isinstance(pos := meta["pos"], str) else None
         rba = min(int(place[2]), (1 << _RBA_BITS) - 1) if place else 0
-        csn = _number(meta["csn"])
-        if csn is not None and 0 < csn < 1 << _CSN_BITS:
-            if place is None:
-                return csn << _ORDER_BITS - _STEP_BITS
-            return csn >> _STEP_BITS << _ORDER_BITS | min(rba >> _UNIT_BITS, (1 << _ORDER_BITS) - 1)
         if place is None:
-            return offset << _STEP_BITS | min(index, (1 << _STEP_BITS) - 1)
-        sequence = 0 if "-" in place[1] else min(int(place[1]) + 1, (1 << _SEQ_BITS) - 1)
-        return (self._epoch << _SEQ_BITS | sequence) << _RBA_BITS | rba
+            in_trail = in_log = offset << _INDEX_BITS | min(index, (1 << _INDEX_BITS) - 1)
+        else:
+            sequence = 0 if "-" in place[1] else min(int(place[1]) + 1, (1 << _SEQ_BITS) - 1)
+            in_trail = sequence << _RBA_BITS | rba
+            in_log = self._epoch << _SEQ_BITS + _RBA_BITS | in_trail
+        csn = _number(meta["csn"])
+        return (csn, in_trail) if csn is not None and 0 < csn < 1 << _CSN_BITS else (in_log, 0)
 
     def time_of(self, meta: Mapping[str, Any]) -> int | None:
         """Give when the source wrote the change, epoch ms; None if the record does not say it."""

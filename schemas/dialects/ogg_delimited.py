@@ -46,4 +46,5 @@ class OggDelimited:
             for name, text in zip(self._columns, parts[len(self._head) :], strict=True)
             if text != self._missing
         }
-        return RowEvent(op, row, self.meta.position_of(meta, offset, index))  # type: ignore[arg-type]
+        position, order = self.meta.position_of(meta, offset, index)
+        return RowEvent(op, row, position, order=order)  # type: ignore[arg-type]

@@ -37,8 +37,8 @@ class OggJson:
         row = before or after if op == "d" else after
         if row is None and op != "d":
             raise BadInput("no-row-image", f"operation {meta['op_type']}")
-        position = self.meta.position_of(meta, offset, index)
-        return RowEvent(op, row or {}, position, before)  # type: ignore[arg-type]
+        position, order = self.meta.position_of(meta, offset, index)
+        return RowEvent(op, row or {}, position, before, order=order)  # type: ignore[arg-type]
 
 
 def _image(record: dict[str, Any], name: str) -> dict[str, Any] | None:

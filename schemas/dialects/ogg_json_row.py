@@ -39,4 +39,5 @@ class OggJsonRow:
         row = {name: value for name, value in record.items() if name not in self._beside}
         if not row or any(isinstance(row.get(name), dict) for name in _IMAGES):
             raise BadInput("no-row-image", "no columns beside the meta columns")
-        return RowEvent(op, row, self.meta.position_of(meta, offset, index))  # type: ignore[arg-type]
+        position, order = self.meta.position_of(meta, offset, index)
+        return RowEvent(op, row, position, order=order)  # type: ignore[arg-type]

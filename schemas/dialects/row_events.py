@@ -34,6 +34,8 @@ class RowEvent(NamedTuple):
     """What an update says about the row before it, also if that is only the columns that changed."""
     table: Table | None = None
     """How the record's own schema types the columns, where it has one."""
+    order: int = 0
+    """As `Change.order`."""
 
 
 class Reader(Protocol):
@@ -113,7 +115,7 @@ class RowEvents:
                     changes.append(
                         Change(
                             self.mapping.entity, instance, row, op, event.position, timestamp, topic, partition,
-                            offset, fields, left, len(changes),
+                            offset, fields, left, len(changes), event.order,
                         )
                     )  # fmt: skip
         except BadInput as error:

@@ -265,9 +265,11 @@ class CarrierChannel:
             link.write_answer(event.answer)
 
         if isinstance(event, Piece):
-            whole = self._assembly.take(event, accept, self._clock())
+            whole = self._assembly.take(event, self._clock())
             if whole is not None:
-                self._arrive(*whole)
+                self._arrive(whole, accept)
+            else:
+                accept()  # at once: many gateways send no further part before this one is answered
         elif event.report is not None:
             self._arrive(event.report, accept)
         else:
@@ -283,8 +285,8 @@ class CarrierChannel:
     async def _give_up_assembling(self) -> None:
         while True:
             await asyncio.sleep(self._pace.assembly_s / 2)
-            for message, accept in self._assembly.overdue(self._clock()):
-                self._arrive(message, accept)
+            for torso in self._assembly.overdue(self._clock()):
+                self._arrive(torso)
 
 
 def _unsent(part: Outgoing, reason: str, wish_s: float = 0.0) -> Part:

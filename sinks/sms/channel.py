@@ -154,7 +154,10 @@ class Arrival:
 
     item: DeliveryReport | Inbound | LateAnswer
     accept: Callable[[], None]
-    """Tells the gateway that we have it; call it once the item is durable. May be called again, or too late."""
+    """Tells the gateway that we have it; call it once the item is durable. May be called again, or too late.
+
+    Of a long inbound message only the last part waits for this: after a crash it comes again alone, as a torso.
+    """
 
 
 class ChannelState(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,8 +60,8 @@ class Pace:
     first_delay_s: float = 1.0
     """Between the end of a connection and the next attempt; doubled at each failure."""
     longest_delay_s: float = 60.0
-    assembly_s: float = 30.0
-    """A long inbound message may take so long to come; less than the 60 s after which gateways repeat its parts."""
+    assembly_s: float = 120.0
+    """A long inbound message may take so long to come."""
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ would never be used.
 
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -143,23 +143,13 @@ def content_of(part: str, reference: int, number: int, total: int) -> bytes:
     return data if total == 1 else bytes((5, 0, 3, reference, total, number)) + data
 
 
-Accept = Callable[[], None]
-
-
 @dataclass(slots=True)
 class _Held:
     since: float
     pieces: dict[int, Piece] = field(default_factory=dict)
-    accepts: list[Accept] = field(default_factory=list)
 
-    def join(self, *, is_whole: bool) -> tuple[Inbound, Accept]:
-        """The message, and what accepts all its pieces."""
-
-        def accept() -> None:
-            for each in self.accepts:
-                each()
-
-        return _inbound([self.pieces[number] for number in sorted(self.pieces)], is_whole=is_whole), accept
+    def join(self, *, is_whole: bool) -> Inbound:
+        return _inbound([self.pieces[number] for number in sorted(self.pieces)], is_whole=is_whole)
 
 
 class Assembly:
@@ -176,21 +166,18 @@ class Assembly:
         """The messages that are not whole."""
         return len(self._held)
 
-    def take(self, piece: Piece, accept: Accept, now: float) -> tuple[Inbound, Accept] | None:
-        """Take a piece in; give the message that it completes, with what accepts all its pieces."""
+    def take(self, piece: Piece, now: float) -> Inbound | None:
+        """Take a piece in; give the message that it completes."""
         header, _data = _header_of(piece)
         if header is None:
-            return _inbound([piece], is_whole=True), accept
+            return _inbound([piece], is_whole=True)
         reference, total, number = header
         key = (piece.mobile, piece.to, reference, total)
         held = self._held.setdefault(key, _Held(now))
         held.pieces[number] = piece
-        held.accepts.append(accept)
-        if len(held.pieces) < total:
-            return None
-        return self._held.pop(key).join(is_whole=True)
+        return self._held.pop(key).join(is_whole=True) if len(held.pieces) == total else None
 
-    def overdue(self, now: float) -> Iterator[tuple[Inbound, Accept]]:
+    def overdue(self, now: float) -> Iterator[Inbound]:
         """Give up on what waited too long: better a torso that a person reads than nothing."""
         for key in [key for key, held in self._held.items() if now - held.since >= self._patience_s]:
             yield self._held.pop(key).join(is_whole=False)

@@ -385,3 +385,19 @@ def test_an_idle_connection_of_sgip_is_closed_and_is_no_fault_and_the_next_messa
             assert not channel.state.is_up
 
     run(story)
+
+
+def test_a_part_of_a_long_reply_is_confirmed_at_once_for_gateways_that_send_the_next_only_then() -> None:
+    async def story() -> None:
+        async with scene() as (gateway, channel):
+            for number in (1, 2):
+                content = bytes((5, 0, 3, 1, 2, number)) + "半".encode("utf-16-be")
+                gateway.say(gateway.face.inbound("13900000002", ACCESS, content, has_header=True, number=number))
+                if number == 1:
+                    await gateway.until(lambda: gateway.accepted == 1)
+            (arrival,) = await arrivals(channel, 1)
+            assert isinstance(arrival.item, Inbound)
+            assert arrival.item.text == "半半"
+            await gateway.until(lambda: gateway.accepted == 2)
+
+    run(story)

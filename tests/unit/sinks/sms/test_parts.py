@@ -1,7 +1,5 @@
 """How texts are cut and put together."""
 
-from functools import partial
-
 import pytest
 
 from sinks.sms.parts import Assembly, References, Signature, content_of, decoded, split, units
@@ -78,48 +76,40 @@ def piece(content: bytes, *, mobile: str = "1", coding: int = 8, has_header: boo
     return Piece("id", mobile, "1069", content, coding, has_header, b"answer")
 
 
-def told(times: list[str], word: str) -> None:
-    times.append(word)
-
-
-def test_parts_in_any_order_and_twice_become_one_message_and_all_are_accepted_with_it() -> None:
-    assembly, accepted = Assembly(30), list[str]()
+def test_parts_in_any_order_and_twice_become_one_message() -> None:
+    assembly = Assembly(30)
     contents = [content_of(part, 7, n, 3) for n, part in enumerate("甲乙丙", 1)]
-    for word, content in zip("cac", [contents[2], contents[0], contents[2]], strict=True):
-        assert assembly.take(piece(content), partial(told, accepted, word), 0) is None
-    whole = assembly.take(piece(contents[1]), lambda: told(accepted, "b"), 0)
+    for content in (contents[2], contents[0], contents[2]):
+        assert assembly.take(piece(content), 0) is None
+    whole = assembly.take(piece(contents[1]), 0)
     assert whole is not None
-    message, accept = whole
-    assert (message.text, message.is_whole) == ("甲乙丙", True)
-    assert accepted == []
-    accept()
-    assert accepted == ["c", "a", "c", "b"]
+    assert (whole.text, whole.is_whole) == ("甲乙丙", True)
     assert len(assembly) == 0
 
 
 def test_a_surrogate_pair_that_a_phone_cut_is_whole_again() -> None:
     assembly = Assembly(30)
     data = "甲𠮷".encode("utf-16-be")
-    assembly.take(piece(bytes((5, 0, 3, 7, 2, 1)) + data[:4]), lambda: None, 0)
-    whole = assembly.take(piece(bytes((5, 0, 3, 7, 2, 2)) + data[4:]), lambda: None, 0)
+    assembly.take(piece(bytes((5, 0, 3, 7, 2, 1)) + data[:4]), 0)
+    whole = assembly.take(piece(bytes((5, 0, 3, 7, 2, 2)) + data[4:]), 0)
     assert whole is not None
-    assert whole[0].text == "甲𠮷"
+    assert whole.text == "甲𠮷"
 
 
 def test_parts_of_different_senders_and_wide_references_do_not_mix() -> None:
     assembly = Assembly(30)
-    assert assembly.take(piece(b"\x06\x08\x04\x01\x07\x02\x01" + b"\0a"), lambda: None, 0) is None
-    assert assembly.take(piece(b"\x05\x00\x03\x07\x02\x02" + b"\0b"), lambda: None, 0) is None
-    assert assembly.take(piece(b"\x06\x08\x04\x01\x07\x02\x02" + b"\0b", mobile="2"), lambda: None, 0) is None
-    assert assembly.take(piece(b"\x06\x08\x04\x01\x07\x02\x02" + b"\0b"), lambda: None, 0) is not None
+    assert assembly.take(piece(b"\x06\x08\x04\x01\x07\x02\x01" + b"\0a"), 0) is None
+    assert assembly.take(piece(b"\x05\x00\x03\x07\x02\x02" + b"\0b"), 0) is None
+    assert assembly.take(piece(b"\x06\x08\x04\x01\x07\x02\x02" + b"\0b", mobile="2"), 0) is None
+    assert assembly.take(piece(b"\x06\x08\x04\x01\x07\x02\x02" + b"\0b"), 0) is not None
     assert len(assembly) == 2
 
 
 def test_what_stays_incomplete_is_given_up_after_its_time_as_a_torso() -> None:
     assembly = Assembly(30)
-    assembly.take(piece(content_of("甲", 7, 1, 2)), lambda: None, 100)
+    assembly.take(piece(content_of("甲", 7, 1, 2)), 100)
     assert list(assembly.overdue(129)) == []
-    ((message, _accept),) = assembly.overdue(130)
+    (message,) = assembly.overdue(130)
     assert (message.text, message.is_whole) == ("甲", False)
 
 
@@ -128,7 +118,7 @@ def test_what_stays_incomplete_is_given_up_after_its_time_as_a_torso() -> None:
     [b"\xff" + b"\0a", b"\x05\x00\x03\x07\x02\x03\0a", b"\x05\x00\x03\x07\x00\x00\0a", b"\x02\x70\x00\0a", b""],
 )
 def test_a_header_that_is_none_or_says_nonsense_does_not_hold_a_message_back(content: bytes) -> None:
-    assert Assembly(30).take(piece(content), lambda: None, 0) is not None
+    assert Assembly(30).take(piece(content), 0) is not None
 
 
 def test_codings() -> None:

@@ -1,0 +1,53 @@
+"""A small rule book about rows: one process `thing` with rules that a test gives, and nothing shipped."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from rules import Definitions, DefinitionSet
+from rules.loader import compiled, fit, read_text
+from schemas import Fault
+
+PROCESS = """\
+version: process/v1
+id: thing
+code: P90
+title: 事项
+entity: thing
+over_when: [over_at]
+KEEPS
+stages:
+  - {code: APPLY, title: 申请, documents: [申请表]}
+  - {code: CHECK, title: 审核, limit: 2wd}
+  - {code: APPROVE, title: 审批, limit: 1wd}
+"""
+TEMPLATES = """\
+version: templates/v1
+id: words
+templates: {words: "{severity} {instance} {stage} {detail} {since} {due}"}
+"""
+HEAD = "version: rules/v1\nid: rows\nrules:\n"
+LIMITS = "version: limits/v1\nid: default\ntitle: t\nrows: []\n"
+
+
+def read_book(*rules: str, keeps: str = "") -> DefinitionSet:
+    """Give the set; each rule is the inside of a flow mapping without `processes`, `title` and `text`."""
+    lines = [f"  - {{title: t, processes: [thing], text: words, {rule}}}\n" for rule in rules]
+    texts = (PROCESS.replace("KEEPS", f"keeps: {{{keeps}}}" if keeps else ""), TEMPLATES, LIMITS, HEAD + "".join(lines))
+    loaded = DefinitionSet()
+    for number, text in enumerate(texts):
+        read_text(text.encode(), str(Path(f"{number}.yaml")), loaded)
+    fit(loaded)
+    return loaded
+
+
+@lru_cache
+def book(*rules: str, keeps: str = "") -> Definitions:
+    """Give the compiled set; a fault in it is a fault of the test."""
+    loaded = read_book(*rules, keeps=keeps)
+    assert not loaded.faults, loaded.faults[0]
+    return compiled(loaded)
+
+
+def faults(*rules: str, keeps: str = "") -> list[Fault]:
+    """Give what is wrong with a book."""
+    return read_book(*rules, keeps=keeps).faults
