@@ -28,7 +28,7 @@ class CmppFace:
         if command == 1:
             stamp = str(int.from_bytes(body[23:27])).rjust(10, "0").encode()
             proof = hashlib.md5(body[:6] + bytes(9) + SECRET.encode() + stamp, usedforsecurity=False).digest()
-            return Said("login", sequence, is_right=proof == body[6:22])
+            return Said("login", sequence, is_right=proof == body[6:22], content=proof)
         if command == 4:  # noqa: PLR2004 - CMPP_SUBMIT
             return self._submitted(sequence, body)
         if command == 0x80000005:  # noqa: PLR2004 - CMPP_DELIVER_RESP
@@ -52,9 +52,10 @@ class CmppFace:
         )  # fmt: skip
 
     def login_answer(self, said: Said) -> bytes:
-        """The proof is left out: a client is to go on with a gateway that does not prove itself."""
+        """CMPP_CONNECT_RESP, which proves that the gateway knows the secret too."""
         status = (0 if said.is_right else 3).to_bytes(4 if self._wide else 1)
-        return self._frame(0x80000001, said.sequence, status + bytes(16) + (b"\x30" if self._wide else b"\x20"))
+        proof = hashlib.md5(status + said.content + SECRET.encode(), usedforsecurity=False).digest()
+        return self._frame(0x80000001, said.sequence, status + proof + (b"\x30" if self._wide else b"\x20"))
 
     def carrier_id(self, _said: Said, number: int) -> bytes:
         """Month, day, hour, minute, second, gateway, number: 8.4.3.2."""

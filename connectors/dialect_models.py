@@ -4,13 +4,16 @@ Each says only what differs; the table's word wins over the source's, the settin
 """
 
 from collections.abc import Iterable
+from datetime import datetime
+from itertools import pairwise
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from schemas import Dialect, TimestampUnit
+from schemas.log_resets import MOST_RESETS
 from schemas.mapping import DecimalForm, Format, OperationKind
 
 
@@ -50,6 +53,12 @@ class FormatModel(BaseModel):
     trail_epoch: Annotated[int, Field(ge=0, le=31)] | None = Field(
         default=None, description="GoldenGate without CSN: one more each time the trail is made anew"
     )
+    log_resets: Annotated[list[AwareDatetime], Field(max_length=MOST_RESETS)] | None = Field(
+        default=None,
+        description="moments, with their zone, from which on the records came of a log that began anew: after a "
+        "fail-over to another server, a restore, Oracle's resetlogs. In order; a later one lifts what follows over all "
+        "that was before",
+    )
     delimiter: Annotated[str, Field(min_length=1)] | None = Field(
         default=None, description="delimited text: between fields; GoldenGate's default is the character 1"
     )
@@ -61,6 +70,13 @@ class FormatModel(BaseModel):
     columns: list[str] | None = Field(
         default=None, min_length=1, description="delimited text: every column of the table, in order"
     )
+
+    @field_validator("log_resets")
+    @classmethod
+    def _ascends(cls, moments: list[datetime] | None) -> list[datetime] | None:
+        if moments is not None and any(later <= earlier for earlier, later in pairwise(moments)):
+            raise ValueError("each moment must be later than the one before")
+        return moments
 
 
 class DialectModel(BaseModel):
@@ -99,5 +115,7 @@ def _frozen(name: str, value: object) -> object:
         return value
     if name == "head":
         return tuple(value)
+    if name == "log_resets":
+        return tuple(int(moment.timestamp() * 1000) for moment in value)
     lowered = [str(each).lower() for each in value]
     return frozenset(lowered) if name == "lob_columns" else tuple(lowered)

@@ -17,7 +17,6 @@ from rules.arithmetic import (
 from rules.calendar_overlay import Overlay, Zone
 from rules.cascade import CascadeFile, Setting, settings_of
 from rules.compiler import Definitions
-from rules.coverage import Uncovered, uncovered
 from rules.description import describe
 from rules.difference import FieldChange, field_changes
 from rules.draw import draw_svg, draw_text, limit_lines, stage_lines
@@ -43,6 +42,7 @@ from rules.loader import (
     with_files,
 )
 from rules.models import LimitFile, LimitRow, Process, RuleFile
+from rules.reach import Uncovered, uncovered
 from rules.reconciliation import Difference, differences
 from rules.reference import Reference
 from rules.state import Instance, InstanceSummary, is_time, rung_parts

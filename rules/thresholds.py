@@ -212,7 +212,8 @@ class Thresholds:
             for threshold in file.thresholds:
                 if threshold.indicator == indicator:
                     known = found.get(threshold.about)
-                    found[threshold.about] = (threshold, known[1] if known else None, file.execution)
+                    execution = known[2] if known and not _says_when(file) else file.execution
+                    found[threshold.about] = (threshold, known[1] if known else None, execution)
                     of_templates.add(threshold.about)
             if _says_when(file):
                 found |= {about: (*found[about][:2], file.execution) for about in of_templates}

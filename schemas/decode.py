@@ -28,6 +28,7 @@ from schemas.dialects.ogg_json_row import OggJsonRow
 from schemas.dialects.row_events import Reader, RowEvents
 from schemas.errors import Broken
 from schemas.ingested import is_ingested
+from schemas.log_resets import LogWatch, lifted
 from schemas.mapping import Dialect, Format, TableMapping
 from schemas.record import Raw
 from schemas.table import Table, Tally
@@ -61,6 +62,7 @@ class Decoder:
         # Rows that no capture wrote are plain Debezium JSON in every topic.
         plain = msgspec.structs.replace(mapping, dialect="debezium-json", format=Format())
         self._is_plain = plain == mapping
+        self._resets, self._watch = mapping.format.log_resets, LogWatch()
         self._json = DebeziumJson(plain, limits, self.unknown_codes)
         self._skew: Skew | None = None
         self._captured = self._json if self._is_plain else self._records(mapping, limits, schema_of)
@@ -113,6 +115,17 @@ class Decoder:
     @property
     def warnings(self) -> list[str]:
         """What the records seen so far say against the table's declaration; a sentence each, with what to do."""
+        return [*self._zone_warnings(), *self._reset_warnings()]
+
+    def _reset_warnings(self) -> list[str]:
+        began_at = self._watch.began_at
+        if began_at is None:
+            return []
+        what = f"since {iso(began_at)} changes stand before what their source's log told earlier, and count as old"
+        todo = f"if it began anew (fail-over, restore): `format: {{log_resets: ['{iso(began_at)}']}}`"
+        return [f"{self.mapping.topic}: {what}; {todo}, then have the tables read again"]
+
+    def _zone_warnings(self) -> list[str]:
         hours = self._skew.hours if self._skew is not None else 0
         if hours == 0:
             return []
@@ -128,6 +141,19 @@ class Decoder:
         `high` is the largest timestamp of the partition before these records; a record whose own is smaller
         arrived at `high`. What a record tells does not depend on the records around it.
         """
+        changes, refused, high = self._decode_run(records, topic=topic, partition=partition, high=high)
+        return self._placed(changes, partition), refused, high
+
+    def _placed(self, changes: list[Change], partition: int) -> list[Change]:
+        """Give changes of one partition with the positions that the declared resets of the source's log give them."""
+        if self._resets:
+            changes = lifted(changes, self._resets)
+        self._watch.note(changes, partition)
+        return changes
+
+    def _decode_run(
+        self, records: Iterable[Raw], *, topic: str, partition: int, high: int
+    ) -> tuple[list[Change], list[Refused], int]:
         if self._is_plain:
             return self._json.decode_run(records, topic=topic, partition=partition, high=high)
         changes: list[Change] = []
@@ -148,10 +174,11 @@ class Decoder:
         `timestamp` is the record's arrival, epoch ms. Raises `BadInput` with one of `REASONS`, and `TryLater`.
         """
         how = self._json if self._is_plain or is_ingested(headers) else self._captured
-        return how.decode_all(
+        changes = how.decode_all(
             key=key, value=value, headers=headers, timestamp=timestamp, topic=topic, partition=partition,
             offset=offset,
         )  # fmt: skip
+        return self._placed(changes, partition)
 
     def decode(  # noqa: PLR0913 - a record's parts
         self, *, key: bytes | None, value: bytes | None, headers: Headers = None, timestamp: int, topic: str,

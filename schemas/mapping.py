@@ -78,6 +78,8 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     """GoldenGate: further words in `op_type`, and what they mean."""
     trail_epoch: int = 0
     """GoldenGate without CSN: raise by one when the trail is made anew, for its positions then begin anew."""
+    log_resets: tuple[int, ...] = ()
+    """Arrivals (epoch ms, ascending) from which on the source's log began anew, whatever the dialect."""
     delimiter: str = "\x01"
     null_marker: str = "NULL"
     missing_marker: str = ""

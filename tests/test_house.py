@@ -26,6 +26,7 @@ SECOND_DOORS = {
     "connectors.relay",
     "connectors.web",
     "rules.flow",
+    "sinks.sms",
     "sinks.store",
 }
 """Parts of their own: the read model, which the desk and the command line ask without loading the channels; and roads

@@ -25,18 +25,18 @@ class CrossingLog:
 
     def waiting(self, batch: Pending) -> None:
         """Say that a batch is on its way."""
-        row = self._row(batch.number, batch.rows, batch.entered_at, "resent" if batch.tries > 1 else "sent")
+        row = self._row(batch, "resent" if batch.tries > 1 else "sent")
         self._put(row)
 
     def done(self, batch: Acked | Applied) -> None:
         """Say that a batch has been applied."""
         at = batch.acked_at if isinstance(batch, Acked) else batch.received_at
-        self._put({**self._row(batch.number, batch.rows, batch.entered_at, "acked"), "ack_at": iso(at)})
+        self._put({**self._row(batch, "acked"), "ack_at": iso(at)})
 
-    def _row(self, number: int, rows: int, entered_at: int, state: str) -> Columns:
+    def _row(self, batch: Pending | Acked | Applied, state: str) -> Columns:
         return {
-            "msg_no": f"{self._channel}-{number}", "from_sys": self._ends[0], "to_sys": self._ends[1],
-            "table": self._channel, "rows": rows, "sent_at": iso(entered_at), "state": state,
+            "msg_no": f"{self._channel}-{batch.epoch}-{batch.number}", "from_sys": self._ends[0], "to_sys": self._ends[1],
+            "table": self._channel, "rows": batch.rows, "sent_at": iso(batch.entered_at), "state": state,
         }  # fmt: skip
 
     def _put(self, row: Columns) -> None:

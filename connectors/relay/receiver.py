@@ -37,6 +37,7 @@ class Inner(Protocol):
 class Applied(NamedTuple):
     """A batch that was applied."""
 
+    epoch: int
     number: int
     rows: int
     entered_at: int
@@ -74,6 +75,8 @@ class Receiver:
             crossing = self._open(number)
             if crossing is None:
                 continue
+            if crossing.epoch > self._epoch and number > 1:
+                continue  # it has overtaken the first of its epoch
             if (crossing.epoch, number) > (self._epoch, self.last_number):
                 applied.append(self._apply(crossing, inner))
             else:
@@ -102,11 +105,12 @@ class Receiver:
             raise BadInput("not-allowed", f"number {crossing.number}, topics {sorted(foreign)}")
 
     def _apply(self, crossing: Crossing, inner: Inner) -> Applied:
-        batch, known = f"{self._channel}/{crossing.epoch}/{crossing.number}", self._known()
+        batch, known = f"{self._channel}/{crossing.epoch}/{crossing.number}", self._known("known")
+        before = known if crossing.epoch > self._epoch else self._known("before")
         records = [
             _marked(record, f"{batch}/{n}")
             for n, record in enumerate(crossing.records)
-            if not _is_known(record, known.get(record.place))
+            if not _is_known(record, before.get(record.place))
         ]
         if records:
             inner.write(self._missing(batch, records, inner))
@@ -114,10 +118,10 @@ class Receiver:
         entered = min((record.timestamp for record in crossing.records), default=crossing.sent_at)
         self._note(
             epoch=str(crossing.epoch), last=f"{crossing.number} {now}", sent_at=str(crossing.sent_at),
-            known=json.dumps(known | _known_after(known, records)),
+            known=json.dumps(known | _known_after(known, records)), before=json.dumps(before),
         )  # fmt: skip
         self._acknowledge()
-        return Applied(crossing.number, len(records), entered, crossing.sent_at, now)
+        return Applied(crossing.epoch, crossing.number, len(records), entered, crossing.sent_at, now)
 
     def _missing(self, batch: str, records: list[RelayedRecord], inner: Inner) -> list[RelayedRecord]:
         """Give the records that do not stand in Kafka from a try before this one."""
@@ -132,8 +136,9 @@ class Receiver:
         number, received_at = map(int, (self._fact("last") or "0 0").split())
         self._back.put(number, seal(Acknowledgement(self._channel, self._epoch, number, received_at), self._secret))
 
-    def _known(self) -> "dict[str, Known]":
-        return {place: (offset, at) for place, (offset, at) in json.loads(self._fact("known") or "{}").items()}
+    def _known(self, when: str) -> "dict[str, Known]":
+        """Give how far partitions were applied: `known`, or `before` the present epoch."""
+        return {place: (offset, at) for place, (offset, at) in json.loads(self._fact(when) or "{}").items()}
 
     @property
     def _epoch(self) -> int:

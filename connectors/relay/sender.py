@@ -56,6 +56,7 @@ class Reader(Protocol):
 class Pending(NamedTuple):
     """A batch that has not been acknowledged."""
 
+    epoch: int
     number: int
     rows: int
     entered_at: int
@@ -67,6 +68,7 @@ class Pending(NamedTuple):
 class Acked(NamedTuple):
     """A batch that has been applied on the other side."""
 
+    epoch: int
     number: int
     rows: int
     entered_at: int
@@ -153,7 +155,7 @@ class Sender:
             return []
         query = "SELECT number, rows, entered_at, sent_at FROM batches WHERE number <= ? ORDER BY number"
         done = [
-            Acked(number, rows, entered_at, sent_at, highest.received_at)
+            Acked(self._epoch, number, rows, entered_at, sent_at, highest.received_at)
             for number, rows, entered_at, sent_at in self._db.execute(query, (highest.number,))
         ]
         with self._db:
@@ -183,7 +185,7 @@ class Sender:
     def pending(self) -> list[Pending]:
         """Give what has not been acknowledged, in order."""
         query = "SELECT number, rows, entered_at, sent_at, tries FROM batches ORDER BY number"
-        return [Pending(*row) for row in self._db.execute(query)]
+        return [Pending(self._epoch, *row) for row in self._db.execute(query)]
 
     def lag_s(self) -> float:
         """Give how old the oldest entry is that has not been acknowledged; 0: all have."""

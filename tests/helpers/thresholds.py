@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rules import (
     SHIPPED,
-    DefinitionSet,
     Definitions,
+    DefinitionSet,
     Reference,
     ThresholdJudge,
     Totals,
@@ -53,7 +53,7 @@ def definitions(folder: Path, thresholds: str, execution: str = "{frequency: rea
     return compiled(loaded)
 
 
-def delta(  # noqa: PLR0913 - what a difference is
+def delta(
     code: str, numerator: Number, denominator: Number = 0, *, at: str, date: str = "", org: str = "3340101",
     dims: str = DIMS,
 ) -> IndicatorDelta:  # fmt: skip

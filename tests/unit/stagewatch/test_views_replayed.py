@@ -59,7 +59,7 @@ def test_one_row_of_each_table_makes_an_instance_of_every_process() -> None:
     processes = {key: document["process"] for key, document in found.items()}
     told = {view.view.of for mapping in sources().mappings for view in mapping.also if view.view is not None}
     assert None not in processes.values()
-    assert len({found_in for found_in in processes.values()}) > len(told)  # those with rows of their own besides
+    assert len(set(processes.values())) > len(told)  # those with rows of their own besides
     assert processes["billing:3301000129"] == "billing_cycle"
     assert processes["PRJ2026017"] == "supporting_works"
     assert [visit["stage"] for visit in found["PRJ2026017"]["visits"]] == ["BUILD"]

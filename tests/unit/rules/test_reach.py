@@ -3,7 +3,7 @@
 from typing import Any
 
 from rules import Reference
-from rules.coverage import uncovered
+from rules.reach import uncovered
 from schemas import Change
 
 NOW = 1_000
