@@ -11,7 +11,7 @@ Kind = Literal["login", "submit", "ping", "pong", "logout", "answer"]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a client said. `sequence` is the header's, as it stands; the rest belongs to a submission."""
+    """What a client said. `sequence` is the header's, as it stands; the rest mostly belongs to a submission."""
 
     kind: Kind
     sequence: bytes
@@ -20,7 +20,7 @@ class Said:
     mobile: str = ""
     source: str = ""
     content: bytes = b""
-    """With the user data header, if there is one."""
+    """With the user data header, if there is one; of a login the client's proof."""
     has_header: bool = False
     expires: str = ""
 

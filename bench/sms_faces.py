@@ -189,7 +189,8 @@ class SmgpFace:
             stamp = str(int.from_bytes(body[25:29])).rjust(10, "0").encode()
             secret = bytes(7) + SECRET.encode() + stamp
             proof = hashlib.md5(body[:8].rstrip(b"\0") + secret, usedforsecurity=False).digest()
-            return Said("login", sequence, is_right=proof == body[8:24] and body[24] == 2)  # noqa: PLR2004 - both ways
+            is_right = proof == body[8:24] and body[24] == 2  # noqa: PLR2004 - both ways
+            return Said("login", sequence, is_right=is_right, content=proof)
         if command == 2:  # noqa: PLR2004 - Submit
             return self._submitted(sequence, body)
         if command == 0x80000003:  # noqa: PLR2004 - Deliver_Resp
@@ -213,9 +214,10 @@ class SmgpFace:
         )  # fmt: skip
 
     def login_answer(self, said: Said) -> bytes:
-        """Login_Resp, without a proof."""
-        status = 0 if said.is_right else 21
-        return self._frame(0x80000001, said.sequence, status.to_bytes(4) + bytes(16) + b"\x30")
+        """Login_Resp, which proves that the gateway knows the secret too."""
+        status = (0 if said.is_right else 21).to_bytes(4)
+        proof = hashlib.md5(status + said.content + SECRET.encode(), usedforsecurity=False).digest()
+        return self._frame(0x80000001, said.sequence, status + proof + b"\x30")
 
     def carrier_id(self, _said: Said, number: int) -> bytes:
         """Gateway, month to minute, number, in BCD (6.2.26): with bytes that look like words' ends."""

@@ -69,8 +69,12 @@ class Gateway:
     """Its answers to ours."""
     keeps: bool = True
     """Whether submissions are kept, not only counted; a benchmark's millions are not."""
+    greeting: bytes = b""
+    """What stands right behind the answer to a login, in the same packet."""
     is_mute: bool = False
     """Hold still: read nothing more, answer nothing, do not close."""
+    window: int | None = None
+    """More than so many without an answer on one connection are refused for lack of room; None: any number."""
     delay_s: float = 0.0
     """Between a submission and its answer."""
     holds: bool = False
@@ -153,7 +157,7 @@ class Gateway:
         match said.kind:
             case "login":
                 self.logins += said.is_right
-                visit.writer.write(self.face.login_answer(said))
+                visit.writer.write(self.face.login_answer(said) + self.greeting)
             case "submit":
                 self._submitted(said, visit)
             case "ping" | "logout":
@@ -168,7 +172,8 @@ class Gateway:
         self.count += 1
         visit.unanswered += 1
         self.most_unanswered = max(self.most_unanswered, visit.unanswered)
-        reaction = self.react(said)
+        is_over = self.window is not None and visit.unanswered > self.window
+        reaction = Reaction(self.face.busy, is_taken=False, report=None) if is_over else self.react(said)
         if self.keeps:
             self.submissions.append(said)
             visit.came.append(said)

@@ -21,6 +21,9 @@ UTC = "goldengate.userexit.timestamp"
 _NEEDED = ("objectname", "optype", "timestamp", "position")
 _UNORDERED = re.compile(r"\$\{(null|position|currenttimestamp\w*|opseqno|emptystring)\b", re.IGNORECASE)
 
+_OF_ROW = re.compile(r"\$\{(primarykeys|columnvalue)\b", re.IGNORECASE)
+"""Keywords that differ from row to row; all others name the table, or the process."""
+
 
 def parse_properties(text: str) -> dict[str, str]:
     r"""Read a properties file: `key=value` or `key: value` a line, `#` and `!` begin a comment, `\` joins lines."""
@@ -69,6 +72,9 @@ def _wrong(own: Mapping[str, str]) -> Iterator[Problem]:
     if not key or _UNORDERED.search(key):
         yield Problem("keyMappingTemplate", f"'{key}' scatters the changes of one row over the partitions, and their "
                       "order is lost; set ${primaryKeys}")  # fmt: skip
+    elif not _OF_ROW.search(key):
+        yield Problem("keyMappingTemplate", f"'{key}' is the same for every row: all of a table goes to one partition, "
+                      "and a compacted topic keeps one row; set ${primaryKeys}")  # fmt: skip
     template = own.get("format.metacolumnstemplate", "").lower()
     missing = [keyword for keyword in _NEEDED if not re.search(rf"\$\{{{keyword}\b", template)]
     if missing:

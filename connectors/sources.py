@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from connectors.codes import CodeFile, code_faults, lists_of, standard_lists
 from connectors.dialect_models import DialectModel, format_of
-from connectors.precedence import Precedence, entity_of, read_precedence
+from connectors.precedence import Precedence, entity_of, read_precedence, tellings
 from connectors.source_models import CodeListModel, CodeListsModel, ColumnModel, SourceModel, TableModel
 from connectors.views import Told, view_faults, view_mapping
 from schemas import (
@@ -141,10 +141,11 @@ def load_sources(
             faults.extend(error.faults)
         except OSError as error:
             faults.append(Fault(str(path), 1, 1, f"cannot be read: {error.strerror}"))
-    order = read_precedence(precedence or {}, {file.model.source.lower() for file in files}, faults)
+    models = [file.model for file in files]
+    order = read_precedence(precedence or {}, {model.source.lower() for model in models}, tellings(models), faults)
     standard = standard_lists(code_files, faults) if code_files else _shipped_lists()
     mappings = list(_mappings(files, _Context(overrules, order, standard), faults))
-    told = Told(mappings)
+    told = Told(mappings, shipped=lambda: _shipped_tables(folders))
     topics = iter([mapping.topic for mapping in mappings])
     for file in files:
         for name, table in file.model.tables.items():
@@ -175,6 +176,11 @@ def _shipped_lists() -> dict[str, CodeListModel]:
     """Give the standard lists that come with the product, for sources that bring none of their own."""
     path = SHIPPED_SOURCES / "codes.yaml"
     return load_model(CodeListsModel, path.read_bytes(), str(path))[0].lists
+
+
+def _shipped_tables(folders: Sequence[Path]) -> tuple[TableMapping, ...]:
+    """Give the tables that come with the product; none while these themselves are read."""
+    return () if list(folders) == [SHIPPED_SOURCES] else load_sources([SHIPPED_SOURCES]).mappings
 
 
 def shipped_entities() -> frozenset[str]:

@@ -3,7 +3,7 @@
 Called by `connectors.sources`. What a view must not be is said here, at the place where it stands.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 import msgspec
@@ -100,10 +100,11 @@ def _mistyped(places: Places, where: Path, view: ViewModel, table: TableModel) -
 class Told:
     """What all tables together tell, by which one view is checked against the others."""
 
-    def __init__(self, mappings: Iterable[TableMapping]) -> None:
-        """Gather it."""
+    def __init__(self, mappings: Iterable[TableMapping], shipped: Callable[[], Iterable[TableMapping]]) -> None:
+        """Gather it; `shipped` gives the tables that come with the product, whose names mean something anywhere."""
         tables = list(mappings)
         views = [view for table in tables for view in table.also]
+        self._shipped = shipped
         self._tables = {table.table for table in tables}
         self._entities = {mapping.entity for mapping in (*tables, *views)}
         self._held = {table.entity for table in tables if table.is_reference}
@@ -116,13 +117,14 @@ class Told:
         for index, view in enumerate(table.also):
             where = (*path, "also", index)
             for name in view.of:
-                if name not in self._entities:
+                if name not in self._entities and not self._is_shipped(name):
                     near = get_close_matches(name, self._entities, n=3)
                     hint = f"; near are {', '.join(near)}" if near else ""
                     yield places.fault((*where, "of"), f"no table or view tells the entity '{name}'{hint}")
-            for name in (name for name in view.beside if name.lower() not in self._tables):
-                near = get_close_matches(name.lower(), self._tables, n=3)
-                yield places.fault((*where, "beside"), f"no table '{name}'; near are {', '.join(near) or 'none'}")
+            for name in view.beside:
+                if name.lower() not in self._tables and not self._is_shipped(name.lower()):
+                    near = get_close_matches(name.lower(), self._tables, n=3)
+                    yield places.fault((*where, "beside"), f"no table '{name}'; near are {', '.join(near) or 'none'}")
             if view.entity in self._held:
                 message = f"'{view.entity}' is a look-up that every worker holds: give the view another entity"
                 yield places.fault((*where, "entity"), message)
@@ -135,6 +137,10 @@ class Told:
             if view.of and view.entity not in view.of and view.entity in self._own_rows:
                 message = f"a row of '{view.entity}' is an instance itself: give this view an entity of its own"
                 yield places.fault((*where, "entity"), message)
+
+    def _is_shipped(self, name: str) -> bool:
+        """Tell whether an entity or a table comes with the product: its source need not be connected here."""
+        return any(name in (view.entity, view.table) for table in self._shipped() for view in (table, *table.also))
 
 
 def _mixed(table: TableMapping, forms: Mapping[str, bytes]) -> set[str]:

@@ -15,6 +15,7 @@ from rules.engine.conditions import Test, compile_condition
 from rules.engine.deadlines import Deadline
 from rules.engine.row_rules import RowRules, compile_row_rules
 from rules.indicator_models import Indicator
+from rules.loop import Strategies
 from rules.models import (
     BackdatedRule,
     CodeRule,
@@ -105,6 +106,8 @@ class Definitions:
     """Of the published set; 0: read from folders."""
     digest: str = ""
     """Of everything that the set was made from."""
+    strategies: Strategies | None = None
+    """What becomes of alerts that somebody was told of; None: a set made without files."""
 
     def process_of(self, instance: Instance) -> CompiledProcess | None:
         """Give the process that judges an instance; None if it is of none, or of one that is not defined any more."""
@@ -128,6 +131,7 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
     calendars: Mapping[str, WorkCalendar] | None = None,
     units: Sequence[Template] = (),
     digest: str = "",
+    strategies: Strategies | None = None,
 ) -> Definitions:
     """Give the compiled definitions; what does not fit together was found by `rules.loader` before.
 

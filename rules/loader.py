@@ -22,6 +22,7 @@ from rules.durations import Duration
 from rules.evaluation_models import EvaluationFile, evaluation_faults
 from rules.fitting import fitting_faults
 from rules.indicator_models import IndicatorFile
+from rules.loop import Strategies, StrategyFile
 from rules.models import LimitFile, OrphanRule, Process, Rule, RuleFile, TemplateFile
 from rules.threshold_fitting import threshold_faults
 from rules.vocabulary import Vocabulary
@@ -40,6 +41,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "calendar/v1": Overlay,
     "cascade/v1": CascadeFile,
     "evaluation/v1": EvaluationFile,
+    "strategy/v1": StrategyFile,
 }
 """Model by the `version` at the top of a file."""
 
@@ -230,12 +232,14 @@ def compiled(loaded: DefinitionSet, choice: Choice = Choice()) -> Definitions:
     for file in loaded.of(TemplateFile):
         templates.update(file.templates)
     named = {process.calendar for process in loaded.of(Process) if process.calendar}
+    calendar = state_council_calendar(calendars[choice.calendar])
     return compile_definitions(
         [_with_codes(process, choice) for process in loaded.of(Process)],
         [_chosen(rule, choice) for file in loaded.of(RuleFile) for rule in file.rules],
         limit_rows([file.model for file in loaded.files], choice.limits),
         limits_id=choice.limits,
-        calendar=state_council_calendar(calendars[choice.calendar]),
+        calendar=calendar,
+        strategies=Strategies.of(loaded.of(StrategyFile), calendar),
         calendars={name: state_council_calendar(calendars[name]) for name in named},
         templates=templates,
         units=[file for file in loaded.of(CascadeFile) if file.base == choice.limits],

@@ -38,6 +38,17 @@ class Routing:
             return [(Recipient(no=f"org:{org}"), "none")]
         return list(found.values())
 
+    def placed(self, fields: Fields, at: int) -> Fields:
+        """Give an instance's fields with district and unit of its customer, where the row itself names no unit."""
+        if fields.get("org_no") is not None or fields.get("cons_no") is None:
+            return fields
+        hangs = self._reference.get("cons_tg", str(fields["cons_no"]), at) or {}
+        tg_no = fields.get("tg_no") or hangs.get("tg_no")
+        below = self._reference.get("tg", str(tg_no), at) if tg_no is not None else None
+        if below is None:
+            below = self._reference.get("line", str(hangs.get("line_no")), at) or {}
+        return {**fields, "tg_no": tg_no, "org_no": below.get("org_no")}
+
     def _role(self, role: str, fields: Fields, at: int) -> Iterator[Told]:
         if role == "manager":
             yield from self._manager(fields, at)

@@ -191,10 +191,10 @@ class ThresholdJudge:
             self._due = self._next_execution()
 
     def _release(self, key: str, numerator: Number, denominator: Number) -> None:
-        held = self._sums.held[key]
+        held = self._sums.held.get(key, (0, 0))
         rest = added(held[0], -numerator), added(held[1], -denominator)
         if rest == (0, 0):
-            del self._sums.held[key]
+            self._sums.held.pop(key, None)
         else:
             self._sums.held[key] = rest
 

@@ -18,6 +18,7 @@ from schemas.change import Change, Mark, Op, Value
 from schemas.deadletter import DeadLetter
 from schemas.errors import BadInput
 from schemas.indicator import ClockMark, IndicatorDelta, IndicatorValue
+from schemas.loop import Command, CommandKind, LoopRecord, TaskView
 from schemas.mapping import TableMapping
 from schemas.notice import Notice
 
@@ -214,6 +215,53 @@ def encode_notice(notice: Notice) -> bytes:
 
 
 decode_notice: Callable[[bytes], Notice] = _guarded(msgspec.json.Decoder(Notice).decode)
+
+
+class _WireCommand(msgspec.Struct, omit_defaults=True):
+    kind: CommandKind
+    key: str
+    by: str
+    at: str | None = None
+    text: str = ""
+    version: int | None = None
+    to: str = ""
+
+
+def encode_command(command: Command) -> bytes:
+    """Give the JSON of one record in `stagewatch.commands`."""
+    fields = {name: getattr(command, name) for name in ("kind", "key", "by", "text", "version", "to")}
+    return _to_json(_WireCommand(at=iso(command.at), **fields))
+
+
+def decode_command(data: bytes, arrived_at: int) -> Command:
+    """Read a record of `stagewatch.commands`; one that claims a later time than its arrival counts from then.
+
+    Raises BadInput.
+    """
+    wire = _decode_wire_command(data)
+    at = arrived_at if wire.at is None else min(_command_time(wire.at.encode()), arrived_at)
+    fields = {name: getattr(wire, name) for name in ("kind", "key", "by", "text", "version", "to")}
+    return Command(at=at, **fields)
+
+
+_decode_wire_command: Callable[[bytes], _WireCommand] = _guarded(msgspec.json.Decoder(_WireCommand).decode)
+_command_time: Callable[[bytes], int] = _guarded(lambda data: epoch_ms(data.decode()))
+
+
+def encode_loop(record: LoopRecord) -> bytes:
+    """Give the value of a record in `stagewatch.loop`."""
+    return _pack(record)
+
+
+decode_loop: Callable[[bytes], LoopRecord] = _guarded(msgspec.msgpack.Decoder(LoopRecord).decode)
+
+
+def encode_task(view: TaskView) -> bytes:
+    """Give the JSON of one record in `stagewatch.tasks`; times as epoch ms."""
+    return _to_json(view)
+
+
+decode_task: Callable[[bytes], TaskView] = _guarded(msgspec.json.Decoder(TaskView).decode)
 
 
 def encode_delta(delta: IndicatorDelta) -> bytes:

@@ -13,6 +13,7 @@ from typing import get_args
 import msgspec
 
 from schemas.change import Change
+from schemas.codec import iso
 from schemas.columns import LocalZone
 from schemas.dialects.advice import advice_on
 from schemas.dialects.canal_json import CanalJson

@@ -43,11 +43,16 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Notices of one group to one recipient become one message (R-N04: all applications below one item)."""
     group_text: str | None = None
     """Wording of the grouped message; `{count}` and `{list}` are filled in."""
+    task: str = ""
+    """Number of the supervision task that it opens, if it opens one."""
+    rung: str = ""
+    """Tells apart what is said about one alert after its first message: reminders, escalations, answers."""
 
     @property
     def key(self) -> str:
         """The idempotency key: one send per (alert rung, recipient, channel)."""
-        return f"{self.alert_id}:{self.recipient.no}:{self.channel}"
+        key = f"{self.alert_id}:{self.recipient.no}:{self.channel}"
+        return f"{key}:{self.rung}" if self.rung else key
 
 
 def message_text(notices: "list[Notice]") -> str:

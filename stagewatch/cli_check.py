@@ -37,7 +37,7 @@ def check(*, paths: tuple[Path, ...], config: Path | None) -> int:
     faults, warnings = _connector_findings(_chosen(paths, settings.connectors), settings)
     for warning in [*_dialect_warnings(settings), *warnings]:
         output.warn(str(warning))
-    faults = [*faults_of(paths, settings), *_road_faults(paths, settings), *faults]
+    faults = [*_setting_faults(settings), *faults_of(paths, settings), *_road_faults(paths, settings), *faults]
     for fault in faults:
         output.line(str(fault))
     if faults:
@@ -97,6 +97,18 @@ def _connector_findings(files: Sequence[Path], settings: Settings) -> tuple[list
     return faults, warnings
 
 
+def _setting_faults(settings: Settings) -> list[Fault]:
+    """Give the faults of the setting `precedence`, which names entities, fields and sources."""
+    from connectors import load_sources
+    from schemas import DefinitionError
+
+    try:
+        load_sources(settings.sources, settings.dialect_overrides, settings.precedence)
+    except DefinitionError as error:
+        return [fault for fault in error.faults if fault.file == "settings"]
+    return []
+
+
 def _dialect_warnings(settings: Settings) -> Sequence[str]:
     """Give the patterns of the setting `dialects` that match nothing; nothing while the sources have faults."""
     from connectors import load_sources
@@ -128,10 +140,11 @@ def _load_road(file: Path, settings: Settings) -> None:
     from connectors.relay import load_relay
     from connectors.web import load_pulls
 
+    mappings = load_sources(settings.sources, settings.dialect_overrides).mappings
     if str(version_of(file)).startswith("relay/"):
-        load_relay(file)
+        load_relay(file, mappings)
     else:
-        load_pulls(file, load_sources(settings.sources, settings.dialect_overrides).mappings)
+        load_pulls(file, mappings)
 
 
 def _is_road(file: Path) -> bool:

@@ -20,7 +20,7 @@ from stagewatch.cli_ingest import bootstrap_of
 
 if TYPE_CHECKING:
     from connectors import Landing
-    from connectors.relay import CrossingLog, RelayModel
+    from connectors.relay import CrossingLog, RelayedRecord, RelayModel, Withheld
     from stagewatch.output import Value
     from stagewatch.settings import Settings
 
@@ -30,6 +30,7 @@ POLL_S = 0.5
 """Between looks at the link where nothing else waits: well below the minute after which a crossing is late."""
 RETRY_S = 5.0
 LOG_TABLE = "cdc.xchg.xchg_log"
+DEAD_LETTERS = "stagewatch.deadletters"
 
 relay = Group(
     name="relay",
@@ -58,18 +59,30 @@ def send(*, definition: Path, once: bool, dry_run: bool, config: Path | None) ->
     """
     side = _Side("outer", definition, config)
     if dry_run:
-        side.output.line(f"{side.model.name}: would send {', '.join(side.model.topics)}")
+        for topic in side.model.topics:
+            columns = side.model.columns.get(topic)
+            masked = f", masked {', '.join(columns.mask)}" if columns is not None and columns.mask else ""
+            told = "whole rows" if columns is None else f"only {', '.join(columns.allow)}{masked}"
+            side.output.line(f"{side.model.name}: would send {topic}: {told}")
         return
     from connectors import Landing, secret_of
     from connectors.relay import OuterReader, Sender
 
     bootstrap, (forward, back) = bootstrap_of(side.settings), side.model.boxes(definition.parent)
-    sender = Sender(side.model.name, side.state, forward, back, secret=secret_of(side.model.key), clock=time.time)
+    sender = Sender(
+        side.model.name, side.state, forward, back, secret=secret_of(side.model.key), clock=time.time,
+        outward=side.model.outward(),
+    )  # fmt: skip
     with closing(sender), OuterReader(bootstrap, side.model.topics) as reader, Landing(bootstrap) as landing:
-        log = side.log(landing)
+        log, withheld = side.log(landing), 0
+
+        def withhold(record: RelayedRecord, why: Withheld) -> None:
+            nonlocal withheld
+            withheld += 1
+            _keep_inside(landing, record, why)
 
         def turn() -> None:
-            sender.collect(reader)
+            sender.collect(reader, withhold)
             put = set(sender.send(again_after_s=side.model.again_after_s))
             for batch in sender.pending():
                 if batch.number in put:
@@ -78,9 +91,24 @@ def send(*, definition: Path, once: bool, dry_run: bool, config: Path | None) ->
                 log.done(acked)
             landing.settle()
             waiting = [batch for batch in sender.pending() if batch.rows]
-            side.show(waiting=len(waiting), rows=sum(batch.rows for batch in waiting), lag_s=round(sender.lag_s(), 1))
+            side.show(
+                waiting=len(waiting), rows=sum(batch.rows for batch in waiting), lag_s=round(sender.lag_s(), 1),
+                withheld=withheld,
+            )  # fmt: skip
 
         side.run(turn, once=once)
+
+
+def _keep_inside(landing: Landing, record: RelayedRecord, why: Withheld) -> None:
+    """Make a dead letter of a record that must not leave; Kafka has it when this returns."""
+    from schemas import DeadLetter, encode_dead_letter
+
+    letter = DeadLetter.of(
+        "withheld", str(why), topic=record.topic, partition=record.partition, offset=record.offset,
+        timestamp=record.timestamp, key=record.key, value=record.value,
+    )  # fmt: skip
+    landing.make_topic(DEAD_LETTERS, None)
+    landing.write(DEAD_LETTERS, [(record.topic.encode() + b"|" + (record.key or b""), encode_dead_letter(letter), [])])
 
 
 @command(name="receive", short_help="Run the inner side of a channel.")
@@ -133,7 +161,10 @@ def status(*, config: Path | None, form: str) -> None:
 
     output = Output(is_json=form == "json")
     settings = settings_from(config, output)
-    columns = ["channel", "side", "seen_s_ago", "lag_s", "waiting", "rows", "silence_s", "missing", "refused", "error"]
+    columns = [
+        "channel", "side", "seen_s_ago", "lag_s", "waiting", "rows", "silence_s", "missing", "refused",
+        "withheld", "error",
+    ]  # fmt: skip
     rows: list[list[Value]] = []
     for path in sorted((settings.data_dir / FOLDER).glob("*.json")):
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -146,12 +177,14 @@ class _Side:
     """One side of a channel: its definition, where its state is, and how its turns are run and shown."""
 
     def __init__(self, name: str, definition: Path, config: Path | None) -> None:
+        from connectors import load_sources
         from connectors.relay import load_relay
         from stagewatch.output import Output
 
         self.output = Output()
         self.settings: Settings = settings_from(config, self.output)
-        self.model: RelayModel = load_relay(definition)
+        self._catalog = load_sources(list(self.settings.sources), self.settings.dialect_overrides)
+        self.model: RelayModel = load_relay(definition, self._catalog.mappings)
         self._name, self._shown = name, dict[str, Any]()
         folder = self.settings.data_dir / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
@@ -160,10 +193,9 @@ class _Side:
 
     def log(self, landing: Landing) -> CrossingLog:
         """Give the exchange log of this side. Raises Failed if no source declares it."""
-        from connectors import load_sources
         from connectors.relay import CrossingLog
 
-        mapping = load_sources(list(self.settings.sources), self.settings.dialect_overrides).mapping_for(LOG_TABLE)
+        mapping = self._catalog.mapping_for(LOG_TABLE)
         if mapping is None:
             raise Failed(f"no source declares {LOG_TABLE}, where hand-overs are logged")
         ends = self.model.from_sys, self.model.to_sys

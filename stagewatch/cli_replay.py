@@ -49,6 +49,8 @@ def replay(*, events: Path, config: Path | None, until: str | None, folder: Path
     if until_ms is not None:
         run.advance(until_ms)
     run.write(folder)
+    for warning in run.warnings:
+        output.warn(warning)
     summary = run.summary()
     if is_json:
         output.record(summary)

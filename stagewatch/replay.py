@@ -198,6 +198,11 @@ class Replay:
                 "alerts": [n.alert_id for n in notices],
             }
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the records say against the declarations of their tables, as a worker logs it."""
+        return [warning for decoder in self._decoders.values() if decoder is not None for warning in decoder.warnings]
+
     def summary(self) -> dict[str, Any]:
         """Give the counts of the run."""
         raised = [a for a in self.outcome.alerts if a.event == "raised"]

@@ -10,7 +10,7 @@ from connectors.debezium import REFERENCE
 
 MASK = "***"
 _SECRET = re.compile(
-    r"(secret|password|passphrase|token|credentials?|sasl\.jaas\.config|basic\.auth\.user\.info|"
+    r"(secret|password|passphrase|passwd|(?<!by)pass|pwd|token|credentials?|sasl\.jaas\.config|basic\.auth\.user\.info|"
     r"private\.key|ssl\.keystore\.key|api\.?key|access\.key)$",
     re.IGNORECASE,
 )
@@ -20,8 +20,9 @@ _ASSIGNED = re.compile(
     # After a colon only where the word stands alone: `configuration database.password: why` is a message.
     rf"""(?i)(\b{_WORD}\s*=\s*|(?<![.\w]){_WORD}\s*:\s*)("[^"]*"|'[^']*'|[^\s;,&"')]+)"""
 )
-_PASSWORD_IN_URL = re.compile(r"\w://[^\s/@:]*:[^\s/@]+@")
-_IN_URL = re.compile(r"(?i)(\w://)[^\s/@]+@")
+_PASSWORD_IN_URL = re.compile(r"\w://[^\s/@:]*:[^\s/@]+@|\bjdbc:oracle:\w+:[^\s/@:]+/\S+@", re.IGNORECASE)
+"""`scheme://user:password@host`, and Oracle's thin URL `jdbc:oracle:thin:user/password@host`."""
+_IN_URL = re.compile(r"(?i)(\w://|\bjdbc:oracle:\w+:)(?:[^\s/@]+|(?<!//)[^\s/@:]+/\S+)@")
 _INVALID = re.compile(r"(?s)(Invalid value )(.*?)( for configuration (\S+?)[:\s])")
 
 

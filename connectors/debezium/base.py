@@ -13,8 +13,9 @@ from typing import Annotated, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
 
-REFERENCE = re.compile(r"\$\{[^{}]+\}")
-"""A value that the worker's configuration provider fills in: `${env:NAME}`, `${file:/path:key}`."""
+REFERENCE = re.compile(r"\$\{[^{}:\s]+:[^{}]+\}")
+"""A value that a configuration provider of the worker fills in: `${env:NAME}`, `${file:/path:key}`. Without a provider
+(`${NAME}`) nobody fills it in."""
 
 
 def _or_reference(value: object, validate: ValidatorFunctionWrapHandler) -> object:

@@ -8,6 +8,7 @@ from connectors.relay.crossing_log import CrossingLog
 from connectors.relay.definition import RelayModel, load_relay
 from connectors.relay.ends import InnerWriter, OuterReader
 from connectors.relay.envelope import MOST_RECORDS, Acknowledgement, Crossing, RelayedRecord, seal, unseal
+from connectors.relay.outward import Outward, Withheld, mask
 from connectors.relay.receiver import RELAY_HEADER, Applied, Receiver
 from connectors.relay.sender import Acked, Pending, Read, Sender
 
@@ -23,13 +24,16 @@ __all__ = [
     "FolderBox",
     "InnerWriter",
     "OuterReader",
+    "Outward",
     "Pending",
     "Read",
     "Receiver",
     "RelayModel",
     "RelayedRecord",
     "Sender",
+    "Withheld",
     "load_relay",
+    "mask",
     "seal",
     "unseal",
 ]

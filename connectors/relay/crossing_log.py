@@ -35,8 +35,9 @@ class CrossingLog:
 
     def _row(self, batch: Pending | Acked | Applied, state: str) -> Columns:
         return {
-            "msg_no": f"{self._channel}-{batch.epoch}-{batch.number}", "from_sys": self._ends[0], "to_sys": self._ends[1],
-            "table": self._channel, "rows": batch.rows, "sent_at": iso(batch.entered_at), "state": state,
+            "msg_no": f"{self._channel}-{batch.epoch}-{batch.number}", "table": self._channel,
+            "from_sys": self._ends[0], "to_sys": self._ends[1],
+            "rows": batch.rows, "sent_at": iso(batch.entered_at), "state": state,
         }  # fmt: skip
 
     def _put(self, row: Columns) -> None:

@@ -3,6 +3,8 @@
 Pydantic with `extra="forbid"`: these are our own files.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -11,9 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from connectors.health import span_ms
 from connectors.references import Reference, secret_of
 from connectors.relay.boxes import Box, FolderBox
+from connectors.relay.outward import Outward
 from connectors.source_models import Span
-from schemas import load_model
+from schemas import DefinitionError, Fault, Places, TableMapping, load_model
 
+_LOOKED_INTO = frozenset({"debezium-json", "ogg-json", "canal-json", "maxwell-json"})
+"""Dialects whose records `Outward` can look into."""
 _TOPIC = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
@@ -34,6 +39,13 @@ class TableModel(_Model):
     url: Reference = Field(description="where the SQLAlchemy URL is: env:NAME or file:PATH")
 
 
+class ColumnsModel(_Model):
+    """What of one topic's rows crosses; every other column stays on the sender's side."""
+
+    allow: list[str] = Field(min_length=1, description="columns that cross as they are; the key must be among them")
+    mask: list[str] = Field(default=[], description="columns that cross masked: 138****5678, 张**; numbers become null")
+
+
 class RelayModel(_Model):
     """One channel."""
 
@@ -41,6 +53,9 @@ class RelayModel(_Model):
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,60}$")
     topics: list[_TOPIC] = Field(
         min_length=1, description="what may cross; nothing else is read, and nothing else taken"
+    )
+    columns: dict[_TOPIC, ColumnsModel] = Field(
+        default={}, description="topic to the columns that may cross; a topic that is not here crosses whole"
     )
     key: Reference = Field(description="where the key is that both sides sign with: env:NAME or file:PATH")
     folder: FolderModel | None = None
@@ -64,6 +79,10 @@ class RelayModel(_Model):
         """Give `again_after` in seconds."""
         return (span_ms(self.again_after) or 0) / 1000
 
+    def outward(self) -> dict[str, Outward]:
+        """Give the rules of the topics whose rows do not cross whole."""
+        return {topic: Outward(model.allow, model.mask) for topic, model in self.columns.items()}
+
     def boxes(self, base: Path) -> tuple[Box, Box]:
         """Give the boxes of both directions. Raises MissingSecret, TryLater."""
         if self.folder is not None:
@@ -75,6 +94,40 @@ class RelayModel(_Model):
         return TableBox(url, self.name, "forward"), TableBox(url, self.name, "back")
 
 
-def load_relay(path: Path) -> RelayModel:
-    """Read one definition. Raises `DefinitionError` with every fault."""
-    return load_model(RelayModel, path.read_bytes(), str(path))[0]
+def load_relay(path: Path, mappings: Sequence[TableMapping]) -> RelayModel:
+    """Read one definition; `mappings`: the captured tables. Raises `DefinitionError` with every fault."""
+    model, places = load_model(RelayModel, path.read_bytes(), str(path))
+    tables = {mapping.topic: mapping for mapping in mappings}
+    faults = [*_topic_faults(model, tables, places), *_column_faults(model, tables, places)]
+    if faults:
+        raise DefinitionError(faults)
+    return model
+
+
+def _topic_faults(model: RelayModel, tables: Mapping[str, TableMapping], places: Places) -> Iterator[Fault]:
+    for index, topic in enumerate(model.topics):
+        if topic not in tables:
+            near = ", ".join(get_close_matches(topic, tables, n=3)) or f"{len(tables)} others"
+            yield places.fault(("topics", index), f"no source declares '{topic}'; known are {near}")
+
+
+def _column_faults(model: RelayModel, tables: Mapping[str, TableMapping], places: Places) -> Iterator[Fault]:
+    for topic, columns in model.columns.items():
+        if topic not in model.topics:
+            yield places.fault(("columns", topic), f"'{topic}' is not among the topics", key=True)
+        mapping = tables.get(topic)
+        if mapping is None:
+            continue
+        if mapping.dialect not in _LOOKED_INTO:
+            text = f"rows of {mapping.dialect} cannot be looked into; those of {', '.join(sorted(_LOOKED_INTO))} can"
+            yield places.fault(("columns", topic), text, key=True)
+        known = {*mapping.columns, *mapping.key}
+        for field, names in (("allow", columns.allow), ("mask", columns.mask)):
+            for index, name in enumerate(names):
+                if name.lower() not in known:
+                    near = ", ".join(get_close_matches(name.lower(), known, n=3)) or ", ".join(sorted(known))
+                    yield places.fault(("columns", topic, field, index), f"no column '{name}'; known are {near}")
+        allowed = {name.lower() for name in columns.allow}
+        for name in (name for name in mapping.key if name not in allowed):
+            text = f"the key column '{name}' must cross as it is: without it nobody can tell the rows apart"
+            yield places.fault(("columns", topic, "allow"), text)

@@ -121,7 +121,7 @@ class Receiver:
             known=json.dumps(known | _known_after(known, records)), before=json.dumps(before),
         )  # fmt: skip
         self._acknowledge()
-        return Applied(crossing.epoch, crossing.number, len(records), entered, crossing.sent_at, now)
+        return Applied(crossing.epoch, crossing.number, len(crossing.records), entered, crossing.sent_at, now)
 
     def _missing(self, batch: str, records: list[RelayedRecord], inner: Inner) -> list[RelayedRecord]:
         """Give the records that do not stand in Kafka from a try before this one."""

@@ -23,10 +23,14 @@ from connectors.relay.envelope import (
     seal,
     unseal,
 )
+from connectors.relay.outward import Outward, Withheld
 from schemas import BadInput
 
 Positions = dict[str, int]
 """`topic:partition` to the next offset to read."""
+
+
+Withhold = Callable[[RelayedRecord, Withheld], None]
 
 
 class Read(NamedTuple):
@@ -81,39 +85,53 @@ class Sender:
     """One channel's outer side. Not for two processes at once: the second finds the state locked."""
 
     def __init__(  # noqa: PLR0913 - what it stands on
-        self, channel: str, state: Path, forward: Box, back: Box, *, secret: str, clock: Callable[[], float]
-    ) -> None:
-        """`clock`: epoch seconds."""
+        self, channel: str, state: Path, forward: Box, back: Box, *, secret: str, clock: Callable[[], float],
+        outward: Mapping[str, Outward] | None = None,
+    ) -> None:  # fmt: skip
+        """`clock`: epoch seconds. `outward`: by topic what may leave of its rows; a topic without one leaves whole."""
         state.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(state, timeout=0)
         self._db.executescript(_SET_UP)
         self._channel, self._forward, self._back = channel, forward, back
-        self._secret, self._clock = secret, clock
+        self._secret, self._clock, self._outward = secret, clock, outward or {}
         if self._fact("epoch") is None:
             self._begin(int(clock() * 1000))
 
-    def collect(self, reader: Reader, *, heartbeat_s: float = 10.0) -> int | None:
+    def collect(self, reader: Reader, withhold: Withhold, *, heartbeat_s: float = 10.0) -> int | None:
         """Read what is new into the next batch; gives its number, None if there was nothing to say. Raises TryLater.
+
+        `withhold` is told of each record that must not leave, before its place is passed.
 
         Without records a batch is made every `heartbeat_s`, while none is under way: so the other side can tell
         silence from a cut link.
         """
         read = reader.read(self._positions(), MOST_RECORDS).first(MOST_RAW_BYTES)
+        records = [passed for record in read.records if (passed := self._passed(record, withhold)) is not None]
         now = int(self._clock() * 1000)
-        if not read.records and (self.pending() or now - self._last_sent() < heartbeat_s * 1000):
+        if not records and (self.pending() or now - self._last_sent() < heartbeat_s * 1000):
             if read.positions:
                 self._keep(read.positions)
             return None
         number = self._last_number() + 1
-        entered = min((record.timestamp for record in read.records), default=now)
-        data = seal(Crossing(self._channel, self._epoch, number, now, list(read.records)), self._secret)
+        entered = min((record.timestamp for record in records), default=now)
+        data = seal(Crossing(self._channel, self._epoch, number, now, records), self._secret)
         with self._db:
             self._keep(read.positions)
             self._db.execute(
-                "INSERT INTO batches VALUES (?, ?, ?, ?, 0, ?, 0)", (number, len(read.records), entered, now, data)
+                "INSERT INTO batches VALUES (?, ?, ?, ?, 0, ?, 0)", (number, len(records), entered, now, data)
             )
             self._db.execute("INSERT OR REPLACE INTO facts VALUES ('last', ?)", (f"{number} {now}",))
         return number
+
+    def _passed(self, record: RelayedRecord, withhold: Withhold) -> RelayedRecord | None:
+        outward = self._outward.get(record.topic)
+        if outward is None:
+            return record
+        try:
+            return outward.passed(record)
+        except Withheld as error:
+            withhold(record, error)
+            return None
 
     def send(self, *, again_after_s: float = 30.0) -> list[int]:
         """Put on the way what is not there and has not been acknowledged; gives the numbers. Raises OSError, TryLater.

@@ -107,12 +107,12 @@ class Alerting:
         self, partition: Partition, instance: Instance, claim: Claim, kind: AlertEventKind, severity: Severity,
         raised: Raised, *, late: int = 0,
     ) -> AlertEvent:  # fmt: skip
-        fields = instance.main.fields if instance.main else {}
+        fields = self._routing.placed(instance.main.fields if instance.main else {}, partition.clock)
         process = self._process(instance)
         told = self._routing.tell(claim.rule.tell[:1], fields, partition.clock)
         person = told[0][0].no if told and told[0][1] != "none" else None
         item = claim.thing.item if claim.thing else claim.repeat
-        values = self._values(process, instance, claim, severity, raised)
+        values = {**self._values(process, instance, claim, severity, raised), "org": fields.get("org_no")}
         suffix = self._suffix(process, claim, kind, late, raised)
         return AlertEvent(
             alert_id=alert_id(claim.rule.code, process.id, instance.key, claim.stage, claim.visit, item, severity),
@@ -151,7 +151,6 @@ class Alerting:
     def _values(
         self, process: CompiledProcess, instance: Instance, claim: Claim, severity: Severity, raised: Raised
     ) -> dict[str, object]:
-        fields = instance.main.fields if instance.main else {}
         stage = process.stages.get(claim.stage) if claim.stage else None
         thing = claim.thing
         return {
@@ -161,7 +160,6 @@ class Alerting:
             "stage": stage.title if stage else claim.stage,
             "verdict": "即将到期" if severity == "WARN" else "已超期",
             "due": self._wording.time(raised.deadline),
-            "org": fields.get("org_no"),
             "object": f"{OBJECT_WORDS.get(thing.type, thing.type)}{thing.no}" if thing else None,
             **{k: self._wording.time(v) if k == "since" and isinstance(v, int) else v for k, v in claim.values.items()},
         }
@@ -173,9 +171,10 @@ class Alerting:
         process = self._process(instance)
         for indicator in process.indicators:
             if indicator.kind == "alerts" and indicator.rule == event.rule:
-                dims = f'{{"process":"{process.id}","severity":"{event.severity}"}}'
+                is_beside = indicator.part == "denominator"  # of what others count, which know no severity
+                dims = f'{{"process":"{process.id}"' + ("}" if is_beside else f',"severity":"{event.severity}"}}')
                 day = self._calendar.local_date(event.raised_at)
-                amounts = (1, 0) if indicator.part == "numerator" else (0, 1)
+                amounts = (0, 1) if is_beside else (1, 0)
                 step.count((), ((indicator.code, event.org_no or "", day, dims, *amounts),), partition.clock)
 
     def _tell(  # noqa: PLR0913, PLR0917 - an event and what it stands on
@@ -186,7 +185,7 @@ class Alerting:
         is_old_news = partition.is_history and (event.due_at is None or matters_until < partition.clock)
         if is_before_first_run or is_old_news:
             return
-        fields = instance.main.fields if instance.main else {}
+        fields = self._routing.placed(instance.main.fields if instance.main else {}, partition.clock)
         group = group_text = None
         if claim.group_text and claim.thing:
             group = f"{event.rule}:{claim.thing.item}"

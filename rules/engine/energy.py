@@ -16,7 +16,7 @@ from rules.state import Instance, Row
 from rules.workdays import DAY_MS, WorkCalendar
 from schemas import Value, WireValue, from_wire
 
-FREEZE, GATE, POINT = "daily_freeze", "gate_energy", "gate_equipment"
+FREEZE, GATE, POINT = "daily_freeze", "gate_energy_day", "gate_equipment"
 """Entities of the rows of a metering point."""
 PLACES = Decimal("0.000001")
 """A part is kept to the milliwatt-hour: four places of kWh times a ratio."""

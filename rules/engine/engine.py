@@ -141,7 +141,10 @@ class Engine:
             if change.left:
                 left = change.leaving()
                 handlers.get(left.entity, other)(partition, left, step)
-            handlers.get(change.entity, other)(partition, change, step)
+            if change.instance:
+                handlers.get(change.entity, other)(partition, change, step)
+            else:
+                self._apply_unnamed(partition, change, step)
         partition.is_history = False
         self._close(partition, step)
 
@@ -213,12 +216,19 @@ class Engine:
 
     # -- one change
 
-    def _instance_of(self, partition: Partition, change: Change, step: Step) -> Instance | None:
-        """Give the instance that a change is about, a new one if need be; None: nobody holds the row."""
-        key = change.instance or partition.holder(change.entity, change.row)
-        if not key:
+    def _apply_unnamed(self, partition: Partition, change: Change, step: Step) -> None:
+        """Take a delete that does not name its instance to whoever holds the row; other such rows are nobody's."""
+        keys = partition.holders(change.entity, change.row) if change.op == "d" else ()
+        for key in keys:
+            named = msgspec.structs.replace(change, instance=key)
+            self._handlers.get(change.entity, self._apply_other)(partition, named, step)
+        if not keys:
             step.dropped += 1
-            return None
+
+    @staticmethod
+    def _instance_of(partition: Partition, change: Change) -> Instance:
+        """Give the instance that a change is about, a new one if need be."""
+        key = change.instance
         instance = partition.instances.open(key)
         if instance is None:
             instance = Instance(key, since=partition.clock, visits=[], rules=partition.rules.times)
@@ -234,9 +244,8 @@ class Engine:
             step.dropped += 1
 
     def _apply_visit(self, partition: Partition, change: Change, step: Step) -> None:
-        instance = self._instance_of(partition, change, step)
-        if instance is not None:
-            self._note(partition, instance, step, is_new=self.judges.fuse_visit(partition, instance, change, step))
+        instance = self._instance_of(partition, change)
+        self._note(partition, instance, step, is_new=self.judges.fuse_visit(partition, instance, change, step))
 
     def _apply_main(self, partition: Partition, change: Change, step: Step) -> None:
         """Take a change of the instance's own row; most of them change nothing that anything judges."""
@@ -279,9 +288,8 @@ class Engine:
         return any(old[name] != new[name] for name in known[1]) if known[1] else False
 
     def _apply_whole(self, partition: Partition, change: Change, step: Step) -> None:
-        instance = self._instance_of(partition, change, step)
-        if instance is not None:
-            self._note(partition, instance, step, is_new=self._fuse_main(partition, instance, change, step))
+        instance = self._instance_of(partition, change)
+        self._note(partition, instance, step, is_new=self._fuse_main(partition, instance, change, step))
 
     def _fuse_main(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
         process, main = self._process(instance), instance.main
@@ -336,9 +344,8 @@ class Engine:
             }
 
     def _apply_other(self, partition: Partition, change: Change, step: Step) -> None:
-        instance = self._instance_of(partition, change, step)
-        if instance is not None:
-            self._note(partition, instance, step, is_new=self._fuse_other(partition, instance, change, step))
+        instance = self._instance_of(partition, change)
+        self._note(partition, instance, step, is_new=self._fuse_other(partition, instance, change, step))
 
     def _fuse_other(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
         name = f"{change.entity}:{change.row}"
@@ -367,10 +374,9 @@ class Engine:
         return True
 
     def _apply_vote(self, partition: Partition, change: Change, step: Step) -> None:
-        instance = self._instance_of(partition, change, step)
-        if instance is not None:
-            is_new = self._membership.take_vote(partition, instance, change, step)
-            self._note(partition, instance, step, is_new=is_new)
+        instance = self._instance_of(partition, change)
+        is_new = self._membership.take_vote(partition, instance, change, step)
+        self._note(partition, instance, step, is_new=is_new)
 
     # -- a change of reference data
 

@@ -86,7 +86,7 @@ class Partition:
         self._reference = reference
         self._index: dict[str, str | set[str]] = {}
         """Instances under a key of reference data: one, or the set of several."""
-        self._rows: dict[tuple[str, str], str] | None = None
+        self._rows: dict[tuple[str, str], tuple[str, ...]] | None = None
 
     # -- what judgements ask
 
@@ -176,8 +176,8 @@ class Partition:
         opened = (self.instances.open(name) for name in sorted(names))
         return [instance for instance in opened if instance is not None]
 
-    def holder(self, entity: str, row: str) -> str | None:
-        """Give the key of the instance that holds a row; for deletes that do not name it.
+    def holders(self, entity: str, row: str) -> tuple[str, ...]:
+        """Give the keys of the instances that hold a row, of which several may be told; for deletes that name none.
 
         The index is made on the first question: such deletes are rare, most partitions never ask.
         """
@@ -185,14 +185,18 @@ class Partition:
             self._rows = {}
             for instance in self.instances.values():
                 self.learn_rows(instance)
-        return self._rows.get((entity, row))
+        return self._rows.get((entity, row), ())
 
     def learn_rows(self, instance: Instance) -> None:
         """Keep the index of rows up to date, if there is one."""
         if self._rows is None:
             return
         for visit in instance.visits:
-            self._rows["visit", visit.row] = instance.key
+            self._learn_row(("visit", visit.row), instance.key)
         for name in instance.others or ():
             entity, _, row = name.partition(":")
-            self._rows[entity, row] = instance.key
+            self._learn_row((entity, row), instance.key)
+
+    def _learn_row(self, row: tuple[str, str], key: str) -> None:
+        if self._rows is not None and key not in (known := self._rows.get(row, ())):
+            self._rows[row] = (*known, key)

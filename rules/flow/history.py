@@ -40,8 +40,8 @@ class History:
         """Take in a change of a wanted entity. One of a row that nobody holds is left out."""
         if change.left:
             self._fuse(change.left, change.leaving())
-        key = change.instance or self._partition.holder(change.entity, change.row)
-        if key:
+        keys = (change.instance,) if change.instance else self._partition.holders(change.entity, change.row)
+        for key in keys:
             self._fuse(key, change)
 
     def _fuse(self, key: str, change: Change) -> None:

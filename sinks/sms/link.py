@@ -7,7 +7,7 @@ texts: parts go in, answers and arrivals come out.
 import asyncio
 import contextlib
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
@@ -90,6 +90,9 @@ class Link:
     def __init__(self, wire: Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pace: Pace) -> None:
         self._wire, self._reader, self._writer, self._pace = wire, reader, writer, pace
         self._framer = Framer()
+        self._frames: deque[bytes] = deque()
+        self._unwritten: list[bytes] = []
+        self._fault: BadFrame | None = None  # behind the frames
         self._clock = asyncio.get_running_loop().time
         self._window = asyncio.Semaphore(pace.window)
         self._waiting: dict[int, _Waiting] = {}
@@ -112,16 +115,14 @@ class Link:
         self._write(self._wire.login(sequence))
         try:
             async with asyncio.timeout(self._pace.connect_s):
-                while True:
-                    for event in await self._events():
-                        if isinstance(event, LoginAnswered):
-                            if event.reason:
-                                raise LoginRefused(event.reason)
-                            return event.doubt
-                        if isinstance(event, Ended):
-                            raise LinkLost("closed by the gateway at login")
+                while not isinstance(event := await self._next(), LoginAnswered):
+                    if isinstance(event, Ended):
+                        raise LinkLost("closed by the gateway at login")
         except TimeoutError:
             raise LinkLost("the login was not answered") from None
+        if event.reason:
+            raise LoginRefused(event.reason)
+        return event.doubt
 
     async def run(self, arrived: Arrived, answered: Answered) -> None:
         """Read until the connection ends, which it always says by `LinkLost`.
@@ -131,8 +132,7 @@ class Link:
         watch = asyncio.create_task(self._watch())
         try:
             while True:
-                for event in await self._events():
-                    self._take(event, arrived, answered)
+                self._take(await self._next(), arrived, answered)
         finally:
             watch.cancel()
             self.abort()
@@ -164,6 +164,7 @@ class Link:
         if not self.is_open:
             return
         self._write(self._wire.logout(self._wire.sequence()))
+        self._flush()
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(1):  # courtesy, not a promise
                 await self._writer.drain()
@@ -192,22 +193,39 @@ class Link:
                 self._late.popitem(last=False)
 
     def _write(self, data: bytes) -> None:
+        """Write with whatever else this turn of the loop writes: under load a system call is what costs most."""
         self._sent_at = self._clock()
-        self._writer.write(data)
+        if not self._unwritten:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unwritten.append(data)
 
-    async def _events(self) -> list[Event]:
-        """The next events; raises `LinkLost` at the end."""
+    def _flush(self) -> None:
+        data, self._unwritten = b"".join(self._unwritten), []
+        if data and self.is_open:
+            self._writer.write(data)
+
+    async def _next(self) -> Event:
+        """The next thing that the gateway says; raises `LinkLost` at the end. Nothing that came before is lost."""
         try:
-            data = await self._reader.read(_READ_BYTES)
+            while not self._frames:
+                if self._fault is not None:
+                    raise self._fault
+                await self._hear()
+            return self._wire.read(self._frames.popleft())
         except OSError as error:
             raise LinkLost(f"connection lost: {type(error).__name__}") from None
+        except BadFrame as error:
+            raise LinkLost(f"not understood: {error}") from None
+
+    async def _hear(self) -> None:
+        data = await self._reader.read(_READ_BYTES)
         if not data:
             raise LinkLost(self._why)
         self._heard_at, self._missed, self._asked_at = self._clock(), 0, None
         try:
-            return [self._wire.read(frame) for frame in self._framer.feed(data)]
+            self._frames.extend(self._framer.feed(data))
         except BadFrame as error:
-            raise LinkLost(f"not understood: {error}") from None
+            self._fault = error
 
     def _take(self, event: Event, arrived: Arrived, answered: Answered) -> None:
         match event:
@@ -220,6 +238,7 @@ class Link:
             case Ended(answer):
                 if answer is not None:
                     self._write(answer)
+                    self._flush()
                 raise LinkLost("the gateway said good-bye")
             case HeartbeatAnswered() | LoginAnswered():
                 pass

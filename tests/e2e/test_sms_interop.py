@@ -45,6 +45,20 @@ def test_with_jsmpp(sentence: Sentence, jsmpp: JavaGateway) -> None:
     run(sentence, fresh_peer(jsmpp, "smpp"))
 
 
+@pytest.mark.parametrize("protocol", ["cmpp2", "cmpp3", "smgp"])
+def test_sms_core_proves_that_it_knows_the_secret_too(
+    protocol: str, sms_core: JavaGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = fresh_peer(sms_core, protocol).url()
+
+    async def logged_in() -> None:
+        async with connected(url) as channel:
+            assert channel.state.is_up
+
+    asyncio.run(logged_in())
+    assert [record.getMessage() for record in caplog.records if "odd gateway" in record.getMessage()] == []
+
+
 def test_an_sgip_gateway_calls_us_and_delivers(sms_core: JavaGateway) -> None:
     peer = fresh_peer(sms_core, "sgip")
 

@@ -1,9 +1,8 @@
 """A small rule book about rows: one process `thing` with rules that a test gives, and nothing shipped."""
 
 from functools import lru_cache
-from pathlib import Path
 
-from rules import Definitions, DefinitionSet
+from rules import SHIPPED, Definitions, DefinitionSet
 from rules.loader import compiled, fit, read_text
 from schemas import Fault
 
@@ -32,10 +31,12 @@ LIMITS = "version: limits/v1\nid: default\ntitle: t\nrows: []\n"
 def read_book(*rules: str, keeps: str = "") -> DefinitionSet:
     """Give the set; each rule is the inside of a flow mapping without `processes`, `title` and `text`."""
     lines = [f"  - {{title: t, processes: [thing], text: words, {rule}}}\n" for rule in rules]
-    texts = (PROCESS.replace("KEEPS", f"keeps: {{{keeps}}}" if keeps else ""), TEMPLATES, LIMITS, HEAD + "".join(lines))
+    process = PROCESS.replace("KEEPS", f"keeps: {{{keeps}}}" if keeps else "")
+    calendar = (SHIPPED / "calendars" / "state_council.yaml").read_text(encoding="utf-8")
+    texts = (process, TEMPLATES, LIMITS, HEAD + "".join(lines), calendar)
     loaded = DefinitionSet()
     for number, text in enumerate(texts):
-        read_text(text.encode(), str(Path(f"{number}.yaml")), loaded)
+        read_text(text.encode(), f"{number}.yaml", loaded)
     fit(loaded)
     return loaded
 

@@ -20,7 +20,9 @@ from typing import Any
 from rich.console import Console
 
 from schemas import REASONS, BadInput, Decoder, TableMapping, decode_change, encode_change
+from schemas.debezium import MOST_ORDER
 from schemas.dialects.limits import PARSER_ERRORS
+from schemas.ingested import BY_LOG
 from stagewatch.progress import progress_bar
 from tests.helpers.decoding import AT
 from tests.helpers.dialect_wire import ROW, SHELF, WRITERS
@@ -67,7 +69,7 @@ class Target:
                 raise AssertionError(f"not itself any more: {change}")
             if change.op != "d" and not change.instance:
                 raise AssertionError(f"of no instance: {change}")
-            if not 0 <= change.position < 1 << 63:
+            if not (BY_LOG <= change.position < 1 << 63 and 0 <= change.order <= MOST_ORDER):
                 raise AssertionError(f"no position: {change}")
         return "change" if changes else "nothing"
 

@@ -66,6 +66,8 @@ def test_the_format_is_the_declared_dialects(tmp_path: Path, catalog: SourceCata
     [
         ("mode: tx", "4:12: tx puts a whole transaction into one message"),
         ('keyMappingTemplate: "${null}"', "4:12: '${null}' scatters the changes of one row"),
+        ("keyMappingTemplate: x", "4:12: 'x' is the same for every row"),
+        ('keyMappingTemplate: "${tableName}"', "4:12: '${tableName}' is the same for every row"),
         ("format: xml", "4:12: 'xml' cannot be decoded"),
         ('format.metaColumnsTemplate: "${objectname[table]}"', "4:12: lacks ${optype[op_type]},${timestamp[op_ts]}"),
         ("format.omitNullValues: true", "4:12: null and missing look alike"),

@@ -107,12 +107,19 @@ def test_an_adopted_connector_gets_our_mark() -> None:
 def test_secrets_are_never_shown() -> None:
     assert Change("database.password", "${env:A}", "hunter2").shown() == ("***", "***")
     assert Change("url", None, "jdbc:pg://u:hunter2@db").shown() == (None, "jdbc:pg://***@db")
+    oracle = "jdbc:oracle:thin:sys/hunt@er2@db:1521/x"
+    assert Change("database.url", None, oracle).shown() == (None, "jdbc:oracle:thin:***@db:1521/x")
+    assert literal_secret("database.url", oracle)
+    for harmless in ("jdbc:oracle:thin:@//db:1521/x", "jdbc:oracle:thin:${env:U}/${env:P}@db"):
+        assert not literal_secret("database.url", harmless)
+        assert shown("database.url", harmless) == harmless
 
 
 @pytest.mark.parametrize(
     "key",
     ["database.password", "ssl.keystore.password", "signal.consumer.sasl.jaas.config", "basic.auth.user.info",
-     "auth.client-secret", "api.key", "ssl.keystore.key", "bearer.auth.token", "aws.credentials"],
+     "auth.client-secret", "api.key", "ssl.keystore.key", "bearer.auth.token", "aws.credentials",
+     "driver.trustStorePass", "ssl.keystore.passwd"],
 )  # fmt: skip
 def test_settings_that_hold_secrets(key: str) -> None:
     assert is_secret(key)
@@ -121,7 +128,9 @@ def test_settings_that_hold_secrets(key: str) -> None:
     assert not literal_secret(key, "${file:/etc/secrets:x}")
 
 
-@pytest.mark.parametrize("key", ["message.key.columns", "database.user", "key.converter", "topic.prefix"])
+@pytest.mark.parametrize(
+    "key", ["message.key.columns", "database.user", "key.converter", "topic.prefix", "traffic.bypass"]
+)
 def test_settings_that_hold_none(key: str) -> None:
     assert not is_secret(key)
 

@@ -48,6 +48,9 @@ def test_only_source_of_an_entity_feeds_it_whatever_the_order(tmp_path: Path) ->
     ("order", "fault"),
     [
         ({"visit": "mkt"}, r"precedence.visit: write a list of sources"),
+        ({"vist": ["mkt"]}, r"precedence.vist: no entity 'vist'; near are visit"),
+        ({"negative_item.publishd_at": ["mkt"]}, r"no field 'publishd_at'; near are published_at"),
+        ({"visit": ["mkt", "gis"]}, r"precedence.visit: gis does not tell it; .*lean, mkt.* do"),
         ({"visit": ["leen"]}, r"precedence.visit: no source 'leen' \(did you mean lean\?\); known are acq, "),
     ],
 )

@@ -20,6 +20,7 @@ from connectors.relay import (
     Receiver,
     RelayedRecord,
     Sender,
+    Withheld,
     seal,
     unseal,
 )
@@ -30,6 +31,10 @@ SECRET, TOPIC = "shared", "cdc.ech.ech_app"
 START_MS = 1_772_413_200_000
 
 
+def none_withheld(_record: RelayedRecord, why: Withheld) -> None:
+    raise why
+
+
 @dataclass
 class Outside:
     """What people enter on the outer network."""
@@ -37,7 +42,7 @@ class Outside:
     entries: list[RelayedRecord] = field(default_factory=list)
 
     def enter(self, text: str, at: int) -> None:
-        self.entries.append(RelayedRecord(TOPIC, at, text.encode(), text.encode()))
+        self.entries.append(RelayedRecord(TOPIC, 0, len(self.entries), at, text.encode(), text.encode()))
 
     def read(self, positions: Mapping[str, int], most: int) -> Read:
         start = positions.get(f"{TOPIC}:0", 0)
@@ -147,13 +152,13 @@ class World:
     def enter(self, *texts: str) -> None:
         for text in texts:
             self.outside.enter(text, int(self.now_s * 1000))
-            self.sender.collect(self.outside)
+            self.sender.collect(self.outside, none_withheld)
 
     def turn(self, seconds: float = 1, *, is_cut: bool = False) -> list[Applied]:
         """One round of both sides; a process that dies is started again."""
         self.now_s += seconds
         applied: list[Applied] = []
-        self.sender.collect(self.outside)
+        self.sender.collect(self.outside, none_withheld)
         self.sender.settle()
         self.sender.send()
         if not is_cut:
@@ -166,6 +171,17 @@ class World:
             self.link.carry()
         self.sender.settle()
         return applied
+
+    def lose_the_senders_state(self, back_s: float = 0) -> None:
+        """Its disk is gone; `back_s`: its clock, too, was set back."""
+        self.restart_without("outer", back_s)
+
+    def restart_without(self, name: str, back_s: float) -> None:
+        self.close()
+        for path in self.folder.glob(f"{name}.db*"):
+            path.unlink()
+        self.now_s -= back_s
+        self.start()
 
     def close(self) -> None:
         self.sender.close()
@@ -270,8 +286,8 @@ def test_a_batch_that_overtakes_waits_for_the_one_before_it(folders: World) -> N
 
 
 def test_what_is_not_signed_is_never_applied_and_the_true_batch_follows(world: World) -> None:
-    record = RelayedRecord(TOPIC, START_MS, b"k", b"forged")
-    world.link.inner[0].put(1, seal(Crossing("dmz", 1, START_MS, [record]), "guessed"))
+    record = RelayedRecord(TOPIC, 0, 0, START_MS, b"k", b"forged")
+    world.link.inner[0].put(1, seal(Crossing("dmz", 1, 1, START_MS, [record]), "guessed"))
     assert world.receiver.receive(world.inside) == []
     assert world.receiver.refused == 1
     world.enter("true")
@@ -281,15 +297,15 @@ def test_what_is_not_signed_is_never_applied_and_the_true_batch_follows(world: W
 
 
 def test_only_the_topics_of_the_channel_cross(world: World) -> None:
-    record = RelayedRecord("stagewatch.commands", START_MS, b"k", b"close")
-    world.link.inner[0].put(1, seal(Crossing("dmz", 1, START_MS, [record]), SECRET))
+    record = RelayedRecord("stagewatch.commands", 0, 0, START_MS, b"k", b"close")
+    world.link.inner[0].put(1, seal(Crossing("dmz", 1, 1, START_MS, [record]), SECRET))
     assert world.receiver.receive(world.inside) == []
     assert (world.inside.seen, world.receiver.refused) == ([], 1)
 
 
 def test_a_forged_acknowledgement_loses_nothing(world: World) -> None:
     world.enter("one")
-    world.link.outer[1].put(9, seal(Acknowledgement("dmz", 1, START_MS), "guessed"))
+    world.link.outer[1].put(9, seal(Acknowledgement("dmz", START_MS, 1, START_MS), "guessed"))
     assert world.sender.settle() == []
     assert len(world.sender.pending()) == 1
 
@@ -301,6 +317,62 @@ def test_one_silent_link_is_told_from_a_cut_one(folders: World) -> None:
     assert folders.inside.seen == []
 
 
+@pytest.mark.parametrize("back_s", [0, 100_000])
+def test_a_sender_that_lost_its_state_doubles_nothing_and_loses_nothing(world: World, back_s: float) -> None:
+    for n in range(20):
+        world.enter(f"v{n}")
+        world.turn()
+    world.lose_the_senders_state(back_s)
+    world.enter("new")
+    for _ in range(4):
+        world.turn(40)
+    world.enter("newer")
+    for _ in range(3):
+        world.turn(40)
+    assert world.inside.seen == [*(f"v{n}" for n in range(20)), "new", "newer"]
+    assert world.sender.pending() == []
+    assert (world.receiver.gap(), world.receiver.refused) == ([], 0)
+
+
+def test_a_later_batch_of_a_new_epoch_waits_for_its_first(folders: World) -> None:
+    for n in range(3):
+        folders.enter(f"v{n}")
+        folders.turn()
+    folders.lose_the_senders_state()
+    folders.outside.entries.clear()  # the outer Kafka is gone as well, and counts from 0 again
+    folders.enter("a", "b")
+    folders.sender.send()
+    assert isinstance(folders.link, FolderLink)
+    first = folders.link.folders["out"] / f"{1:012d}.relay"
+    data = first.read_bytes()
+    first.unlink()
+    folders.link.carry()
+    assert folders.receiver.receive(folders.inside) == []
+    first.write_bytes(data)
+    folders.link.carry()
+    folders.receiver.receive(folders.inside)
+    assert folders.inside.seen == ["v0", "v1", "v2", "a", "b"]
+
+
+def test_many_large_records_cross_in_batches_that_the_other_side_takes(folders: World) -> None:
+    value = b"x" * 200_000
+    folders.outside.entries = [RelayedRecord(TOPIC, 0, n, START_MS, b"%d" % n, value) for n in range(500)]
+    while len(folders.inside.log) < len(folders.outside.entries):
+        assert folders.turn(), "100 MB in one batch were refused for ever"
+    assert [record.offset for record in folders.inside.log] == list(range(500))
+    assert folders.receiver.refused == 0
+
+
+def test_a_batch_ends_where_each_partition_goes_on() -> None:
+    records = [RelayedRecord(TOPIC, n % 2, n // 2, START_MS + n, None, b"x" * 40) for n in range(6)]
+    read = Read(records, {f"{TOPIC}:0": 3, f"{TOPIC}:1": 3, f"{TOPIC}:2": 7})
+    first = read.first(130)
+    assert [(r.partition, r.offset) for r in first.records] == [(0, 0), (1, 0), (0, 1)]
+    assert first.positions == {f"{TOPIC}:0": 2, f"{TOPIC}:1": 1, f"{TOPIC}:2": 7}
+    assert len(read.first(1).records) == 1
+    assert read.first(10_000) is read
+
+
 @pytest.mark.parametrize("data", [b"", b"x" * 200, b"0" * 64 + b" batch\nnothing"])
 def test_whatever_lies_there_is_refused(data: bytes) -> None:
     with pytest.raises(BadInput):
@@ -308,7 +380,7 @@ def test_whatever_lies_there_is_refused(data: bytes) -> None:
 
 
 def test_a_batch_of_another_channel_or_kind_is_refused() -> None:
-    batch = seal(Crossing("dmz", 1, START_MS), SECRET)
+    batch = seal(Crossing("dmz", 1, 1, START_MS), SECRET)
     assert unseal(batch, Crossing, channel="dmz", secret=SECRET).number == 1
     with pytest.raises(BadInput, match="wrong-channel"):
         unseal(batch, Crossing, channel="other", secret=SECRET)

@@ -325,3 +325,10 @@ def test_a_view_that_lives_on_another_table_is_told_only_where_that_is_captured(
     catalog = load(tmp_path, VIEWED % "{entity: v, instance: who, beside: [y_thing]}", MINIMAL.replace("x_th", "y_th"))
     own, other = (mapping.topic for mapping in catalog.mappings)
     assert [len(catalog.captured(topics).mappings[0].also) for topics in ([own], [own, other])] == [0, 1]
+
+
+def test_a_view_may_follow_instances_of_a_shipped_source_that_is_not_connected_here() -> None:
+    lean = load_sources([SHIPPED_SOURCES / "lean.yaml"])
+    progress = lean.mapping_for("cdc.lean.lean_prj_progress")
+    assert progress is not None
+    assert [view.entity for view in progress.also] == ["project_progress"]

@@ -6,13 +6,19 @@ from typing import Any
 import pytest
 
 from schemas import Decoder
+from schemas.ingested import BY_LOG
 from tests.helpers.debezium_schema import LONG, TEXT, VARIABLE_DECIMAL, decimal, wrap, wrap_key
 from tests.helpers.decoding import decoded, refusal, table
 from tests.helpers.hostile_wire import app, envelope
 
 
+def standing(source: Any, op: str = "u") -> tuple[int, int]:
+    change = decoded({**envelope(app(), op=op), "source": source}, offset=7)
+    return change.position, change.order
+
+
 def position(source: Any, op: str = "u") -> int:
-    return decoded({**envelope(app(), op=op), "source": source}, offset=7).position
+    return standing(source, op)[0]
 
 
 @pytest.mark.parametrize(
@@ -46,15 +52,45 @@ def test_oracle_changes_are_ordered_by_commit_then_sequence() -> None:
     sources = [
         {"scn": "88213345120", "commit_scn": "88213345188", "txSeq": 3},
         {"scn": "88213345121", "commit_scn": "88213345188", "txSeq": 4},
+        {"scn": "88213345122", "commit_scn": "88213345188", "txSeq": 70_000},
+        {"scn": "88213345123", "commit_scn": "88213345188", "txSeq": 70_001},
         {"scn": "88213345100", "commit_scn": "100000000000", "txSeq": 1},
     ]
-    positions = [position(source) for source in sources]
-    assert positions == sorted(set(positions))
-    assert positions[-1] < 2**63
+    places = [standing(source) for source in sources]
+    assert places == sorted(set(places))
+    assert places[-1] < (2**63, 0)
 
 
-def test_oracle_snapshot_has_only_its_scn() -> None:
-    assert position({"scn": "88213345120", "commit_scn": None}, op="r") > 0
+def test_oracle_before_debezium_3_3_does_not_order_the_changes_of_a_transaction() -> None:
+    first, second = ({"scn": f"8821334512{n}", "commit_scn": "88213345188", "txSeq": None} for n in (0, 1))
+    assert standing(first) == standing(second)
+
+
+def test_an_oracle_snapshot_comes_before_what_was_committed_after_it() -> None:
+    snapshot = standing({"scn": "88213345120", "commit_scn": None}, op="r")
+    assert standing({"scn": "88213345100", "commit_scn": "88213345121"}) > snapshot > (0, 0)
+
+
+SQL_SERVER = [
+    {"commit_lsn": "00000027:00000ac0:0002", "change_lsn": None},  # a snapshot
+    {"commit_lsn": "00000027:00000b00:0005", "change_lsn": "00000027:00000a00:0001", "event_serial_no": 1},
+    {"commit_lsn": "00000027:00000b00:0005", "change_lsn": "00000027:00000a00:0001", "event_serial_no": 2},
+    {"commit_lsn": "00000027:00000b00:0005", "change_lsn": "00000027:00000af0:0001", "event_serial_no": 1},
+    {"commit_lsn": "00000028:00000010:0001", "change_lsn": "00000027:00000a10:0001", "event_serial_no": 1},
+]
+
+
+def test_sql_server_changes_are_ordered_by_their_commit_then_within_it() -> None:
+    places = [standing(source) for source in SQL_SERVER]
+    assert places == sorted(set(places))
+    assert places[-1] < (2**63, 0)
+    assert all(order < 2**63 - 1 for _, order in places)
+
+
+@pytest.mark.parametrize("source", [{"lsn": None}, {"lsn": 5}, SQL_SERVER[1], {"file": "bin.000003", "pos": 5}])
+def test_a_row_of_an_incremental_snapshot_has_its_place_in_the_topic_alone(source: dict[str, Any]) -> None:
+    assert standing({**source, "snapshot": "incremental"}, op="r") == (BY_LOG, 0)
+    assert standing({**source, "snapshot": "incremental"}) != (BY_LOG, 0)  # a change is what the log told
 
 
 def test_mysql_changes_are_ordered_by_file_position_and_row() -> None:

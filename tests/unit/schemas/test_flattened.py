@@ -36,7 +36,7 @@ def test_the_operation_of_a_flattened_row(marks: dict[str, Any], op: str) -> Non
     [
         ({"__lsn": 77}, 77),
         ({"__source_lsn": 77}, 77),
-        ({"__source_commit_scn": "5", "__source_txSeq": 1}, 5 << 16 | 1),
+        ({"__source_commit_scn": "5", "__source_txSeq": 1}, 5),
         ({}, 7),
     ],
 )

@@ -35,7 +35,12 @@ def refusal(value: Any, of: TableMapping | None = None, key: bytes | None = None
 
 
 def position(of: TableMapping | None = None, offset: int = 7, **meta: Any) -> int:
-    return decode({**META, "after": ROW, **meta}, of, offset=offset)[0].position
+    return standing(of, offset, **meta)[0]
+
+
+def standing(of: TableMapping | None = None, offset: int = 7, **meta: Any) -> tuple[int, int]:
+    change = decode({**META, "after": ROW, **meta}, of, offset=offset)[0]
+    return change.position, change.order
 
 
 def pos(sequence: int, rba: int) -> str:
@@ -77,9 +82,23 @@ def test_the_commit_number_wins_over_a_trail_that_began_anew() -> None:
 
 
 def test_changes_of_one_transaction_share_the_commit_number_and_follow_the_trail() -> None:
-    places = [pos(120, 46_318_827), pos(120, 46_318_990), pos(120, 46_319_990)]
-    positions = [position(csn="88213345188", pos=place) for place in places]
-    assert positions == sorted(set(positions))
+    trail = [pos(120, 46_318_827), pos(120, 46_318_828), pos(120, 46_319_990), pos(121, 1_500)]
+    places = [standing(csn="88213345188", pos=place) for place in trail]
+    assert places == sorted(set(places))
+    assert {position for position, _ in places} == {88213345188}
+
+
+def test_the_next_file_of_the_trail_goes_on_however_few_commits_there_are() -> None:
+    before = standing(csn="88213345089", pos=pos(12, 400_500_000))
+    assert standing(csn="88213345090", pos=pos(13, 1_500)) > before
+
+
+def test_changes_of_one_transaction_without_a_place_follow_the_topic() -> None:
+    first, second = dump({**META, "csn": "5", "pos": None, "after": ROW}), dump({**META, "csn": "5", "after": ROW})
+    told = decode(first + second.replace(b'"pos"', b'"other"'), offset=41)
+    told += decode(first, offset=42)
+    assert [change.position for change in told] == [5, 5, 5]
+    assert [change.order for change in told] == sorted({change.order for change in told})
 
 
 def test_the_commit_number_alone_orders_too() -> None:

@@ -156,6 +156,18 @@ def test_pull_and_relay_definitions_are_checked_as_what_they_are(tmp_path: Path,
     lines = capsys.readouterr().out.splitlines()
     assert f"{tmp_path / 'pull.yaml'}:3:1: unknown field 'nonsense'" in lines
     assert not [line for line in lines if "relay.yaml" in line or "must be one of" in line]
+    relay = tmp_path / "relay.yaml"
+    relay.write_text(relay.read_text().replace("cdc.mkt.mkt_app", "cdc.mkt.mkt_ap"))
+    assert run(["check", str(relay)]) == 1
+    assert f"{relay}:3:10: no source declares 'cdc.mkt.mkt_ap'" in capsys.readouterr().out
+
+
+def test_the_setting_precedence_is_checked(monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
+    monkeypatch.setenv("STAGEWATCH_PRECEDENCE", "{visit: [leen], vist: [mkt], negative_item.publishd_at: [mkt]}")
+    assert run(["check"]) == 1
+    said = capsys.readouterr().out
+    for fault in ("no source 'leen'", "no entity 'vist'", "no field 'publishd_at'"):
+        assert fault in said
 
 
 @pytest.mark.parametrize("command", ["check", "replay"])

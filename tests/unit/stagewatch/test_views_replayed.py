@@ -114,6 +114,8 @@ def test_an_item_that_only_one_system_lists_differs_after_a_day() -> None:
     }  # fmt: skip
     lean = {"nl_no": "N2", "org_no": "3340101", "trans_no": "T2", "tg_no": "TG2",
             "determined_at": f"{DAY}08:00:00+08:00", "published_at": f"{DAY}09:00:00+08:00"}  # fmt: skip
-    lists = [record("mkt.mkt_neg_list", "09:00:00", item), record("lean.lean_neg_trans", "09:30:00", lean)]
+    both = [record("lean.lean_neg_trans", "08:00:00", lean | {"nl_no": "N0"}),
+            record("mkt.mkt_neg_list", "08:00:00", item | {"nl_no": "N0"})]  # fmt: skip
+    lists = [*both, record("lean.lean_neg_trans", "09:00:00", lean), record("mkt.mkt_neg_list", "09:30:00", item)]
     run = replayed(lists, at("09:30:00") + 2 * 86_400_000)
     assert {(rule, instance) for rule, _, instance, _ in raised(run, "R-N10")} == {("R-N10", "N1"), ("R-N10", "N2")}

@@ -401,3 +401,66 @@ def test_a_part_of_a_long_reply_is_confirmed_at_once_for_gateways_that_send_the_
             await gateway.until(lambda: gateway.accepted == 2)
 
     run(story)
+
+
+@pytest.mark.parametrize("protocol", FACES)
+def test_what_comes_in_the_same_packet_as_the_answer_to_the_login_is_not_lost(protocol: str) -> None:
+    async def story() -> None:
+        async with Gateway(FACES[protocol]()) as gateway:
+            gateway.greeting = gateway.face.inbound("13900000002", ACCESS, b"N\0", has_header=False, number=1)
+            async with connected(account_url(protocol, gateway.port)) as channel:
+                (arrival,) = await arrivals(channel, 1)
+                assert isinstance(arrival.item, Inbound)
+                await gateway.until(lambda: gateway.accepted == 1)
+
+    run(story)
+
+
+def test_what_stands_before_a_broken_frame_counts() -> None:
+    async def story() -> None:
+        async with scene() as (gateway, channel):
+            report = gateway.face.inbound("13900000002", ACCESS, b"N\0", has_header=False, number=1)
+            gateway.say(report + b"HTTP/1.1 400")
+            (arrival,) = await arrivals(channel, 1)
+            assert isinstance(arrival.item, Inbound)
+            await gateway.until(lambda: gateway.logins == 2)
+
+    run(story)
+
+
+@pytest.mark.parametrize("protocol", FACES)
+def test_a_gateway_with_a_smaller_window_than_ours_gets_everything_all_the_same(protocol: str) -> None:
+    async def story() -> None:
+        async with Gateway(FACES[protocol](), window=4, delay_s=0.001) as gateway:
+            habits = replace(HABITS, pause_s=0.002, busy_retries=100)
+            address = (HOST, gateway.port)
+            channel = CarrierChannel(WIRES[protocol](), address, habits=habits, pace=PATIENT, now=time.time)
+            await channel.connect()
+            found = await asyncio.gather(*(channel.submit(sms(number)) for number in range(40)))
+            assert {each.fate for each in found} == {Fate.TAKEN}
+            assert len(gateway.submissions) > 40
+            assert len({each.mobile for each in gateway.phones}) == len(gateway.phones) == 40
+            await channel.close()
+
+    run(story)
+
+
+def test_a_gateway_that_says_good_bye_is_answered_and_called_again() -> None:
+    async def story() -> None:
+        face, heard = CmppFace(2), asyncio.Queue[bytes]()
+
+        async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(face.login_answer(face.read(await reader.readexactly(39))))
+            writer.write(bytes.fromhex("0000000c0000000200000063"))
+            heard.put_nowait(await reader.read(100))
+            writer.close()
+
+        server = await asyncio.start_server(leave, HOST, 0)
+        channel = channel_to(Gateway(face, port=server.sockets[0].getsockname()[1]))
+        await channel.connect()
+        for _ in range(2):
+            assert await heard.get() == bytes.fromhex("0000000c8000000200000063")
+        await channel.close()
+        server.close()
+
+    run(story)

@@ -1,0 +1,39 @@
+"""What people are answered and reminded of, in Chinese. One short message each."""
+
+from schemas import AlertEvent
+
+CLOSED = "督办{number}已办结，谢谢。"
+CLOSED_LATE = "督办{number}已办结（逾期答复）。"
+ALREADY_CLOSED = "督办{number}此前已办结，无需再次回复。"
+OTHER_MOBILE = "督办{number}不是发给本号码的，未办结。请用接收督办短信的手机回复。"
+UNKNOWN_NUMBER = "未找到督办号{number}，未办结任何任务。请核对后重新回复。"
+_PREFIX = "【业扩管控】"
+
+
+def _matter(event: AlertEvent) -> str:
+    return event.text.removeprefix(_PREFIX)
+
+
+def reminder(event: AlertEvent, number: str, count: int) -> str:
+    """Remind of a task; how often it was is in the text, so that no two are alike."""
+    return f"{_PREFIX}第{count}次提醒，督办{number}未答复：{_matter(event)}"
+
+
+def acknowledgement_over(event: AlertEvent, number: str) -> str:
+    """Say that a task was acknowledged and is still not done."""
+    return f"{_PREFIX}督办{number}的确认已到期，仍未办结：{_matter(event)}"
+
+
+def escalation(event: AlertEvent, number: str, person: str) -> str:
+    """Tell a higher person that somebody does not answer."""
+    return f"{_PREFIX}督办{number}（{person}）逾期未答复：{_matter(event)}"
+
+
+def reopening(event: AlertEvent, number: str) -> str:
+    """Say that a task is open again."""
+    return f"{_PREFIX}督办{number}复查仍未整改，重新打开：{_matter(event)}"
+
+
+def handing_over(event: AlertEvent, number: str) -> str:
+    """Tell whom a task was handed to."""
+    return f"{_PREFIX}督办{number}已移交给您：{_matter(event)}"

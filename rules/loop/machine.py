@@ -1,0 +1,341 @@
+"""The loop of one partition: alerts that somebody was told of, their tasks to the end, and work orders.
+
+A pure state machine: state, what happened and when → state and what is to be done. No I/O, no clock. The agent in
+`streams` has one per partition and keeps its rows in a changelog.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from rules.loop import answers
+from rules.loop.numbers import is_number
+from rules.loop.orders import apply_to_order, release_if_over
+from rules.loop.replies import parse_reply
+from rules.loop.state import Case, Early, Order, Task, Upper, view_of_order, view_of_parent, view_of_task
+from rules.loop.strategies import Strategies
+from rules.loop.strategy import Rung, Strategy
+from rules.loop.tasks import TaskSteps, is_same_mobile
+from rules.loop.todo import Todo
+from schemas import TASK_KINDS, AlertEvent, Assigned, Channel, Command, Happened, Outcome, Recipient, TaskView
+
+HOLD_MS = 60_000
+"""A command about an unknown task waits so long: it may have overtaken the task's own record."""
+_ALERT, _ORDER, _EARLY = "alert:", "order:", "early:"
+_encode = msgspec.msgpack.Encoder().encode
+_decode_case = msgspec.msgpack.Decoder(Case).decode
+_decode_order = msgspec.msgpack.Decoder(Order).decode
+_decode_early = msgspec.msgpack.Decoder(Early).decode
+Told = tuple[Recipient, Channel]
+_Row = TypeVar("_Row", Case, Order, Early)
+
+
+class People(Protocol):
+    """Who there is, as known at a time."""
+
+    def with_role(self, role: str, org_no: str, at: int) -> list[Told]:
+        """Give those of a unit with a role."""
+
+    def person(self, no: str, at: int) -> Told:
+        """Give a person by number."""
+
+
+class Loop:
+    """The state of one partition. Times are epoch ms. Not thread-safe."""
+
+    def __init__(self, strategies: Strategies, people: People) -> None:
+        self.cases: dict[str, Case] = {}
+        self.orders: dict[str, Order] = {}
+        self.early: dict[str, Early] = {}
+        self.todo = Todo()
+        self.views: dict[str, TaskView | None] = {}
+        """News for readers, by number; None: forgotten."""
+        self._people = people
+        self._numbers: dict[str, list[str]] = {}
+        self._timers: list[tuple[int, str]] = []
+        self._dirty: dict[str, None] = {}
+        self.use(strategies)
+
+    def use(self, strategies: Strategies) -> None:
+        """Go on with other strategies: new tasks count by them, and the next steps of old ones."""
+        self.strategies = strategies
+        self._steps = TaskSteps(strategies, self.todo)
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.cases) + len(self.orders) + len(self.early)
+
+    @property
+    def has_news(self) -> bool:
+        """Something is to be written."""
+        return bool(self._dirty)
+
+    # -- what happens
+
+    def assign(self, record: Assigned, at: int) -> None:
+        """Somebody was told of an alert: that is a task. A repeat changes nothing."""
+        event, notice = record.event, record.notice
+        strategy = self.strategies.find(event.rule, event.severity)
+        case = self.cases.get(event.alert_id)
+        if strategy is None or (case is not None and record.number in case.tasks):
+            return
+        if case is None:
+            case = self.cases[event.alert_id] = Case(event=event, strategy=strategy.id)
+        case.parent = case.parent or record.parent
+        task = Task(
+            number=record.number, recipient=notice.recipient, channel=notice.channel, text=notice.text,
+            created_at=at, reply_due=at, finish_due=at, chain=self._chain(event, strategy, at),
+        )  # fmt: skip
+        case.tasks[task.number] = task
+        self._numbers.setdefault(task.number, []).append(event.alert_id)
+        self._steps.begin(task, strategy, at)
+        self._touch(case, at)
+        waiting = self.early.pop(task.number, None)
+        if waiting is not None:
+            self._dirty[_EARLY + task.number] = None
+            for command, place in waiting.commands:
+                self.command(command, place)
+
+    def _chain(self, event: AlertEvent, strategy: Strategy, at: int) -> list[Upper]:
+        return [
+            Upper(rung.after.clock_ms, rung.role, self._people.with_role(rung.role, unit_of(event, rung), at))
+            for rung in strategy.escalation
+        ]
+
+    def outcome(self, record: Outcome, at: int) -> None:
+        """The outbox says what became of a task's first message."""
+        for case, task in self._found(record.number):
+            if self._steps.sent(task, record.state, at):
+                self._touch(case, at)
+
+    def happened(self, record: Happened, at: int) -> None:
+        """The data show that it ended, or that it is there again."""
+        case = self.cases.get(record.event.alert_id)
+        if case is None:
+            return
+        strategy = self._strategy(case)
+        case.is_faulty = record.event.event not in {"cleared", "closed"}
+        for task in case.tasks.values():
+            if case.is_faulty and not task.is_open:
+                self._steps.reopen(case, task, strategy, at=at, by="data")
+            elif not case.is_faulty and task.is_open:
+                self._steps.close(case, task, at=at, by="data", strategy=strategy)
+            if not case.is_faulty:
+                task.verify_at = None
+        self._touch(case, at)
+
+    def command(self, command: Command, place: str) -> None:
+        """Do what somebody wants; `place` names the command's record."""
+        if command.kind not in TASK_KINDS or (command.kind == "hand_over" and not is_number(command.key)):
+            self._order(command)
+        elif command.key in self._numbers:
+            self._task(command, place)
+        elif is_number(command.key):
+            waiting = self.early.setdefault(command.key, Early(until=command.at + HOLD_MS))
+            if (command, place) not in waiting.commands:
+                waiting.commands.append((command, place))
+            self._plan(waiting.until, _EARLY + command.key)
+
+    def _order(self, command: Command) -> None:
+        order = self.orders.get(command.key) or Order(number=command.key)
+        if apply_to_order(order, command, self.strategies.lock_ms):
+            self.orders[order.number] = order
+            self._show_order(order)
+
+    def _show_order(self, order: Order) -> None:
+        self.views[order.number] = view_of_order(order)
+        self._plan(order.until, _ORDER + order.number)
+
+    def _task(self, command: Command, place: str) -> None:
+        found = list(self._found(command.key))
+        if command.kind == "reply":
+            mine = [pair for pair in found if is_same_mobile(pair[1].recipient.mobile, command.by)]
+            if not mine:
+                self.todo.answer(command, answers.OTHER_MOBILE.format(number=command.key), place, found[0][0])
+                found[0][1].note(command.at, "other", "REFUSED")
+                self._touch(found[0][0], command.at)
+                return
+            found = mine
+        case, task = next((pair for pair in found if pair[1].is_open), found[-1])
+        if command.version is None or command.version == task.version:
+            self._apply(case, task, command, place)
+
+    def _apply(self, case: Case, task: Task, command: Command, place: str) -> None:
+        strategy, is_news = self._strategy(case), True
+        if command.kind == "reply":
+            text = self._steps.reply(case, task, command, strategy)
+            self.todo.answer(command, text.format(number=task.number), place, case)
+        elif command.kind == "acknowledge":
+            is_news = self._steps.acknowledge(case, task, command, strategy)
+        elif command.kind == "hand_over":
+            told = self._people.person(command.to, command.at)
+            is_news = self._steps.hand_over(case, task, command, told)
+        elif task.is_open:
+            task.remark = command.text
+            self._steps.close(case, task, at=command.at, by=command.by, strategy=strategy)
+        if is_news:
+            self._touch(case, command.at)
+
+    def refuse(self, command: Command, wrong: str, place: str) -> None:
+        """Answer a reply with eight digits that are no number of ours."""
+        asked = msgspec.structs.replace(command, key=wrong)
+        self.todo.answer(asked, answers.UNKNOWN_NUMBER.format(number=wrong), place)
+
+    # -- time
+
+    @property
+    def next_due(self) -> int | None:
+        """When the clock does the next thing at the earliest."""
+        return self._timers[0][0] if self._timers else None
+
+    def advance(self, now: int) -> None:
+        """Do all that is due by `now`, in order of its time."""
+        while self._timers and self._timers[0][0] <= now:
+            due, key = heapq.heappop(self._timers)
+            if key.startswith(_ALERT):
+                self._fire(self.cases.get(key.removeprefix(_ALERT)), due)
+            elif key.startswith(_ORDER):
+                order = self.orders.get(key.removeprefix(_ORDER))
+                if order is not None and release_if_over(order, due):
+                    self._show_order(order)
+            else:
+                self._give_up(key.removeprefix(_EARLY), due)
+
+    def _fire(self, case: Case | None, due: int) -> None:
+        if case is None or self._case_due(case) != due:
+            return
+        strategy = self._strategy(case)
+        late = [task for task in case.tasks.values() if self._steps.next_due(task) == due]
+        for task in late:
+            self._steps.fire(case, task, strategy, due)
+        if late:
+            self._touch(case, due)
+        else:
+            self._forget(case)
+
+    def _give_up(self, number: str, due: int) -> None:
+        waiting = self.early.get(number)
+        if waiting is None or waiting.until > due:
+            return
+        del self.early[number]
+        self._dirty[_EARLY + number] = None
+        for command, place in waiting.commands:
+            if command.kind == "reply":
+                self.refuse(command, number, place)
+
+    def _case_due(self, case: Case) -> int | None:
+        times = [due for task in case.tasks.values() if (due := self._steps.next_due(task)) is not None]
+        if not times and not any(task.is_open for task in case.tasks.values()):
+            closed = max(task.closed_at or 0 for task in case.tasks.values())
+            return closed + self._strategy(case).forget_after.clock_ms
+        return min(times, default=None)
+
+    def _forget(self, case: Case) -> None:
+        key = case.event.alert_id
+        del self.cases[key]
+        self._dirty[_ALERT + key] = None
+        for number in case.tasks:
+            self._numbers[number].remove(key)
+            if not self._numbers[number]:
+                del self._numbers[number]
+            self.views[number] = None
+        if case.parent is not None:
+            self.views[case.parent] = None
+
+    # -- rows
+
+    def load(self, key: str, data: bytes | None) -> None:
+        """Put a row back from the changelog; the last one for a key counts."""
+        kind, name = key[: len(_ALERT)], key[len(_ALERT) :]
+        if kind == _ALERT:
+            _put(self.cases, name, None if data is None else _decode_case(data))
+        elif kind == _ORDER:
+            _put(self.orders, name, None if data is None else _decode_order(data))
+        else:
+            _put(self.early, name, None if data is None else _decode_early(data))
+
+    def recover(self) -> None:
+        """Begin to live with the rows that were loaded."""
+        for key, case in self.cases.items():
+            for number in case.tasks:
+                self._numbers.setdefault(number, []).append(key)
+            self._schedule(self._case_due(case), _ALERT + key)
+        for number, order in self.orders.items():
+            self._schedule(order.until, _ORDER + number)
+        for number, waiting in self.early.items():
+            self._schedule(waiting.until, _EARLY + number)
+
+    def take_rows(self) -> list[tuple[str, bytes | None]]:
+        """Give the rows that changed; they count as written from then on."""
+        changed, self._dirty = self._dirty, {}
+        return [(key, self._dump(key)) for key in changed]
+
+    def take_todo(self) -> Todo:
+        """Give what is to be done; it counts as done from then on."""
+        todo, self.todo = self.todo, Todo()
+        self.use(self.strategies)
+        return todo
+
+    def take_views(self) -> dict[str, TaskView | None]:
+        """Give what readers see anew, by number."""
+        views, self.views = self.views, {}
+        return views
+
+    def _dump(self, key: str) -> bytes | None:
+        name = key[len(_ALERT) :]
+        rows: dict[str, dict[str, Case] | dict[str, Order] | dict[str, Early]] = {
+            _ALERT: self.cases, _ORDER: self.orders, _EARLY: self.early,
+        }  # fmt: skip
+        row = rows[key[: len(_ALERT)]].get(name)
+        return None if row is None else _encode(row)
+
+    def _touch(self, case: Case, at: int) -> None:
+        case.updated_at = max(case.updated_at, at)
+        for task in case.tasks.values():
+            self.views[task.number] = view_of_task(case, task)
+        if case.parent is not None:
+            self.views[case.parent] = view_of_parent(case)
+        self._plan(self._case_due(case), _ALERT + case.event.alert_id)
+
+    def _plan(self, due: int | None, key: str) -> None:
+        self._dirty[key] = None
+        self._schedule(due, key)
+
+    def _schedule(self, due: int | None, key: str) -> None:
+        if due is not None:
+            heapq.heappush(self._timers, (due, key))
+
+    def _found(self, number: str) -> Iterator[tuple[Case, Task]]:
+        for key in self._numbers.get(number, ()):
+            case = self.cases[key]
+            yield case, case.tasks[number]
+
+    def _strategy(self, case: Case) -> Strategy:
+        """Give the strategy of an alert, also where its file is gone."""
+        event = case.event
+        kept = self.strategies.named(case.strategy) or self.strategies.find(event.rule, event.severity)
+        return kept or Strategy(id=case.strategy, title="", rules=["*"])
+
+
+def _put(rows: dict[str, _Row], name: str, row: _Row | None) -> None:
+    if row is None:
+        rows.pop(name, None)
+    else:
+        rows[name] = row
+
+
+def unit_of(event: AlertEvent, rung: Rung) -> str:
+    """Give the unit whose people a step of the chain asks: the alert's own, or one above it."""
+    org_no = event.org_no or ""
+    return org_no if rung.digits is None else org_no[: rung.digits]
+
+
+def parts_of(command: Command) -> tuple[list[Command], tuple[str, ...]]:
+    """Give one command per number in a reply's text, and what looks like a number and is none."""
+    reply = parse_reply(command.text)
+    parts = [msgspec.structs.replace(command, key=number, text=reply.remark) for number in reply.numbers]
+    return parts, () if parts else reply.wrong

@@ -1,0 +1,180 @@
+"""The life of one supervision task: what a command, the data and the clock do to it (domain.md, P08). Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from rules.loop import answers
+from rules.loop.state import Case, Task, TaskState
+from rules.loop.strategies import Strategies
+from rules.loop.strategy import Strategy
+from rules.loop.todo import Todo
+from schemas import Channel, Command, Recipient
+
+_SENT = {"delivered": TaskState.DELIVERED} | dict.fromkeys(
+    ("refused", "failed", "no_channel", "muted"), TaskState.SEND_FAILED
+)
+_CHINA = ("0086", "86")
+_NATIONAL = 11
+"""Digits of a mobile number without its country code."""
+
+
+class TaskSteps:
+    """The steps of the tasks of one set of strategies; what they want done goes to `todo`."""
+
+    def __init__(self, strategies: Strategies, todo: Todo) -> None:
+        self._all, self._todo = strategies, todo
+        self._when = strategies.calendar.local_text
+
+    # -- beginning
+
+    def begin(self, task: Task, strategy: Strategy, at: int) -> None:
+        """The message is on its way (or nobody could be found)."""
+        task.note(at, "clock", TaskState.CREATED)
+        task.state = TaskState.UNROUTABLE if task.channel == "none" else TaskState.SENT
+        task.note(at, "outbox", task.state)
+        self._set_timers(task, strategy, at)
+
+    def _set_timers(self, task: Task, strategy: Strategy, at: int) -> None:
+        task.reply_due, task.finish_due = self._all.reply_due(strategy, at), self._all.finish_due(strategy, at)
+        since = at if task.channel == "none" else task.reply_due
+        task.step, task.reminded = 0, 0
+        task.step_at = self._all.working(strategy, since, task.chain[0].after_ms) if task.chain else None
+        task.remind_at = self._next_reminder(task, strategy, at)
+
+    def _next_reminder(self, task: Task, strategy: Strategy, at: int) -> int | None:
+        if strategy.remind_every is None or task.reminded >= strategy.remind_most or task.channel == "none":
+            return None
+        return self._all.working(strategy, at, strategy.remind_every.clock_ms)
+
+    def sent(self, task: Task, outcome: str, at: int) -> bool:
+        """Note what became of the message; tell whether that is news."""
+        state = _SENT.get(outcome)
+        if state is None or task.state is not TaskState.SENT:
+            return False
+        task.state = state
+        task.note(at, "outbox", state, outcome)
+        return True
+
+    # -- people
+
+    def reply(self, case: Case, task: Task, command: Command, strategy: Strategy) -> str:
+        """Close the task by its number; give the answer. A repeat changes nothing but who was first."""
+        is_late = command.at > task.reply_due
+        if not task.is_open:
+            if task.replied_at is None or command.at < task.replied_at:
+                task.replied_at = command.at
+            return answers.ALREADY_CLOSED
+        task.replied_at, task.remark = command.at, command.text
+        self.close(case, task, at=command.at, by=task.recipient.no, strategy=strategy)
+        return answers.CLOSED_LATE if is_late else answers.CLOSED
+
+    def close(self, case: Case, task: Task, *, at: int, by: str, strategy: Strategy) -> None:
+        """Nobody need do more; if the data still show the fault, it is looked at again."""
+        task.state, task.closed_at, task.closed_by = TaskState.CLOSED, at, by
+        task.is_overdue = at > task.reply_due
+        task.step_at = task.remind_at = task.acknowledged_until = None
+        task.note(at, by, TaskState.CLOSED, task.remark)
+        if not case.is_faulty:
+            return
+        task.verify_at = self._all.verify_at(strategy, at)
+        if not any(each.is_open for each in case.tasks.values()):
+            self._todo.tell_event(case, "closed", f"（督办{task.number}于{self._when(at)}办结）", by)
+
+    def acknowledge(self, case: Case, task: Task, command: Command, strategy: Strategy) -> bool:
+        """Somebody sees to it: no step up for a while. Tell whether that is news."""
+        until = command.at + strategy.acknowledged_for.clock_ms
+        if not task.is_open or (task.acknowledged_until or 0) >= until:
+            return False
+        task.acknowledged_until = until
+        task.note(command.at, command.by, "ACKNOWLEDGED", command.text)
+        self._todo.tell_event(case, "acknowledged", f"（{command.by}已确认，至{self._when(until)}）", command.by)
+        return True
+
+    def hand_over(self, case: Case, task: Task, command: Command, told: tuple[Recipient, Channel]) -> bool:
+        """Make it another person's task; the number stays."""
+        if not task.is_open or task.recipient.no == told[0].no:
+            return False
+        task.recipient, task.channel = told
+        task.note(command.at, command.by, "HANDED_OVER", told[0].no)
+        text = answers.handing_over(case.event, task.number)
+        self._todo.remind(case, task, text, at=command.at, rung=f"handed-over-{task.version}")
+        return True
+
+    # -- the data and the clock
+
+    def reopen(self, case: Case, task: Task, strategy: Strategy, *, at: int, by: str) -> None:
+        """It was closed and is not done."""
+        task.state, task.closed_at, task.closed_by, task.verify_at = TaskState.REOPENED, None, "", None
+        task.replied_at, task.remark = None, ""
+        task.reopened += 1
+        task.note(at, by, TaskState.REOPENED)
+        self._set_timers(task, strategy, at)
+        task.is_overdue = False
+        text = answers.reopening(case.event, task.number)
+        self._todo.remind(case, task, text, at=at, rung=f"reopened-{task.reopened}")
+
+    def next_due(self, task: Task) -> int | None:
+        """When the clock does the next thing to a task; None: never."""
+        if not task.is_open:
+            return task.verify_at
+        times = [task.step_at, task.remind_at, task.acknowledged_until, None if task.is_overdue else task.reply_due]
+        return min((time for time in times if time is not None), default=None)
+
+    def fire(self, case: Case, task: Task, strategy: Strategy, due: int) -> None:
+        """Do what is due at `due`; stamped with that time, whenever somebody came to it."""
+        if not task.is_open:
+            self.reopen(case, task, strategy, at=due, by="clock")
+            self._todo.tell_event(case, "reopened", f"（督办{task.number}于{self._when(due)}复查未整改）")
+        elif due == task.acknowledged_until:
+            task.acknowledged_until = None
+            task.note(due, "clock", "ACKNOWLEDGEMENT_OVER")
+            text = answers.acknowledgement_over(case.event, task.number)
+            self._todo.remind(case, task, text, at=due, rung=f"acknowledged-{task.version}")
+            self._todo.tell_event(case, "reopened", f"（督办{task.number}的确认于{self._when(due)}到期）")
+        elif not task.is_overdue and due == task.reply_due:
+            task.is_overdue = True
+            if task.state is not TaskState.UNROUTABLE:
+                task.state = TaskState.OVERDUE
+            task.note(due, "clock", TaskState.OVERDUE)
+        elif due == task.remind_at:
+            self._remind(case, task, strategy, due)
+        else:
+            self._escalate(case, task, strategy, due)
+
+    def _remind(self, case: Case, task: Task, strategy: Strategy, due: int) -> None:
+        task.reminded += 1
+        task.note(due, "clock", "REMINDED")
+        text = answers.reminder(case.event, task.number, task.reminded)
+        self._todo.remind(case, task, text, at=due, rung=f"reminder-{task.reopened}-{task.reminded}")
+        task.remind_at = self._next_reminder(task, strategy, due)
+
+    def _escalate(self, case: Case, task: Task, strategy: Strategy, due: int) -> None:
+        if task.acknowledged_until is not None:
+            task.step_at = self._all.working(strategy, task.acknowledged_until, 0)
+            return
+        upper = task.chain[task.step]
+        task.step += 1
+        following = task.chain[task.step : task.step + 1]
+        task.step_at = self._all.working(strategy, due, following[0].after_ms) if following else None
+        if not upper.told:
+            task.note(due, "clock", "NOBODY", upper.role)
+            return
+        task.state = TaskState.UNROUTABLE if task.state is TaskState.UNROUTABLE else TaskState.ESCALATED
+        for told in upper.told:
+            task.note(due, "clock", TaskState.ESCALATED, told[0].no)
+            text = answers.escalation(case.event, task.number, task.recipient.name or task.recipient.no)
+            self._todo.tell(case, told, text, at=due, rung=f"escalated-{task.reopened}-{task.step}:{task.number}")
+        suffix = f"（督办{task.number}于{self._when(due)}上报{upper.told[0][0].no}）"
+        self._todo.tell_event(case, "escalated", suffix, upper.told[0][0].no)
+
+
+def is_same_mobile(one: str | None, other: str | None) -> bool:
+    """Tell whether two numbers are one: however they are written, with or without China's country code."""
+    return one is not None and other is not None and _national(one) == _national(other) != ""
+
+
+def _national(mobile: str) -> str:
+    digits = "".join(c for c in unicodedata.normalize("NFKC", mobile) if c.isdigit())
+    prefix = next((p for p in _CHINA if digits.startswith(p) and len(digits) == len(p) + _NATIONAL), "")
+    return digits.removeprefix(prefix)

@@ -1,0 +1,68 @@
+"""What the loop wants done: events of alerts and notices, made in one place. Pure."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from rules.loop.state import Case, Task
+from schemas import AlertEvent, AlertEventKind, Channel, Command, Notice, Recipient
+
+
+@dataclass(slots=True)
+class Todo:
+    """Collected until it is taken; what is written with the state that led to it."""
+
+    events: list[AlertEvent] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    def tell_event(self, case: Case, kind: AlertEventKind, suffix: str, person: str | None = None) -> None:
+        """Add an event of the alert; `suffix` says what happened and when, so that no two are alike."""
+        event = case.event
+        self.events.append(
+            msgspec.structs.replace(event, event=kind, text=event.text + suffix, person=person or event.person)
+        )
+
+    def tell(self, case: Case, told: tuple[Recipient, Channel], text: str, *, at: int, rung: str) -> None:
+        """Add a notice about an alert to somebody."""
+        event, (recipient, channel) = case.event, told
+        self.notices.append(
+            Notice(
+                alert_id=event.alert_id,
+                rule=event.rule,
+                severity=event.severity,
+                process=event.process,
+                instance=event.instance,
+                org_no=event.org_no,
+                recipient=recipient,
+                channel=channel,
+                text=text,
+                at=at,
+                due_at=event.due_at,
+                rung=rung,
+            )
+        )
+
+    def answer(self, command: Command, text: str, place: str, case: Case | None = None) -> None:
+        """Answer the mobile that a reply came from; `place` is the reply's own, so that each is answered once."""
+        event = case.event if case else None
+        self.notices.append(
+            Notice(
+                alert_id=event.alert_id if event else "",
+                rule=event.rule if event else "-",
+                severity="INFO",
+                process=event.process if event else "supervision_task",
+                instance=event.instance if event else command.key,
+                org_no=event.org_no if event else None,
+                recipient=Recipient(no=f"reply:{place}", mobile=command.by),
+                channel="sms",
+                text=text,
+                at=command.at,
+                due_at=None,
+                rung=f"answer:{command.key}",
+            )
+        )
+
+    def remind(self, case: Case, task: Task, text: str, *, at: int, rung: str) -> None:
+        """Add a notice to whose task it is."""
+        if task.channel != "none":
+            self.tell(case, (task.recipient, task.channel), text, at=at, rung=f"{rung}:{task.number}")

@@ -1,0 +1,106 @@
+"""What closes the loop: commands of people, what the loop's agent is told, and tasks as others see them.
+
+`stagewatch.commands` is written by anyone (JSON); `stagewatch.loop` only by our agents, to the partition of who
+owns the task; `stagewatch.tasks` (compacted, JSON) is what everybody may read.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from schemas.alert import AlertEvent
+from schemas.notice import Notice
+
+TaskCommandKind = Literal["acknowledge", "reply", "close", "hand_over"]
+OrderCommandKind = Literal["lock", "unlock", "feed_back", "finish", "approve", "reject"]
+CommandKind = Literal[
+    "acknowledge", "reply", "close", "hand_over", "lock", "unlock", "feed_back", "finish", "approve", "reject"
+]
+TASK_KINDS: frozenset[str] = frozenset({"acknowledge", "reply", "close", "hand_over"})
+"""Commands about a supervision task; the others are about a work order."""
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, tag="command", tag_field="type"):
+    """What somebody wants done. Times are epoch ms here, ISO 8601 on the wire."""
+
+    kind: CommandKind
+    key: str
+    """Number of the task or of the work order; of a `reply` the mobile or anything else of the sender's."""
+    by: str
+    """Number of the person; of a `reply` the mobile that it came from."""
+    at: int
+    text: str = ""
+    """What a reply says; a remark; what was found."""
+    version: int | None = None
+    """The version that the sender saw; None: whatever it is now."""
+    to: str = ""
+    """Number of the person that it is handed over to."""
+
+
+class Assigned(msgspec.Struct, frozen=True, kw_only=True, tag="assigned", tag_field="type"):
+    """Somebody was told of an alert and has to see to it."""
+
+    number: str
+    event: AlertEvent
+    notice: Notice
+    parent: str | None = None
+    """Number that stands for the tasks of all persons, if there are several."""
+
+
+class Happened(msgspec.Struct, frozen=True, kw_only=True, tag="happened", tag_field="type"):
+    """The data say something new about an alert: it ended, or is there again."""
+
+    event: AlertEvent
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", tag_field="type"):
+    """What became of the message that told of a task."""
+
+    number: str
+    state: str
+    """`sinks.State`, one that is final."""
+
+
+LoopRecord = Command | Assigned | Happened | Outcome
+"""What `stagewatch.loop` holds; a `Command` there was sent on by the agent that read it."""
+
+
+class Act(msgspec.Struct, frozen=True, array_like=True):
+    """One step in the life of a task or an order."""
+
+    at: int
+    by: str
+    """Number of a person; `data`: the data showed it; `clock`: it fell due; `outbox`."""
+    what: str
+    note: str = ""
+
+
+class TaskView(msgspec.Struct, frozen=True, kw_only=True):
+    """A task or work order as it stands: one record of `stagewatch.tasks`. Holds no phone number."""
+
+    number: str
+    kind: Literal["task", "parent", "order"]
+    state: str
+    version: int
+    """Grows with every change."""
+    updated_at: int
+    alert_id: str | None = None
+    rule: str | None = None
+    severity: str | None = None
+    process: str | None = None
+    instance: str | None = None
+    org_no: str | None = None
+    parent: str | None = None
+    person_no: str | None = None
+    """Whose task it is; who holds the order."""
+    person_name: str | None = None
+    method: str | None = None
+    text: str = ""
+    created_at: int | None = None
+    reply_due: int | None = None
+    finish_due: int | None = None
+    replied_at: int | None = None
+    closed_at: int | None = None
+    is_overdue: bool = False
+    remark: str = ""
+    acts: tuple[Act, ...] = ()
