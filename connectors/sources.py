@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from connectors.codes import CodeFile, code_faults, lists_of, standard_lists
 from connectors.dialect_models import DialectModel, format_of
+from connectors.health import span_ms
 from connectors.precedence import Precedence, entity_of, read_precedence, tellings
 from connectors.source_models import CodeListModel, CodeListsModel, ColumnModel, SourceModel, TableModel
 from connectors.views import Told, view_faults, view_mapping
@@ -98,6 +99,11 @@ class SourceCatalog:
             names = {column.name for column in mapping.columns.values() if column.is_kept}
             found.setdefault(mapping.entity, set()).update(names, mapping.constants)
         return {entity: frozenset(names) for entity, names in found.items()}
+
+    def rhythms(self) -> dict[str, float]:
+        """Give per source its longest normal silence, seconds; a source that declares none is left out."""
+        spans = {file.model.source.lower(): span_ms(file.model.quiet_after) for file in self.files}
+        return {source: ms / 1000 for source, ms in spans.items() if ms is not None}
 
     def known_codes(self) -> dict[str, dict[str, frozenset[str]]]:
         """Give per entity the fields that are written in a code list, with its standard codes."""

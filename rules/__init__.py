@@ -41,6 +41,7 @@ from rules.loader import (
     read_definitions,
     with_files,
 )
+from rules.loop import Loop, Strategies, StrategyFile, is_number, owner_of, parts_of, task_number
 from rules.models import LimitFile, LimitRow, Process, RuleFile
 from rules.reach import Uncovered, uncovered
 from rules.reconciliation import Difference, differences
@@ -103,6 +104,7 @@ __all__ = [
     "Ledger",
     "LimitFile",
     "LimitRow",
+    "Loop",
     "Manifest",
     "Material",
     "Origin",
@@ -115,6 +117,8 @@ __all__ = [
     "Score",
     "Setting",
     "Step",
+    "Strategies",
+    "StrategyFile",
     "TestResult",
     "Threshold",
     "ThresholdJudge",
@@ -144,6 +148,7 @@ __all__ = [
     "grounds_of",
     "grounds_of_row",
     "indicator_value",
+    "is_number",
     "is_time",
     "known_entities",
     "last_events",
@@ -152,7 +157,9 @@ __all__ = [
     "load_definitions",
     "measure",
     "nearest_first",
+    "owner_of",
     "parse_duration",
+    "parts_of",
     "proposed",
     "read_definitions",
     "restored",
@@ -162,6 +169,7 @@ __all__ = [
     "settings_of",
     "stage_lines",
     "state_council_calendar",
+    "task_number",
     "texts_of",
     "uncovered",
     "with_files",

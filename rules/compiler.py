@@ -161,7 +161,9 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
         [rule for rule in rules if isinstance(rule, IndicatorRule) and rule.enabled], units, indicators,
         processes={name: frozenset(p.id for p in processes if p.is_among([name])) for name in made}, calendar=calendar,
     )  # fmt: skip
-    return Definitions(made, calendar, templates, limits_id, thresholds, by_entity, digest=digest)
+    return Definitions(
+        made, calendar, templates, limits_id, thresholds, by_entity, digest=digest, strategies=strategies
+    )
 
 
 def _limits_of(process: Process, limits: list[LimitRow]) -> list[LimitRow]:

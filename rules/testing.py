@@ -21,6 +21,8 @@ from rules.engine.partition import Step
 from rules.evaluation_models import EvaluationFile
 from rules.evaluation_testing import evaluation_test_faults
 from rules.loader import DefinitionSet, LoadedFile, compiled, tests_of
+from rules.loop import StrategyFile
+from rules.loop.testing import strategy_test_faults
 from rules.models import LimitFile, TemplateFile
 from rules.reference import Reference
 from rules.scenario import ENTITIES, home_of, scenario_changes
@@ -78,6 +80,8 @@ def _run(file: LoadedFile, test: dict[str, Any], definitions: Definitions, loade
         elif isinstance(file.model, EvaluationFile):
             models = [each.model for each in loaded.files]
             yield from evaluation_test_faults(file.model, test, models, definitions.calendar)
+        elif isinstance(file.model, StrategyFile):
+            yield from strategy_test_faults(file.model, test, definitions.calendar, _reader(definitions))
         else:
             yield from _scenario_faults(test, definitions)
     except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:

@@ -37,7 +37,7 @@ class Letters:
             )  # fmt: skip
             key = source.topic.encode() + b"|" + (record.key or b"")
             self._waiting.append((self._partitioner.of_bytes(key), key, encode_dead_letter(letter)))
-            self._metrics.on_dead_letter(why.reason)
+            self._metrics.on_dead_letter(why.reason, source.topic)
 
     def write(self, batch: Batch) -> None:
         """Put all of them into a batch."""

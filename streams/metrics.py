@@ -4,6 +4,7 @@ One object per worker, made by `worker.py`; served from a thread of prometheus-c
 answered while the event loop is busy.
 """
 
+import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping
 from wsgiref.simple_server import WSGIServer
@@ -34,6 +35,7 @@ class _Live(Collector):
         self.instances: Callable[[], Counts] = dict
         self.open_alerts: Callable[[], OpenAlerts] = dict
         self.outbox: Callable[[], Counts] = dict
+        self.silence: Callable[[], Mapping[str, float]] = dict
 
     def collect(self) -> Iterable[Metric]:
         instances = GaugeMetricFamily("stagewatch_instances", "Process instances in state.", labels=["process"])
@@ -50,6 +52,23 @@ class _Live(Collector):
         for channel, count in self.outbox().items():
             outbox.add_metric([channel], count)
         yield outbox
+        yield from self._sources()
+
+    def _sources(self) -> Iterable[Metric]:
+        """How each source speaks that this worker has heard; several workers hear parts of one."""
+        running = GaugeMetricFamily(
+            "stagewatch_source_running", "1 while a source speaks within its rhythm, 0 when it is silent (R-D01).",
+            labels=["source"],
+        )  # fmt: skip
+        ratio = GaugeMetricFamily(
+            "stagewatch_source_gap_ratio", "Time since a source last spoke, as a share of its longest normal silence.",
+            labels=["source"],
+        )  # fmt: skip
+        for source, share in self.silence().items():
+            running.add_metric([source], float(share <= 1))
+            ratio.add_metric([source], share)
+        yield running
+        yield ratio
 
 
 class Metrics:
@@ -66,11 +85,25 @@ class Metrics:
         self._alerting(registry)
         Gauge("stagewatch_build_info", "Always 1.", ["version"], registry=registry).labels(version).set(1)
         self.last_progress = 0
+        self._source_of: Mapping[str, str] = {}
+        self._rhythms: Mapping[str, float] = {}
+        self._heard: dict[str, float] = {}
+        self.live.silence = self._silence
+
+    def _silence(self) -> dict[str, float]:
+        now = time.time()
+        return {
+            source: max(now - at, 0.0) / self._rhythms[source]
+            for source, at in list(self._heard.items())
+            if source in self._rhythms
+        }
 
     def _flow(self, registry: CollectorRegistry) -> None:
         self._events = Counter("stagewatch_events_total", "Captured records read.", ["topic"], registry=registry)
         self._changes = Counter("stagewatch_changes_total", "Changes understood.", ["entity"], registry=registry)
-        self._letters = Counter("stagewatch_dead_letters_total", "Records refused.", ["reason"], registry=registry)
+        self._letters = Counter(
+            "stagewatch_dead_letters_total", "Records refused.", ["reason", "source"], registry=registry
+        )
         self._dropped = Counter(
             "stagewatch_dropped_total", "What was dropped or passed, and why.", ["reason"], registry=registry
         )
@@ -127,6 +160,12 @@ class Metrics:
             self._server.shutdown()
             self._server.server_close()
 
+    # -- told by the worker
+
+    def on_captured(self, source_of: Mapping[str, str], rhythms: Mapping[str, float]) -> None:
+        """Topics are captured: each with its source, and per source its longest normal silence, seconds."""
+        self._source_of, self._rhythms = source_of, rhythms
+
     # -- told by the agents
 
     def on_events(self, topic: str, count: int, entities: Tally[str]) -> None:
@@ -138,15 +177,17 @@ class Metrics:
     def on_last_event(self, topic: str, at: int) -> None:
         """The newest record of a topic that was read arrived at `at` (epoch ms)."""
         self._last_event.labels(topic).set(at / 1000)
+        source = self._source_of.get(topic, "")
+        self._heard[source] = max(at / 1000, self._heard.get(source, 0.0))
 
     def on_unknown_codes(self, topic: str, counts: dict[str, int]) -> None:
         """Take over how many codes no list has, by column; the counts begin anew."""
         for column in list(counts):
             self._unknown_codes.labels(topic, column).inc(counts.pop(column))
 
-    def on_dead_letter(self, reason: str) -> None:
-        """A record was refused."""
-        self._letters.labels(reason).inc()
+    def on_dead_letter(self, reason: str, topic: str) -> None:
+        """A record of a topic was refused."""
+        self._letters.labels(reason, self._source_of.get(topic, "")).inc()
 
     def on_dropped(self, reason: str, count: int) -> None:
         """Something was dropped or passed."""

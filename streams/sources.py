@@ -26,5 +26,8 @@ class Sources(Protocol):
     def schema_of(self) -> SchemaOf | None:
         """Where the schemas of Avro topics are asked for; None if nowhere."""
 
+    def rhythms(self) -> Mapping[str, float]:
+        """Give per source its longest normal silence, seconds; a source without one has no rhythm."""
+
     def known_codes(self) -> Mapping[str, Mapping[str, Collection[str]]]:
         """Give the codes of the lists that columns are written in, by entity and field."""

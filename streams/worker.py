@@ -157,6 +157,7 @@ class Worker:
         self.counts = await ensure(
             self.broker.admin, self.names, {t: counts[t] for t in mappings}, partitions=self.config.partitions
         )
+        self.metrics.on_captured({topic: mapping.source for topic, mapping in mappings.items()}, self.sources.rhythms())
         log.info("reading %d captured topics: %s", len(mappings), ", ".join(mappings) or "none yet")
         return mappings
 

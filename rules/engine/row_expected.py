@@ -145,10 +145,12 @@ class Reconciliation:
             lacking = "、".join(differing) + "不一致"
             if not differing:
                 ended_at = theirs if theirs is not None else LONG_AGO
+        lacks_left = side is self._rule.right and row.key is not None
+        subject = f"{side.entity}:{row.key}" if lacks_left else None  # the two systems may use the same keys
         since = max((time for time in times if time is not None), default=None)
         due = None if since is None else since + self._after_ms
         finding = self.ground.finding(
-            rows, row, ((self._rule.severity, due),), since=since, deadline=due, detail=lacking
+            rows, row, ((self._rule.severity, due),), since=since, deadline=due, detail=lacking, subject=subject
         )
         known = [time for time in (ended_at, finding.ended_at) if time is not None]
         return finding._replace(ended_at=min(known, default=None))

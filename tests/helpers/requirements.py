@@ -8,7 +8,7 @@ import pytest
 
 from bench.java_artifacts import ToolMissing
 
-NAMES = ("kafka", "connect", "postgres", "mariadb", "prometheus")
+NAMES = ("kafka", "connect", "postgres", "mariadb", "prometheus", "sms")
 
 
 def required() -> frozenset[str]:

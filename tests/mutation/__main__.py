@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     until = started + (chosen.budget or FOR_EVER_S)
     found = _run(files, until, workers=chosen.workers)
     if found is None:
-        _say("the tests fail without any mutant: mend them first (make check)")
+        _say("the tests fail without any mutant: mend them first (make check, stagewatch rules test)")
         return 1
     report = Report(
         found, seconds=time.monotonic() - started, budget=chosen.budget, limits=Limits(chosen.least, chosen.explained)
@@ -79,6 +79,8 @@ def _run(files: Sequence[str], until: float, *, workers: int) -> list[Result] | 
     in_order = {number: mutants[number] for number in order}
     python = {number: each for number, each in in_order.items() if each.kind == "python"}
     definitions = {number: each for number, each in in_order.items() if each.kind == "definition"}
+    if definitions and not engines.definitions_pass(ROOT):
+        return None
     plan = engines.Plan([], [], [], {})
     if python:
         _say("learning which tests touch which lines")

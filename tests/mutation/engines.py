@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import gc
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +21,11 @@ from tests.mutation.exchange import ChangedModule, exchange, live_functions
 from tests.mutation.forks import KILLED, REFUSED, SURVIVED, run_all, silence
 from tests.mutation.mutant import Mutant, Outcome
 
+if TYPE_CHECKING:
+    from rules.loader import DefinitionSet, LoadedFile
+
+NO_TESTS = "-"
+"""What `run_tests` calls the missing tests of a file that has none: here they were taken away."""
 CPU_S = 60
 """What a mutant may take in all; each test has a limit of its own (`suite.run_items`)."""
 OUTCOMES: dict[int, Outcome] = {SURVIVED: "survived", REFUSED: "refused"}
@@ -139,24 +146,48 @@ def run_definitions(root: Path, mutants: Mapping[int, Mutant], *, workers: int, 
 
     def work(tell: Callable[[int, int], None]) -> None:
         from rules.loader import DefinitionSet, fit, read_definitions, read_text  # noqa: PLC0415 - only in the child
-        from rules.testing import run_tests  # noqa: PLC0415
         from tests.mutation.definition_mutants import FOLDER  # noqa: PLC0415
 
         base = read_definitions([root / FOLDER])
+        quiet = DefinitionSet([_without_tests(file) for file in base.files])
 
         def run(number: int) -> int:
             mutant = mutants[number]
-            loaded = DefinitionSet(list(base.files))
-            read_text(str(mutant.make()).encode(), str(root / mutant.module), loaded)
-            fit(loaded)
-            if loaded.faults:
+            changed = [DefinitionSet(list(each.files)) for each in (quiet, base)]
+            for loaded in changed:
+                read_text(str(mutant.make()).encode(), str(root / mutant.module), loaded)
+            fit(changed[1])
+            if changed[1].faults:
                 return REFUSED
-            return SURVIVED if all(each.is_ok for each in run_tests(loaded)) else KILLED
+            return SURVIVED if all(_passes(loaded) for loaded in changed) else KILLED  # its own tests first
 
         for number, code in run_all(mutants, run, workers=workers, cpu_s=CPU_S, until=until):
             tell(number, code)
 
     return _told_by(work)
+
+
+def definitions_pass(root: Path) -> bool:
+    """Tell whether the definitions' own tests pass without a mutant."""
+
+    def run(_: int) -> int:
+        from rules.loader import read_definitions  # noqa: PLC0415 - only in the child
+        from tests.mutation.definition_mutants import FOLDER  # noqa: PLC0415
+
+        return SURVIVED if _passes(read_definitions([root / FOLDER])) else KILLED
+
+    [(_, code)] = run_all([0], run, workers=1, cpu_s=CPU_S, until=math.inf)
+    return code == SURVIVED
+
+
+def _passes(loaded: DefinitionSet) -> bool:
+    from rules.testing import run_tests  # noqa: PLC0415 - only in the child
+
+    return not loaded.faults and all(each.is_ok for each in run_tests(loaded) if each.name != NO_TESTS)
+
+
+def _without_tests(file: LoadedFile) -> LoadedFile:
+    return replace(file, model=file.model.model_copy(update={"tests": ()}))
 
 
 def _told_by(work: Callable[[Callable[[int, int], None]], object]) -> Told:

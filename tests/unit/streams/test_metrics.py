@@ -1,0 +1,30 @@
+"""What a scrape says of sources."""
+
+import time
+from collections import Counter
+
+from streams.metrics import Metrics
+
+
+def scraped(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def test_a_source_runs_while_it_speaks_within_its_rhythm() -> None:
+    metrics, now_ms = Metrics(version="0"), int(time.time() * 1000)
+    metrics.on_captured({"cdc.a.x": "a", "cdc.a.y": "a", "cdc.b.x": "b"}, {"a": 100.0, "b": 100.0, "c": 100.0})
+    metrics.on_last_event("cdc.a.x", now_ms - 500_000)
+    metrics.on_last_event("cdc.a.y", now_ms - 50_000)  # a source speaks when one of its tables does
+    metrics.on_last_event("cdc.b.x", now_ms - 250_000)
+    assert [scraped(metrics, "stagewatch_source_running", source=source) for source in "abc"] == [1.0, 0.0, None]
+    share = scraped(metrics, "stagewatch_source_gap_ratio", source="b")
+    assert share is not None
+    assert 2.5 <= share < 2.6
+
+
+def test_dead_letters_are_counted_by_reason_and_source() -> None:
+    metrics = Metrics(version="0")
+    metrics.on_captured({"cdc.a.x": "a"}, {})
+    metrics.on_events("cdc.a.x", 2, Counter())
+    metrics.on_dead_letter("not-json", "cdc.a.x")
+    assert scraped(metrics, "stagewatch_dead_letters_total", reason="not-json", source="a") == 1.0
