@@ -18,7 +18,7 @@ from connectors.dialect_models import DialectModel, format_of
 from connectors.health import span_ms
 from connectors.precedence import Precedence, entity_of, read_precedence, tellings
 from connectors.source_models import CodeListModel, CodeListsModel, ColumnModel, SourceModel, TableModel
-from connectors.views import Told, view_faults, view_mapping
+from connectors.views import Told, is_followed, view_faults, with_views
 from schemas import (
     VISIT_TYPES,
     Column,
@@ -76,7 +76,7 @@ class SourceCatalog:
 
     def told(self, entities: Collection[str]) -> "SourceCatalog":
         """Give the catalog with the further views alone that belong to instances of these entities."""
-        return self._with_views(lambda each: _is_followed(each, entities))
+        return self._with_views(lambda each: is_followed(each, entities))
 
     def _with_views(self, is_told: Callable[[TableMapping], object]) -> "SourceCatalog":
         mappings = [
@@ -119,10 +119,6 @@ class SourceCatalog:
         if reference:
             return frozenset(mapping.entity for mapping in self.mappings if mapping.is_reference)
         return frozenset(mapping.entity for mapping in self.views if mapping.instance is not None)
-
-
-def _is_followed(view: TableMapping, entities: Collection[str]) -> bool:
-    return view.view is not None and any(name in entities for name in view.view.of)
 
 
 def load_sources(
@@ -270,7 +266,9 @@ def _mappings(files: Sequence[SourceFile], context: _Context, faults: list[Fault
             wrong = list(view_faults(file.places, path, table))
             faults.extend(wrong)
             if not wrong:
-                mapping = _with_views(mapping, table, context.precedence, fed)
+                told = {view.entity for view in table.also}
+                named = {each: entity_of(each, source, context.precedence, fed[each]) for each in told}
+                mapping = with_views(mapping, table, named)
             where = f"{file.file}: {name}"
             other = seen.setdefault(mapping.topic.lower(), where)
             if other != where:
@@ -278,13 +276,6 @@ def _mappings(files: Sequence[SourceFile], context: _Context, faults: list[Fault
                 faults.append(file.places.fault(path, message, key=True))
             faults.extend(_undecodable(file.places, path, table, mapping))
             yield mapping
-
-
-def _with_views(
-    mapping: TableMapping, table: TableModel, precedence: Precedence, fed: Mapping[str, Collection[str]]
-) -> TableMapping:
-    named = [(view, entity_of(view.entity, mapping.source, precedence, fed[view.entity])) for view in table.also]
-    return msgspec.structs.replace(mapping, also=tuple(view_mapping(mapping, *each) for each in named))
 
 
 def _undecodable(

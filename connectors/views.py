@@ -3,7 +3,7 @@
 Called by `connectors.sources`. What a view must not be is said here, at the place where it stands.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 import msgspec
@@ -12,6 +12,18 @@ from connectors.source_models import TableModel, ViewModel
 from schemas import VISIT_TYPES, Column, Fault, Places, TableMapping, View
 
 Path = tuple[str | int, ...]
+
+
+def with_views(own: TableMapping, table: TableModel, entities: Mapping[str, str]) -> TableMapping:
+    """Give a table's mapping with its further views; `entities`: what each view's entity is called here."""
+    return msgspec.structs.replace(
+        own, also=tuple(view_mapping(own, each, entities[each.entity]) for each in table.also)
+    )
+
+
+def is_followed(view: TableMapping, entities: Collection[str]) -> bool:
+    """Tell whether a further view belongs to instances of one of the entities."""
+    return view.view is not None and any(name in entities for name in view.view.of)
 
 
 def view_mapping(own: TableMapping, view: ViewModel, entity: str) -> TableMapping:

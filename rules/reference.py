@@ -78,7 +78,7 @@ class Reference:
         place = place_of(change)
         if not is_newer(change, history.position, history.order, history.place or place):
             return
-        history.position, history.order = standing(change, history.position)
+        history.position, history.order = standing(change, history.position, history.order)
         history.place = place
         before = history.versions[-1] if history.versions else None
         after = None if change.op == "d" else {**(before or {}), **change.fields}

@@ -55,6 +55,7 @@ from schemas.fan_out import FanOut, decoder_of
 from schemas.indicator import ClockMark, IndicatorDelta, IndicatorValue, Number, plain
 from schemas.ingested import (
     BEFORE_ALL,
+    BY_LOG,
     INGEST_HEADER,
     Origin,
     Road,
@@ -75,6 +76,7 @@ from schemas.yaml_places import EMPTY, Places, YamlPath, load_model, load_yaml, 
 
 __all__ = [
     "BEFORE_ALL",
+    "BY_LOG",
     "CLOCK_KEY",
     "EMPTY",
     "INGEST_HEADER",

@@ -10,11 +10,10 @@ changes and reference data share them.
 from typing import Any
 
 from rules.state import VISIT_FIELDS, Place, Row, Visit
-from schemas import BEFORE_ALL, Change, comes_after, to_wire
+from schemas import BEFORE_ALL, BY_LOG, Change, comes_after, to_wire
 
 _CLOSED = (1 << 63) - 1
-"""The order of a row that something without a place in the source's log has changed: what comes at the same position
-is then a repeat of what was there before."""
+"""The order of a row that was changed from outside: what comes at the same position is a repeat of what was before."""
 
 _NEVER: dict[tuple[str, ...], tuple[tuple[str, int], ...]] = {}
 """Shape of a change → the visit columns it lacks, never seen; shared by all visits of that shape."""
@@ -38,9 +37,12 @@ def is_newer(change: Change, position: int, order: int, place: Place) -> bool:
     return comes_after(change.position, position, is_later=change.offset > place.offset or is_elsewhere)
 
 
-def standing(change: Change, position: int) -> tuple[int, int]:
-    """Give position and order of a row at `position` to which a newer change was applied."""
-    return (change.position, change.order) if change.position >= position else (position, _CLOSED)
+def standing(change: Change, position: int, order: int) -> tuple[int, int]:
+    """Give position and order of a row that had these, once a newer change is applied to it."""
+    if change.position >= position:
+        return change.position, change.order
+    # What an incremental snapshot read may be sent again together with the change before or behind it.
+    return position, order if change.position == BY_LOG else _CLOSED
 
 
 def new_row(change: Change) -> Row:
@@ -78,7 +80,7 @@ def _fuse_newer(row: Row, change: Change) -> None:
     if row.older is None and change.op != "d" and row.fields.keys() <= fields.keys():  # the usual row, whole
         row.fields = to_wire(fields)
         row.is_deleted, row.place = False, place_of(change)
-        row.position, row.order = standing(change, row.position)
+        row.position, row.order = standing(change, row.position, row.order)
         return
     row.is_deleted = change.op == "d"
     fields = {} if row.is_deleted else fields
@@ -86,7 +88,7 @@ def _fuse_newer(row: Row, change: Change) -> None:
     older = row.older or {}
     row.older = {name: older.get(name, row.position) for name in lacking} or None
     row.fields = {**row.fields, **to_wire(fields)}
-    row.position, row.order = standing(change, row.position)
+    row.position, row.order = standing(change, row.position, row.order)
     row.place = place_of(change)
 
 
@@ -137,7 +139,7 @@ def fuse_visit(visit: Visit, change: Change) -> bool:
             visit.older = _older(visit, lacking)
         _remember_span(visit, change)
         _set_fields(visit, fields)
-    visit.position, visit.order = standing(change, visit.position)
+    visit.position, visit.order = standing(change, visit.position, visit.order)
     visit.place = place_of(change)
     return True
 

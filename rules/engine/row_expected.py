@@ -42,7 +42,10 @@ class Absence:
         today = self._today(rows)
         first = self._first(row, there)
         ended_at = self.ground.ended_at(rows, row, None)
-        in_sight = {today - timedelta(days=n) for n in range(-1, self._rule.back + 1)}
+        ahead = max(today + timedelta(days=1), first or today)
+        while ahead in there:
+            ahead += timedelta(days=1)
+        in_sight = {ahead, *(today - timedelta(days=n) for n in range(self._rule.back + 1))}
         for day in sorted(in_sight | there.keys()):
             due = self._due(day)
             if day not in there and (first is None or day < first or (ended_at is not None and due > ended_at)):

@@ -49,7 +49,7 @@ BOOK = (LIMIT, NOTICE, IDLE, THRESHOLD, JUMP, ABSENCE, SEQUENCE, RECONCILIATION,
 TIGHTER = (LIMIT.replace("2d", "1d"), *BOOK[1:])
 KEEPS = "notice: {newest: 3, by: sent_at}, ack: {newest: 4, by: done_at}"
 
-few = settings(max_examples=30)
+few = settings(max_examples=40)
 
 times = st.none() | st.integers(0, 6 * 24 * 4).map(lambda quarters: START + quarters * HOUR // 4)
 amounts = st.none() | st.integers(0, 40).map(Decimal)
