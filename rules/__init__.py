@@ -42,11 +42,15 @@ from rules.loader import (
     with_files,
 )
 from rules.loop import Loop, Strategies, StrategyFile, is_number, owner_of, parts_of, task_number
-from rules.models import LimitFile, LimitRow, Process, RuleFile
+from rules.message_kinds import KINDS as MESSAGE_KINDS
+from rules.message_kinds import SAMPLES as SAMPLE_VALUES
+from rules.models import LimitFile, LimitRow, Process, RuleFile, TemplateFile
 from rules.reach import Uncovered, uncovered
 from rules.reconciliation import Difference, differences
 from rules.reference import Reference
+from rules.routing import Routing
 from rules.state import Instance, InstanceSummary, is_time, rung_parts
+from rules.template_fitting import copies_of
 from rules.testing import TestResult, run_tests
 from rules.threshold_judge import ThresholdJudge
 from rules.threshold_models import Execution, IndicatorRule, Threshold
@@ -65,11 +69,14 @@ from rules.versions import (
     texts_of,
 )
 from rules.vocabulary import Vocabulary, known_entities, nearest_first
+from rules.wording import parameters_of, text_for
 from rules.workdays import WorkCalendar, state_council_calendar
 
 __all__ = [
     "ITEM",
+    "MESSAGE_KINDS",
     "PARTS",
+    "SAMPLE_VALUES",
     "SHIPPED",
     "TOTAL",
     "Answer",
@@ -113,12 +120,14 @@ __all__ = [
     "Period",
     "Process",
     "Reference",
+    "Routing",
     "RuleFile",
     "Score",
     "Setting",
     "Step",
     "Strategies",
     "StrategyFile",
+    "TemplateFile",
     "TestResult",
     "Threshold",
     "ThresholdJudge",
@@ -133,6 +142,7 @@ __all__ = [
     "Zone",
     "clock_rows",
     "compiled",
+    "copies_of",
     "day_names",
     "decode_record",
     "delta_key",
@@ -158,6 +168,7 @@ __all__ = [
     "measure",
     "nearest_first",
     "owner_of",
+    "parameters_of",
     "parse_duration",
     "parts_of",
     "proposed",
@@ -170,6 +181,7 @@ __all__ = [
     "stage_lines",
     "state_council_calendar",
     "task_number",
+    "text_for",
     "texts_of",
     "uncovered",
     "with_files",

@@ -7,7 +7,7 @@ the tree counts; what a lower one may change, the next one above it says. Files 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -223,7 +223,8 @@ def settings_of(files: Sequence[BaseModel], limits: str, org: OrgCode) -> list[S
     """Give all that is set for a unit, the value that counts first for each thing, then those that it replaces."""
     mine = [file for file in _based_on(files, limits) if org.startswith(file.org)]
     mine.sort(key=lambda file: -len(file.org))
-    found = [setting for file in mine for setting in _of_file(file)]
+    judged = dict.fromkeys(threshold.indicator for file in mine for threshold in file.thresholds)
+    found = [setting for file in mine for setting in _of_file(file, judged)]
     for file in files:
         if isinstance(file, LimitFile) and file.id == limits:
             may = "free" if not mine else f"as {mine[-1].id} says"
@@ -236,14 +237,16 @@ def settings_of(files: Sequence[BaseModel], limits: str, org: OrgCode) -> list[S
     return sorted(found, key=lambda setting: order.index(setting.about))
 
 
-def _of_file(file: CascadeFile) -> Iterator[Setting]:
+def _of_file(file: CascadeFile, judged: Iterable[str]) -> Iterator[Setting]:
+    """Give what a unit's file sets; `judged` are the indicators that it or a unit above or below judges."""
     key, may = f"cascade/{file.id}", f"{file.lower.may} ({', '.join(file.lower.fields)})"
     for number, row in enumerate(file.limits):
         yield Setting(_limit_of(row.process, row.stage, row.when), row.limit, key, file.org, ("limits", number), may)
     for number, threshold in enumerate(file.thresholds):
         yield Setting(_threshold_of(threshold), threshold.said, key, file.org, ("thresholds", number), may)
     if "execution" in file.model_fields_set:
-        yield Setting("execution", file.execution.said, key, file.org, ("execution",), may)
+        for indicator in judged:
+            yield Setting(f"{indicator} execution", file.execution.said, key, file.org, ("execution",), may)
 
 
 def _of_rules(file: RuleFile, may: str) -> Iterator[Setting]:

@@ -35,6 +35,7 @@ from rules.row_models import Keep
 from rules.state import Instance
 from rules.threshold_models import IndicatorRule
 from rules.thresholds import Template, Thresholds
+from rules.wording import OwnCopies
 from rules.workdays import WorkCalendar
 
 R = TypeVar("R")
@@ -106,6 +107,8 @@ class Definitions:
     """Of the published set; 0: read from folders."""
     digest: str = ""
     """Of everything that the set was made from."""
+    own_templates: OwnCopies = field(default_factory=dict)
+    """What units say in their own words, by template and unit."""
     strategies: Strategies | None = None
     """What becomes of alerts that somebody was told of; None: a set made without files."""
 
@@ -127,6 +130,7 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
     limits_id: str,
     calendar: WorkCalendar,
     templates: dict[str, str],
+    own_templates: OwnCopies,
     indicators: list[Indicator],
     calendars: Mapping[str, WorkCalendar] | None = None,
     units: Sequence[Template] = (),
@@ -162,7 +166,15 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
         processes={name: frozenset(p.id for p in processes if p.is_among([name])) for name in made}, calendar=calendar,
     )  # fmt: skip
     return Definitions(
-        made, calendar, templates, limits_id, thresholds, by_entity, digest=digest, strategies=strategies
+        made,
+        calendar,
+        templates,
+        limits_id,
+        thresholds,
+        by_entity,
+        digest=digest,
+        own_templates=own_templates,
+        strategies=strategies,
     )
 
 

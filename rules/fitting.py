@@ -27,9 +27,9 @@ from rules.models import (
     TemplateFile,
 )
 from rules.row_fitting import row_faults
+from rules.template_fitting import copy_faults, template_faults
 from rules.threshold_models import IndicatorRule
 from rules.vocabulary import Known, Vocabulary, name_faults
-from rules.wording import GROUP_PARAMETERS, unknown_parameters
 from schemas import Fault, Places
 
 Parsed = tuple[BaseModel, Places]
@@ -78,9 +78,9 @@ def fitting_faults(
         elif isinstance(model, IndicatorFile):
             faults += _indicator_faults(model, places, known)
         elif isinstance(model, TemplateFile):
-            faults += _template_faults(model, places)
+            faults += template_faults(model, places)
         faults += name_faults(model, places, known, vocabulary)
-    return [*faults, *_duplicate_codes(files)]
+    return [*faults, *copy_faults(files, broken), *_duplicate_codes(files)]
 
 
 def _process_faults(process: Process, places: Places) -> Iterator[Fault]:
@@ -219,22 +219,6 @@ def _needs(indicator: Indicator, path: tuple[str | int, ...], places: Places) ->
     lacking = [name for name in NEEDED_BY[indicator.kind] if getattr(indicator, name) is None]
     if lacking:
         yield places.fault(path, f"an indicator of kind {indicator.kind} needs {' and '.join(lacking)}")
-
-
-def _template_faults(file: TemplateFile, places: Places) -> Iterator[Fault]:
-    for name, text in file.templates.items():
-        try:
-            unknown = unknown_parameters(text)
-        except ValueError as error:
-            yield places.fault(("templates", name), f"braces do not match: {error}")
-            continue
-        for parameter in unknown:
-            yield places.fault(("templates", name), f"nobody fills in {{{parameter}}}")
-        try:
-            text.format_map(dict.fromkeys(GROUP_PARAMETERS, "—"))
-        except (ValueError, LookupError, AttributeError, TypeError) as error:
-            if not unknown:
-                yield places.fault(("templates", name), f"cannot be filled in: {error}")
 
 
 def _condition_faults(condition: dict[str, object], path: tuple[str | int, ...], places: Places) -> Iterator[Fault]:

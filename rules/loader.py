@@ -24,6 +24,7 @@ from rules.fitting import fitting_faults
 from rules.indicator_models import IndicatorFile
 from rules.loop import Strategies, StrategyFile
 from rules.models import LimitFile, OrphanRule, Process, Rule, RuleFile, TemplateFile
+from rules.template_fitting import copies_of
 from rules.threshold_fitting import threshold_faults
 from rules.vocabulary import Vocabulary
 from rules.workdays import state_council_calendar
@@ -228,9 +229,7 @@ def compiled(loaded: DefinitionSet, choice: Choice = Choice()) -> Definitions:
     }
     if faults:
         raise UnknownChoice(faults)
-    templates: dict[str, str] = {}
-    for file in loaded.of(TemplateFile):
-        templates.update(file.templates)
+    templates, own_templates = copies_of(loaded.of(TemplateFile))
     named = {process.calendar for process in loaded.of(Process) if process.calendar}
     calendar = state_council_calendar(calendars[choice.calendar])
     return compile_definitions(
@@ -242,6 +241,7 @@ def compiled(loaded: DefinitionSet, choice: Choice = Choice()) -> Definitions:
         strategies=Strategies.of(loaded.of(StrategyFile), calendar),
         calendars={name: state_council_calendar(calendars[name]) for name in named},
         templates=templates,
+        own_templates=own_templates,
         units=[file for file in loaded.of(CascadeFile) if file.base == choice.limits],
         indicators=[i for file in loaded.of(IndicatorFile) for i in file.indicators],
         digest=digest_of("\n".join([str(choice), *sorted(f"{file.key}@{file.digest}" for file in loaded.files)])),

@@ -265,9 +265,15 @@ class LimitFile(_Model):
 
 
 class TemplateFile(_Model):
-    """Sentences by id; `{name}` parameters are those of `rules.wording`."""
+    """Sentences by id; `{name}` parameters are those of `rules.wording`, for M01 to M17 of `rules.message_kinds`."""
 
     version: Literal["templates/v1"]
     id: str
+    org: str | None = Field(
+        default=None,
+        pattern=r"^[0-9A-Za-z]+$",
+        description="code of the unit whose own copy of standard sentences this is, for it and those below; left out: "
+        "the standard library",
+    )
     templates: dict[str, str]
     tests: list[dict[str, Any]] = []

@@ -49,6 +49,14 @@ class Routing:
             below = self._reference.get("line", str(hangs.get("line_no")), at) or {}
         return {**fields, "tg_no": tg_no, "org_no": below.get("org_no")}
 
+    def with_role(self, role: str, org_no: str, at: int) -> list[Told]:
+        """Give those of a unit with a role; may be nobody."""
+        return list(self._stakeholders(role, {"org_no": org_no}, at))
+
+    def person(self, no: str, at: int) -> Told:
+        """Give a person by number, with what is known of them."""
+        return self._person(no, {}, at)
+
     def _role(self, role: str, fields: Fields, at: int) -> Iterator[Told]:
         if role == "manager":
             yield from self._manager(fields, at)

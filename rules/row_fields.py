@@ -55,6 +55,17 @@ def fields_read(rule: Rule, own: str) -> dict[str, frozenset[str]]:
     return {entity: frozenset(fields) for entity, fields in found.items()}
 
 
+def needed(rule: Rule, own: str) -> frozenset[str]:
+    """Give the entities of one of which a row must be there before a row rule can find anything; none: no further."""
+    if isinstance(rule, DocumentsRule):
+        return frozenset({*(paper.entity for paper in rule.papers), *([rule.record] if rule.record else [])})
+    if isinstance(rule, RowGround) and rule.each not in (None, own):
+        return frozenset({rule.each or own})
+    if isinstance(rule, DeadlineRule) and isinstance(rule.start, RowTime) and rule.start.key is None:
+        return frozenset({rule.start.entity})
+    return frozenset()
+
+
 def look_ups(rule: Rule) -> Iterator[tuple[str, str]]:
     """Give the entities that a row rule looks up and the fields with the keys; "" for what computations read."""
     if not isinstance(rule, RowGround):

@@ -85,7 +85,7 @@ class ThresholdAlerts:
 
     def use(self, definitions: Definitions) -> None:
         """Take the words of a set of definitions."""
-        self._wording = Wording(definitions.templates, definitions.calendar)
+        self._wording = Wording(definitions.templates, definitions.calendar, own=definitions.own_templates)
         self._indicators = definitions.thresholds.indicators
         self._first_process = next(iter(definitions.processes), "")
 
@@ -105,7 +105,8 @@ class ThresholdAlerts:
         people = self._routing.tell(judged.rule.tell, fields, at)
         told.at = at
         told.person = people[0][0].no if people and people[0][1] != "none" else None
-        told.text = self._wording.say(judged.rule.text, self._values(told, judged, subject, value))
+        values = self._values(told, judged, subject, value)
+        told.text = self._wording.say(judged.rule.text, values, unit=subject.unit)
         event = self._event(told, "raised")
         self.alerts.append(event)
         if at < self.notify_from:
@@ -145,5 +146,5 @@ class ThresholdAlerts:
         things = "".join(f"{OBJECT_WORDS[name]}{no}" for name, no in known.items() if name in OBJECTS)
         return {
             "instance": told.instance, "severity": SEVERITY_WORDS[told.severity], "title": judged.rule.title,
-            "org": subject.unit, "object": things or None, "detail": detail,
+            "org": subject.unit, "object": things, "detail": detail,
         }  # fmt: skip

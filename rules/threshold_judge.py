@@ -71,7 +71,7 @@ class ThresholdJudge:
             if told.is_open and not self._thresholds.is_rung(told.rule, told.item, told.severity):
                 self._tell(told, "cleared")
         for code in sorted(self._thresholds.judged):
-            today = self._thresholds.today(self.clock)
+            today = self._thresholds.date_of(self.clock)
             for series in sorted(self._totals.series(code, ("", today))):
                 for day in ("", today):
                     self._judge_change(series, day, self.clock)

@@ -179,7 +179,7 @@ class Thresholds:
         times = [time for table in self.timetables if (time := table.next_after(ms)) is not None]
         return min(times, default=None)
 
-    def today(self, ms: int) -> str:
+    def date_of(self, ms: int) -> str:
         """Give the local date."""
         return self._calendar.local_date(ms)
 

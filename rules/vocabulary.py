@@ -55,7 +55,7 @@ class Known:
         """Gather the names of the models."""
         return cls(
             {m.id: m for m in models if isinstance(m, Process)},
-            frozenset(name for m in models if isinstance(m, TemplateFile) for name in m.templates),
+            frozenset(name for m in models if isinstance(m, TemplateFile) and m.org is None for name in m.templates),
             frozenset(r.code for m in models if isinstance(m, RuleFile) for r in m.rules),
             broken,
         )

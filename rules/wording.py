@@ -7,7 +7,7 @@ Parameters that a template may use: `instance`, `severity`, `title`, `stage`, `v
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from rules.workdays import WorkCalendar
 
@@ -15,34 +15,56 @@ PARAMETERS = frozenset(
     {"instance", "severity", "title", "stage", "verdict", "due", "since", "org", "object", "level", "other", "detail"}
 )
 GROUP_PARAMETERS = PARAMETERS | {"count", "list"}
+OwnCopies = Mapping[str, Mapping[str, str]]
+"""Units' own copies of templates: template, then unit, then text."""
 SEVERITY_WORDS = {"INFO": "提示", "WARN": "预警", "ALARM": "告警", "CRITICAL": "严重告警"}
 OBJECT_WORDS = {"pub_trans": "公变", "dist_line": "线路", "main_subs": "变电所"}
 
 
-def unknown_parameters(template: str) -> list[str]:
+def parameters_of(template: str) -> frozenset[str]:
+    """Give the parameters that a template asks for; raises ValueError for broken braces."""
+    return frozenset(name for _, name, _, _ in string.Formatter().parse(template) if name is not None)
+
+
+def unknown_parameters(template: str, known: Collection[str] = GROUP_PARAMETERS) -> list[str]:
     """Give the parameters of a template that nobody fills in; raises ValueError for broken braces."""
-    names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-    return sorted(names - GROUP_PARAMETERS)
+    return sorted(parameters_of(template).difference(known))
+
+
+def text_for(name: str, unit: object, standard: Mapping[str, str], own: OwnCopies) -> tuple[str, str]:
+    """Give the text of a template that a unit's messages use, and whose copy it is (empty: the standard library's).
+
+    The nearest unit up the tree with a copy of its own wins; units below one begin with its code.
+    """
+    copies = own.get(name)
+    if copies and unit is not None:
+        code = str(unit)
+        for length in range(len(code), 0, -1):
+            if (text := copies.get(code[:length])) is not None:
+                return text, code[:length]
+    return standard[name], ""
 
 
 class Wording:
-    """Fills in templates."""
+    """Fills in templates; each unit's messages are in its own copy's words, if it has one."""
 
-    def __init__(self, templates: Mapping[str, str], calendar: WorkCalendar) -> None:
+    def __init__(self, templates: Mapping[str, str], calendar: WorkCalendar, *, own: OwnCopies | None = None) -> None:
         self._templates = templates
         self._calendar = calendar
+        self._own = own or {}
 
     def has(self, template: str) -> bool:
         """True if there is such a template."""
         return template in self._templates
 
-    def say(self, template: str, values: Mapping[str, object]) -> str:
-        """Give the sentence; a parameter without a value reads as a dash."""
-        return self._templates[template].format_map(_Values(values))
+    def say(self, template: str, values: Mapping[str, object], *, unit: object = None) -> str:
+        """Give the sentence in a unit's words; a parameter without a value reads as a dash."""
+        text, _ = text_for(template, unit, self._templates, self._own)
+        return text.format_map(_Values(values))
 
-    def group(self, template: str, values: Mapping[str, object]) -> str:
+    def group(self, template: str, values: Mapping[str, object], *, unit: object = None) -> str:
         """Give a group's sentence with `{count}` and `{list}` left to be filled in by the outbox."""
-        return self._templates[template].format_map(_Values({**values, "count": "{count}", "list": "{list}"}))
+        return self.say(template, {**values, "count": "{count}", "list": "{list}"}, unit=unit)
 
     def time(self, ms: int | None) -> str:
         """Say a time as people do."""

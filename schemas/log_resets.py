@@ -16,7 +16,7 @@ from schemas.change import Change
 from schemas.debezium import MOST_POSITION
 
 EPOCH_BITS = 58
-"""Every source's positions of one life of its log fit below: 32,768 binary logs of MySQL, 2**58 bytes of PostgreSQL's."""
+"""Positions of one life of a source's log fit below: 32,768 binary logs of MySQL, 2**58 bytes of PostgreSQL's."""
 MOST_RESETS = (1 << 63 - EPOCH_BITS) - 1
 _ENOUGH, _LONG_MS = 100, 10 * 60_000
 """Changes, and how long they must be behind: what a restarted connector sends again, or a large transaction that began

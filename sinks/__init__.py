@@ -8,7 +8,7 @@ from sinks.masking import masked, masked_address
 from sinks.outbox import Outbox
 from sinks.outbox_rows import OPEN_STATES, OutboxPolicy, State, message_id
 from sinks.pipeline import Changes, Commit, Pipeline
-from sinks.registry import build_sinks
+from sinks.registry import build_routes, build_sinks
 from sinks.routing import Mute
 from sinks.senders import Senders
 from sinks.sink import (
@@ -23,6 +23,8 @@ from sinks.sink import (
     SinkSettingError,
     Unknown,
 )
+from sinks.sms import split as sms_parts
+from sinks.sms import units as sms_length
 from sinks.wording import compose
 
 __all__ = [
@@ -46,9 +48,12 @@ __all__ = [
     "SinkSettingError",
     "State",
     "Unknown",
+    "build_routes",
     "build_sinks",
     "compose",
     "masked",
     "masked_address",
     "message_id",
+    "sms_length",
+    "sms_parts",
 ]

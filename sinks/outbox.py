@@ -10,13 +10,13 @@ makes them `unknown`, which is final until a delivery report comes (`report`), o
 the same `msg_id` where the peer drops repeats of one (`OutboxPolicy.idempotent`).
 
                   ┌──────────────► refused
-    queued ► sending ► delivered   │
+    queued ► sending ► delivered ──┤ (report: did not arrive)
       ▲         ├──► unknown ◄─────┘ (report: delivered, refused or retry)
       └─ retry ◄┴──► failed          never sent: no_channel, unroutable, muted
 """
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import assert_never
 
 import msgspec
@@ -39,16 +39,15 @@ _decoder = msgspec.msgpack.Decoder(Row)
 class Outbox:
     """The notices of one partition. `now` is epoch ms everywhere. Not thread-safe."""
 
-    def __init__(self, policy: OutboxPolicy) -> None:
+    def __init__(self, policy: OutboxPolicy, *, lane_of: Callable[[Notice], str] | None = None) -> None:
+        """`lane_of`: what notices wait apart by; by default their channel."""
         self.policy = policy
+        self._lane_of = lane_of or (lambda notice: notice.channel)
         self._rows: dict[str, Row] = {}
-        self._waiting = self._empty_buckets()
+        self._waiting: dict[str, Buckets] = {}
         self._members: dict[str, list[str]] = {}
         self._final: list[tuple[int, str]] = []
         self._dirty: dict[str, None] = {}
-
-    def _empty_buckets(self) -> dict[Channel, Buckets]:
-        return {channel: Buckets() for channel in sorted(self.policy.channels)}
 
     def __len__(self) -> int:
         """The number of rows, final ones included."""
@@ -84,21 +83,21 @@ class Outbox:
             return State.DELIVERED, "listed"  # the list that people read is made of these very rows
         return State.QUEUED, ""
 
-    def due(self, now: int, room: Mapping[Channel, int] | None = None) -> list[Delivery]:
-        """Mark what may leave now as `sending` and give it back, by channel, the earliest first.
+    def due(self, now: int, room: Mapping[str, int] | None = None) -> list[Delivery]:
+        """Mark what may leave now as `sending` and give it back, by lane, the earliest first.
 
         Write the changes to the changelog before sending any of it. `room` says how many messages each
-        channel can take now (absent: none); None: any number.
+        lane can take now (absent: none); None: any number.
         """
         deliveries: list[Delivery] = []
-        for channel, buckets in self._waiting.items():
-            limit = len(self._rows) if room is None else room.get(channel, 0)
+        for lane, buckets in sorted(self._waiting.items()):
+            limit = len(self._rows) if room is None else room.get(lane, 0)
             gathered = buckets.pop_due(now, limit, self.policy.mail_digest_max)
             deliveries.extend(self._start([self._rows[key] for key in keys], now) for keys in gathered)
         return deliveries
 
     def _start(self, rows: list[Row], now: int) -> Delivery:
-        rows.sort(key=lambda row: (row.added_at, row.notice.at, row.notice.key))
+        rows = _in_order(rows)
         msg_id = rows[0].msg_id or message_id(row.notice.key for row in rows)
         self._members[msg_id] = [row.notice.key for row in rows]
         attempt = 1 + max(row.attempt for row in rows)
@@ -115,12 +114,33 @@ class Outbox:
                 self._apply(row, outcome, now)
 
     def report(self, msg_id: str, outcome: Outcome, now: int) -> int:
-        """Note a carrier's delivery report: settles what is `unknown`. The number of rows it settled."""
+        """Note a carrier's delivery report: settles what is `unknown`, and what was taken but did not arrive.
+
+        The number of rows that it changed.
+        """
         rows = [row for key in self._members.get(msg_id, ()) if (row := self._rows.get(key)) is not None]
-        unsettled = [row for row in rows if row.state is State.UNKNOWN]
+        open_to_it = {State.UNKNOWN, State.DELIVERED} if isinstance(outcome, Refused) else {State.UNKNOWN}
+        unsettled = [row for row in rows if row.state in open_to_it]
         for row in unsettled:
             self._apply(row, outcome, now)
         return len(unsettled)
+
+    def knows(self, msg_id: str) -> bool:
+        """Whether a message of this id left, or was about to leave, from here."""
+        return msg_id in self._members
+
+    def sent_since(self, at: int, channels: Collection[Channel]) -> list[tuple[Delivery, str, int]]:
+        """What left from `at` on (epoch ms) over some channels and may still be reported on, with receipt and time."""
+        sent = (State.DELIVERED, State.UNKNOWN)
+        found: dict[str, list[Row]] = {}
+        for row in self._rows.values():
+            if row.msg_id and row.state in sent and row.changed_at >= at and row.notice.channel in channels:
+                found.setdefault(row.msg_id, []).append(row)
+        return [
+            (Delivery(msg_id=msg_id, attempt=rows[0].attempt, notices=tuple(row.notice for row in _in_order(rows))),
+             rows[0].receipt, rows[0].changed_at)
+            for msg_id, rows in found.items()
+        ]  # fmt: skip
 
     def recover(self, now: int) -> int:
         """Begin to live with the rows that were loaded; settle what the last owner left `sending`. How many.
@@ -147,7 +167,7 @@ class Outbox:
 
         Otherwise a notice would wait as long as the clock was ahead.
         """
-        self._waiting = self._empty_buckets()
+        self._waiting = {}
         for row in self._rows.values():
             if row.state in OPEN_STATES and row.state is not State.SENDING:
                 _set_back(row, now)
@@ -194,8 +214,10 @@ class Outbox:
         key, state = row.notice.key, row.state
         if state not in OPEN_STATES:
             heapq.heappush(self._final, (self._expires_at(row), key))
-        elif state is not State.SENDING and (buckets := self._waiting.get(row.notice.channel)) is not None:
-            buckets.put(self._bucket_of(row), key, self._leaves_at(row))
+        elif state is not State.SENDING and row.notice.channel in self.policy.channels:
+            self._waiting.setdefault(self._lane_of(row.notice), Buckets()).put(
+                self._bucket_of(row), key, self._leaves_at(row)
+            )
 
     @staticmethod
     def _bucket_of(row: Row) -> BucketId:
@@ -218,9 +240,10 @@ class Outbox:
             return row.added_at + round(self.policy.group_wait_s * _MS)
         return row.added_at
 
-    def next_due(self) -> int | None:
-        """When `due` will next have something, epoch ms; None: nothing waits."""
-        return min((at for buckets in self._waiting.values() if (at := buckets.next_at()) is not None), default=None)
+    def next_due(self, room: Mapping[str, int] | None = None) -> int | None:
+        """When `due` will next have something for this room, epoch ms; None: nothing waits."""
+        waiting = (buckets for lane, buckets in self._waiting.items() if room is None or room.get(lane, 0) > 0)
+        return min((at for buckets in waiting if (at := buckets.next_at()) is not None), default=None)
 
     def expire(self, now: int) -> int:
         """Forget final rows that were kept long enough. How many."""
@@ -271,9 +294,18 @@ class Outbox:
         row = self._rows.get(key)
         return None if row is None else notification_of(row)
 
+    def settled_task(self, key: str) -> tuple[Notice, State] | None:
+        """The notice with this key and its state, if it opened a task and is settled; else None."""
+        row = self._rows.get(key)
+        return (row.notice, row.state) if row and row.notice.task and row.state not in OPEN_STATES else None
+
     def notifications(self) -> list[NotificationRow]:
         """Every row as the store shows it."""
         return [notification_of(row) for row in self._rows.values()]
+
+
+def _in_order(rows: list[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (row.added_at, row.notice.at, row.notice.key))
 
 
 def _set_back(row: Row, now: int) -> None:

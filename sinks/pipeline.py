@@ -15,11 +15,12 @@ from sinks.delivery import Delivery
 from sinks.outbox import Outbox
 from sinks.outbox_rows import State
 from sinks.senders import Senders
-from sinks.sink import Outcome
+from sinks.sink import Outcome, Report
 from sinks.store.rows import NotificationRow
 
 _log = logging.getLogger(__name__)
 _DRIFT_MS = 1000
+_REPORTED_MS = 72 * 3_600_000  # carriers report for up to three days
 _NOT_DELIVERED = frozenset({State.REFUSED, State.FAILED, State.UNKNOWN})
 
 Changes = list[tuple[str, bytes | None]]
@@ -40,9 +41,11 @@ class Pipeline:
         self._senders = senders
         self._record = record
         self._marked: list[Delivery] = []  # as sending, in no commit yet
-        self._taken: tuple[list[Delivery], list[NotificationRow]] = ([], [])
+        self._taken: tuple[list[Delivery], list[NotificationRow], list[Report]] = ([], [], [])
         self._sends: dict[asyncio.Task[None], Delivery] = {}
         self._answers: deque[tuple[Delivery, Outcome]] = deque()
+        self._reports: deque[Report] = deque()
+        self._noted: list[Report] = []  # in no commit yet
         self._turned_at = 0
         self.answered = asyncio.Event()
         """Set when a send ended: time for a `turn`, which clears it."""
@@ -56,9 +59,8 @@ class Pipeline:
         """Whether a `turn` would do something: an answer came, or something may leave and there is room."""
         if self._has_stepped_back(now):
             return True
-        due = self._outbox.next_due()
-        has_room = any(room > 0 for room in self._senders.room().values())
-        return bool(self._answers) or (due is not None and due <= now and has_room)
+        due = self._outbox.next_due(self._senders.room())
+        return bool(self._answers or self._reports) or (due is not None and due <= now)
 
     def recover(self, now: int) -> int:
         """Begin with the rows loaded into the outbox; the number whose outcome the last owner left open.
@@ -69,7 +71,18 @@ class Pipeline:
         if found:
             _log.warning("sends were under way when the last owner ended: notices=%d", found)
         self._record(self._outbox.notifications())
+        for delivery, receipt, at in self._outbox.sent_since(now - _REPORTED_MS, self._senders.reporting):
+            self._senders.expect(delivery, receipt, at)
+        self._senders.listen(self._hear)
         return found
+
+    def _hear(self, report: Report) -> bool:
+        """Take a report on one of our messages in, for the next turn."""
+        if not self._outbox.knows(report.msg_id):
+            return False
+        self._reports.append(report)
+        self.answered.set()
+        return True
 
     def offer(self, notices: Iterable[Notice], now: int) -> None:
         """Take notices in; a repeat changes nothing."""
@@ -86,10 +99,19 @@ class Pipeline:
             delivery, outcome = self._answers.popleft()
             self._outbox.settle(delivery, outcome, now)
             self._complain(delivery)
+        while self._reports:
+            self._note(self._reports.popleft(), now)
         self._outbox.expire(now)
         for delivery in self._outbox.due(now, self._senders.room()):
             self._senders.reserve(delivery)
             self._marked.append(delivery)
+
+    def _note(self, report: Report, now: int) -> None:
+        """Settle what a report settles; its peer hears that we have it once that is durable."""
+        if self._outbox.report(report.msg_id, report.outcome, now):
+            self._noted.append(report)
+        else:
+            report.accept()
 
     def _has_stepped_back(self, now: int) -> bool:
         """Whether the clock shows an earlier time than at the last turn, by more than a correction of its drift."""
@@ -108,14 +130,17 @@ class Pipeline:
         """What is to be made durable now; may be empty. Call `committed` when it is, before the next `take`."""
         changes = self._outbox.take_changes()
         rows = [row for key, _ in changes if (row := self._outbox.notification(key)) is not None]
-        self._taken, self._marked = (self._marked, rows), []
+        self._taken, self._marked = (self._marked, rows, self._noted), []
+        self._noted = []
         return changes
 
     def committed(self) -> None:
         """Record what was taken, and begin to send what it marked. Needs a running event loop."""
-        (deliveries, rows), self._taken = self._taken, ([], [])
+        (deliveries, rows, reports), self._taken = self._taken, ([], [], [])
         if rows:
             self._record(rows)
+        for report in reports:
+            report.accept()
         for delivery in deliveries:
             task = asyncio.create_task(self._send(delivery), name=f"send {delivery.msg_id}")
             self._sends[task] = delivery
@@ -148,8 +173,9 @@ class Pipeline:
 
         Those stay `sending` in the changelog; the next owner's `recover` settles them. May be called twice.
         """
+        self._senders.forget(self._hear)
         for delivery in (*self._marked, *self._taken[0]):
             self._senders.release(delivery)
-        self._marked, self._taken = [], ([], [])
+        self._marked, self._taken = [], ([], [], [])
         cut_off = [task for task in self._sends if task.cancel()]
         return len(cut_off)

@@ -5,15 +5,21 @@ they follow from; they need no outbox, for Kafka itself makes that write happen 
 """
 
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TextIO
 
 from schemas.notice import Channel
+from sinks.carriers import Carrier, CarrierBook, directory_of, prefixes_of
 from sinks.console import ConsoleSink
 from sinks.mail_smtp import MailSettings, MailSink
-from sinks.sink import Sink
+from sinks.sink import Sink, SinkSettingError
+from sinks.sms import SinkChannel, SmsChannel, channel_of
 from sinks.sms_http import SmsSink
+from sinks.sms_routes import OTHER, SmsRoutes
 
 _CONSOLE = "console:"
+_PREFIXES = Path(__file__).parent / "number_prefixes.yaml"
 
 
 def build_sinks(
@@ -35,7 +41,47 @@ def build_sinks(
             else MailSink(MailSettings.of(smtp_url), connect_s=timeout_s, answer_s=timeout_s)
         )
     if sms_url:
-        sinks["sms"] = (
-            ConsoleSink("sms", stream or sys.stderr) if sms_url == _CONSOLE else SmsSink(sms_url, timeout_s=timeout_s)
-        )
+        sinks["sms"] = _sms_sink(sms_url, timeout_s, stream)
     return sinks
+
+
+def build_routes(
+    carriers: Mapping[str, str], sms_url: str | None, *, directory: Path | None = None, timeout_s: float = 10
+) -> SmsRoutes:
+    """The sink that sends each number over its carrier's account, open. Call inside the running loop.
+
+    `carriers`: URL by carrier, not empty. `sms_url`: for numbers whose carrier is not among them. `directory`: CSV
+    with the columns `mobile` and `carrier`, which is believed before anything else.
+
+    Raises:
+        SinkSettingError: a URL or the directory cannot be used.
+    """
+    book = CarrierBook(prefixes_of(_PREFIXES.read_text("utf-8"), _PREFIXES.name), _staff(directory))
+    channels = {name: _channel(f"sms_carriers: {name}", url, timeout_s) for name, url in carriers.items()}
+    if sms_url:
+        channels[OTHER] = _channel("sms_url", sms_url, timeout_s)
+    routes = SmsRoutes(channels, book)
+    routes.open()
+    return routes
+
+
+def _sms_sink(url: str, timeout_s: float, stream: TextIO | None = None) -> Sink:
+    return ConsoleSink("sms", stream or sys.stderr) if url == _CONSOLE else SmsSink(url, timeout_s=timeout_s)
+
+
+def _channel(setting: str, url: str, timeout_s: float) -> SmsChannel:
+    try:
+        if url == _CONSOLE or url.startswith(("http://", "https://")):
+            return SinkChannel(_sms_sink(url, timeout_s))
+        return channel_of(url)
+    except SinkSettingError as error:
+        raise SinkSettingError(f"{setting}: {str(error).removeprefix('sms_url: ')}") from None
+
+
+def _staff(directory: Path | None) -> dict[str, Carrier]:
+    if directory is None:
+        return {}
+    try:
+        return directory_of(directory.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SinkSettingError(f"sms_directory: cannot be read: {type(error).__name__}") from None

@@ -44,13 +44,18 @@ class Mute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def address_of(notice: Notice) -> str | None:
     """The mobile number's digits or the mail address; None if the recipient has none that can be used."""
     if notice.channel == "sms":
-        digits = _SEPARATORS.sub("", unicodedata.normalize("NFKC", notice.recipient.mobile or ""))
-        digits = _CHINA.sub("", digits, count=1).removeprefix("+")
-        return digits if _MOBILE.fullmatch(digits) else None
+        return mobile_digits(notice.recipient.mobile or "")
     if notice.channel == "mail":
         address = (notice.recipient.mail or "").strip()
         return address if _MAIL.fullmatch(address) else None
     return ""
+
+
+def mobile_digits(text: str) -> str | None:
+    """The digits of a mobile number, without China's country code; None if it is none."""
+    digits = _SEPARATORS.sub("", unicodedata.normalize("NFKC", text))
+    digits = _CHINA.sub("", digits, count=1).removeprefix("+")
+    return digits if _MOBILE.fullmatch(digits) else None
 
 
 def is_muted(notice: Notice, mutes: Iterable[Mute], now: int) -> bool:

@@ -6,15 +6,19 @@ there is room for it: one that waited after it was marked `sending` would become
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from zoneinfo import ZoneInfo
 
-from schemas.notice import Channel
+from schemas.notice import Channel, Notice
 from sinks.delivery import Delivery
-from sinks.sink import Outcome, OutcomeUnknown, Sink, Unknown
+from sinks.routing import address_of
+from sinks.sink import Outcome, OutcomeUnknown, Report, Roads, Sink, Unknown
 from sinks.wording import compose
 
 _log = logging.getLogger(__name__)
+Listener = Callable[[Report], bool]
+"""Takes a report on one of its messages; False: the message is none of its own."""
 _GRACE_S = 1.0  # a sink ends by itself at its time-out, and knows more than we do about how
 
 
@@ -29,24 +33,62 @@ class Senders:
         self._sinks = dict(sinks)
         self._concurrency = concurrency
         self._zone = ZoneInfo(zone)
-        self._busy: dict[Channel, set[str]] = {channel: set() for channel in sinks}
+        self._busy: dict[str, str] = {}  # lane by msg_id
+        self._routed = {channel: sink for channel, sink in sinks.items() if isinstance(sink, Roads)}
+        self._listeners: list[Listener] = []
+        for routed in self._routed.values():
+            routed.on_report = self._hear
 
     @property
     def channels(self) -> frozenset[Channel]:
         """The channels that have a sink."""
         return frozenset(self._sinks)
 
-    def room(self) -> dict[Channel, int]:
-        """How many messages each channel can take now."""
-        return {channel: self._concurrency - len(self._busy[channel]) for channel in self._sinks}
+    @property
+    def reporting(self) -> frozenset[Channel]:
+        """The channels on whose messages reports may come."""
+        return frozenset(self._routed)
+
+    def lane_of(self, notice: Notice) -> str:
+        """What a notice waits in: its channel, or the road of it that its recipient's address takes."""
+        routed = self._routed.get(notice.channel)
+        if routed is None:
+            return notice.channel
+        return f"{notice.channel}:{routed.road_of(address_of(notice) or '')}"
+
+    def room(self) -> dict[str, int]:
+        """How many messages each lane can take now; none over a road that is down."""
+        busy = Counter(self._busy.values())
+        up: dict[str, bool] = {}
+        for channel in self._sinks:
+            routed = self._routed.get(channel)
+            up |= {channel: True} if routed is None else {f"{channel}:{k}": v for k, v in routed.roads_up().items()}
+        return {lane: self._concurrency - busy[lane] if is_up else 0 for lane, is_up in up.items()}
 
     def reserve(self, delivery: Delivery) -> None:
         """Take up room for a delivery, before anything is awaited; `send` or `release` gives it back."""
-        self._busy[delivery.channel].add(delivery.msg_id)
+        self._busy[delivery.msg_id] = self.lane_of(delivery.notices[-1])
 
     def release(self, delivery: Delivery) -> None:
         """Give the room of a delivery back, because it was sent or will not be; may be called twice."""
-        self._busy[delivery.channel].discard(delivery.msg_id)
+        self._busy.pop(delivery.msg_id, None)
+
+    def listen(self, listener: Listener) -> None:
+        """Let a partition hear the reports on its messages, until `forget`."""
+        self._listeners.append(listener)
+
+    def forget(self, listener: Listener) -> None:
+        """Tell it nothing any more; may be called twice."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    def expect(self, delivery: Delivery, receipt: str, at: int) -> None:
+        """Wait for reports on a delivery of before a restart."""
+        self._routed[delivery.channel].expect(compose(delivery, self._zone), receipt, at)
+
+    def _hear(self, report: Report) -> None:
+        if not any(listener(report) for listener in self._listeners):
+            report.accept()  # nobody here waits for it: its row was forgotten, or is another worker's
 
     async def send(self, delivery: Delivery) -> Outcome:
         """Send a reserved delivery and say what became of it. Raises nothing but cancellation."""

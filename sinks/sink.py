@@ -4,7 +4,9 @@ Every sink file implements `Sink`; the pipeline calls it and nobody else does. A
 never groups and never decides who is told: it hands one message to one peer and says what became of it.
 """
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -97,3 +99,30 @@ class Sink(Protocol):
 
     async def close(self) -> None:
         """Give back sockets; may be called twice and without any `send` before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a peer said about a message after its `send` had ended."""
+
+    msg_id: str
+    outcome: Outcome
+    accept: Callable[[], None]
+    """Tells the peer that we have it; call it once the outcome is durable. May be called again."""
+
+
+@runtime_checkable
+class Roads(Protocol):
+    """What a sink with several roads is beside a `Sink`: each road has room of its own, and reports come back."""
+
+    on_report: Callable[[Report], None]
+    """Called in the running loop; must not block."""
+
+    def road_of(self, address: str) -> str:
+        """The road that a message to this address takes at first."""
+
+    def roads_up(self) -> Mapping[str, bool]:
+        """All roads, and whether something may leave over each now."""
+
+    def expect(self, message: Message, receipt: str, at: int) -> None:
+        """Wait for reports on a message of before a restart; `receipt` is empty if its outcome is unknown."""

@@ -66,7 +66,8 @@ def _subjects(loaded: DefinitionSet, rule: str) -> list[str]:
     named = [each for each in rules if each.code == rule]
     if not named:
         raise click.UsageError(unknown("rule", rule, sorted({each.code for each in rules})))
-    return [
+    judged = [threshold.indicator for each in named for threshold in getattr(each, "thresholds", ())]
+    return judged + [
         f"{process} {getattr(each, 'stage', None) or 'total'}"
         for each in named
         if getattr(each, "limit", None) in {"stage", "total"}

@@ -197,7 +197,22 @@ class Keys(_Model):
         None, description="Mail server, smtp[s]://[user:password@]host[:port][?from=a@b]. Unset: no mail is sent."
     )
     sms_url: Annotated[str, _one_of_schemes("http", "https", "console")] | None = Field(
-        None, description="SMS gateway that takes HTTP POST. Unset: no SMS is sent."
+        None,
+        description="SMS gateway that takes HTTP POST; beside `sms_carriers` for numbers whose carrier is not there. "
+        "Both unset: no SMS is sent.",
+    )
+    sms_carriers: dict[
+        Literal["mobile", "unicom", "telecom", "broadnet"],
+        Annotated[str, _one_of_schemes("cmpp", "sgip", "smgp", "smpp", "http", "https", "console")],
+    ] = Field(
+        {},
+        description="Account by carrier, e.g. `mobile: cmpp://user:secret@gateway:7890?access=10690001` (docs/sms.md); "
+        "each number goes through its own. {}: all go to `sms_url`.",
+    )
+    sms_directory: Folder | None = Field(
+        None,
+        description="CSV with the columns mobile,carrier: what our own people say of their numbers; believed before "
+        "any prefix. Unset: none.",
     )
     sms_is_idempotent: bool = Field(
         default=False,

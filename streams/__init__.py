@@ -5,7 +5,7 @@ The room's door: other rooms import from here.
 
 from streams.config import PARTS, WorkerConfig
 from streams.recovery import POSITION_KEY
+from streams.run import run_worker
 from streams.tracking import engine_position
-from streams.worker import run_worker
 
 __all__ = ["PARTS", "POSITION_KEY", "WorkerConfig", "engine_position", "run_worker"]

@@ -7,8 +7,8 @@ import msgspec
 from sinks import Mute
 
 DEFAULT_PORT = 9092
-PARTS = ("rekey", "track", "totals", "notify", "store")
-"""What a worker is made of: the four agents, and the writer of the read model."""
+PARTS = ("rekey", "track", "totals", "loop", "notify", "store")
+"""What a worker is made of: the five agents, and the writer of the read model."""
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +24,10 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """SQLAlchemy URL of the read model; None: none is written."""
     smtp_url: str | None = None
     sms_url: str | None = None
+    sms_carriers: dict[str, str] = {}
+    """URL of an account by carrier; with any, each number goes through its own and `sms_url` takes the rest."""
+    sms_directory: str | None = None
+    """CSV of the carriers of our own people's numbers."""
     metrics_port: int | None = 0
     """0: any free one; None: no metrics are served."""
     parts: frozenset[str] = frozenset(PARTS)

@@ -14,6 +14,7 @@ from schemas import BadInput, Raw
 from schemas.codec import decode_notice
 from sinks import Outbox, OutboxPolicy, Pipeline, Senders
 from sinks.store import NotificationRow
+from streams.inbox import LoopInbox
 from streams.logic import Batch, Committed, Lease, Records, SourcePartition
 from streams.metrics import Metrics
 from streams.recovery import POSITION_KEY, LogPosition, Recovered, decode_position, recovered_position
@@ -43,7 +44,9 @@ class NotifyAgent:
         record: Record,
         is_exact: bool = True,
         now: Callable[[], float] = time.time,
+        inbox: LoopInbox | None = None,
     ) -> None:
+        self.inbox = inbox
         self.topics = frozenset({notices})
         self.notices, self.changelog = notices, changelog
         self.senders, self.policy, self.metrics, self.record, self.now = senders, policy, metrics, record, now
@@ -67,7 +70,7 @@ class Notifying:
         self._agent = agent
         self._number = lease.number
         self._source = SourcePartition(agent.notices, lease.number)
-        self.outbox = Outbox(agent.policy)
+        self.outbox = Outbox(agent.policy, lane_of=agent.senders.lane_of)
         self._pipeline = Pipeline(self.outbox, agent.senders, record=self._record)
         self._kept: LogPosition | None = None
         self._position: int | None = None
@@ -151,6 +154,7 @@ class Notifying:
         """The rows that changed, then the position."""
         batch = Batch()
         rows: Records = [(key.encode(), value) for key, value in self._pipeline.take()]
+        self._report(batch, rows)
         if self._position is not None:
             rows.append((POSITION_KEY, _encode_position(LogPosition(self._position, len(self.outbox)))))
             if self._moved:
@@ -158,6 +162,14 @@ class Notifying:
         batch.writes[SourcePartition(self._agent.changelog, self._number)] = rows
         self._moved = False
         return batch
+
+    def _report(self, batch: Batch, rows: Records) -> None:
+        """Tell the loop what became of the messages that opened tasks."""
+        inbox = self._agent.inbox
+        for key, _ in rows if inbox is not None else ():
+            settled = self.outbox.settled_task((key or b"").decode())
+            if inbox is not None and settled is not None:
+                inbox.report(batch, *settled)
 
     def on_committed(self) -> None:
         """Send what is now durably marked as being sent, and tell the store."""

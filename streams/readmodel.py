@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from schemas import BadInput, TryLater, decode_alert, decode_indicator
-from sinks.store import AlertEventRow, IndicatorRow, InstanceRow, NotificationRow, StoreBatch
+from schemas import BadInput, TryLater, decode_alert, decode_indicator, decode_task
+from sinks.store import AlertEventRow, IndicatorRow, InstanceRow, NotificationRow, StoreBatch, TaskRow
 
 if TYPE_CHECKING:
     from sinks.store import Store
@@ -42,11 +42,12 @@ class StoreWriter:
         alerts: str,
         changelog: str,
         indicators: str,
+        tasks: str,
         read_instance: InstanceReader,
     ) -> None:
         self._url = url
         self._owned = owned
-        self._read = {alerts: self._alert, changelog: self._instance, indicators: self._indicator}
+        self._read = {alerts: self._alert, changelog: self._instance, indicators: self._indicator, tasks: self._task}
         self._read_instance = read_instance
         self._notifications: dict[str, NotificationRow] = {}
         self._assigned: set[tuple[str, int]] = set()
@@ -110,6 +111,7 @@ class StoreWriter:
         instances: dict[tuple[str, str], InstanceRow] = {}
         alerts: list[AlertEventRow] = []
         indicators: dict[bytes, IndicatorRow] = {}
+        tasks: dict[str, TaskRow] = {}
         batch = StoreBatch(notifications=list(notifications.values()), alerts=alerts)
         for tp, records in fetched.items():
             read = self._read[tp.topic]
@@ -122,10 +124,13 @@ class StoreWriter:
                     instances[row.process, row.instance] = row
                 elif isinstance(row, AlertEventRow):
                     alerts.append(row)
+                elif isinstance(row, TaskRow):
+                    tasks[row.task.number] = row
                 elif row is not None:
                     indicators[record.key] = row
                 batch.positions[tp.topic, tp.partition] = record.offset + 1
         batch.instances, batch.indicators = list(instances.values()), list(indicators.values())
+        batch.tasks = list(tasks.values())
         return batch
 
     @staticmethod
@@ -143,6 +148,11 @@ class StoreWriter:
     @staticmethod
     def _indicator(_tp: TopicPartition, record: Any) -> IndicatorRow:  # noqa: ANN401 - aiokafka's record
         return IndicatorRow(value=decode_indicator(record.value or b""), position=record.offset)
+
+    @staticmethod
+    def _task(_tp: TopicPartition, record: Any) -> TaskRow | None:  # noqa: ANN401 - aiokafka's record
+        """What was forgotten by the loop stays to be read."""
+        return None if record.value is None else TaskRow(task=decode_task(record.value), position=record.offset)
 
     @staticmethod
     async def _patiently(call: Callable[..., Any], *args: object) -> Any:  # noqa: ANN401 - whatever `call` gives

@@ -24,7 +24,7 @@ class ReferenceReader:
     """Feeds `rules.Reference`; knows how far each partition has been read."""
 
     def __init__(self, reference: Reference, decoders: Mapping[str, Decoder]) -> None:
-        self._reference = reference
+        self.reference = self._reference = reference
         self._decoders = decoders
         self._read: dict[SourcePartition, int] = {}
         self._high: dict[SourcePartition, int] = {}

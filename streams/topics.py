@@ -40,6 +40,8 @@ class TopicNames(msgspec.Struct, frozen=True):
     deadletters: str = "stagewatch.deadletters"
     deltas: str = "stagewatch.deltas"
     notices: str = "stagewatch.notices"
+    loop: str = "stagewatch.loop"
+    tasks: str = "stagewatch.tasks"
 
     def changelog(self, agent: str) -> str:
         """The changelog of an agent's state."""
@@ -47,14 +49,18 @@ class TopicNames(msgspec.Struct, frozen=True):
 
     def states(self) -> dict[str, str]:
         """What each changelog is the state of: the topic that its agent reads."""
-        read = {"track": self.changes, "totals": self.deltas, "notify": self.notices}
+        read = {"track": self.changes, "totals": self.deltas, "notify": self.notices, "loop": self.loop}
         return {self.changelog(agent): topic for agent, topic in read.items()}
+
+    def twins(self) -> dict[str, str]:
+        """Topics that have as many partitions as another, since one owner holds both."""
+        return {**self.states(), self.loop: self.commands, self.changelog("loop"): self.commands}
 
     def configs(self) -> dict[str, Mapping[str, str]]:
         """Every topic that the worker makes, with its settings."""
-        compacted = [self.indicators, self.definitions, *self.states()]
+        compacted = [self.indicators, self.definitions, self.tasks, *self.states()]
         return {
-            **dict.fromkeys((self.changes, self.deltas, self.notices), _A_WEEK),
+            **dict.fromkeys((self.changes, self.deltas, self.notices, self.loop), _A_WEEK),
             **dict.fromkeys((self.alerts, self.deadletters, self.commands), _FOR_EVER),
             **dict.fromkeys(compacted, _COMPACTED),
         }
@@ -85,12 +91,12 @@ async def ensure(
         if name in counts:
             continue
         # A changelog belongs to the partitions of what its agent reads.
-        count = 1 if name == names.definitions else counts.get(names.states().get(name, ""), wanted)
+        count = 1 if name == names.definitions else counts.get(names.twins().get(name, ""), wanted)
         settings = {**config, "max.message.bytes": str(_MAX_BYTES)}
         new.append(NewTopic(name, count, 1, topic_configs=settings))
     await _create(admin, new)
     counts = await _wait_for(admin, names.configs())
-    for changelog, topic in names.states().items():
+    for changelog, topic in names.twins().items():
         if counts[changelog] != counts[topic]:
             raise Broken(
                 f"{changelog} has {counts[changelog]} partitions, {topic} has {counts[topic]}: they must be equal; "

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from rules import Definitions, ThresholdJudge, Total, Totals, indicator_value
-from schemas import AlertEvent, BadInput, Broken, Raw
+from schemas import AlertEvent, BadInput, Broken, Notice, Raw
 from schemas.codec import CLOCK_KEY, decode_clock, decode_delta, encode_alert, encode_indicator, encode_notice
 from streams.definitions import RuleBook
 from streams.ends import Ends
+from streams.inbox import LoopInbox
 from streams.logic import Batch, Committed, Lease, Records, SourcePartition
 from streams.metrics import Metrics
 from streams.partitioner import Partitioner
@@ -53,6 +54,8 @@ class TotalsTopics(msgspec.Struct, frozen=True):
     alerts: str
     notices: str
     changelog: str
+    inbox: str = ""
+    """Of the loop; empty: nobody has tasks."""
 
 
 class TotalsAgent:
@@ -80,6 +83,7 @@ class TotalsAgent:
         self.topics = frozenset({out.deltas})
         self.book, self.out, self.changelog = book, out, out.changelog
         self.by_key = {topic: Partitioner(counts[topic]) for topic in (out.indicators, out.alerts, out.notices)}
+        self.inbox = LoopInbox(out.inbox, counts[out.inbox]) if out.inbox else None
         self.trackers, self.ends, self.reference = trackers, ends, reference
         self.metrics, self.mail_domain, self.is_exact = metrics, mail_domain, is_exact
         self.started_at = int(now() * 1000)
@@ -245,7 +249,10 @@ class Totalling:
         out = self._agent.out
         for alert in self._alerts:
             write(out.alerts, alert.instance, encode_alert(alert))
-        for notice in notices:
+        told: Sequence[Notice] = notices
+        if self._agent.inbox is not None:
+            told = self._agent.inbox.tell(batch, self._alerts, notices, self._definitions().strategies)
+        for notice in told:
             write(out.notices, notice.recipient.no, encode_notice(notice))
         for key in sorted(self.totals.changed):
             total = self.totals.rows[key]

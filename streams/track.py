@@ -13,6 +13,7 @@ import msgspec
 from streams.definitions import RuleBook
 from streams.direct import DirectTopic
 from streams.ends import Ends
+from streams.inbox import LoopInbox
 from streams.logic import Lease, SourcePartition
 from streams.metrics import Metrics
 from streams.partitioner import Partitioner
@@ -32,6 +33,8 @@ class TrackTopics(msgspec.Struct, frozen=True):
     notices: str
     deadletters: str
     changelog: str
+    inbox: str = ""
+    """Of the loop; empty: nobody has tasks."""
 
 
 class TrackAgent:
@@ -69,6 +72,7 @@ class TrackAgent:
         self.by_key = {
             t: Partitioner(counts[t]) for t in (out.changes, out.alerts, out.deltas, out.notices, out.deadletters)
         }
+        self.inbox = LoopInbox(out.inbox, counts[out.inbox]) if out.inbox else None
         self.now = now
         self.started_at = int(now() * 1000)
         self.owned: dict[int, Tracking] = {}

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from rules import ITEM, Partition, Step, delta_key
-from schemas import AlertEvent, BadInput, Broken, Change, ClockMark, Raw
+from schemas import AlertEvent, BadInput, Broken, Change, Notice, Raw
 from schemas.codec import (
-    CLOCK_KEY,
     MARK_KEY,
     decode_change,
     decode_mark,
     encode_alert,
     encode_change,
-    encode_clock,
     encode_delta,
     encode_notice,
 )
+from streams.clock_marks import ClockMarks
 from streams.direct import DirectTopic
 from streams.ends import Answer
 from streams.judging import Judging
@@ -39,8 +38,6 @@ RUN = 250
 """Records decoded and judged before the next ones are: what they make stays in the processor's cache."""
 MOST_WAITING = 20_000
 """Rows to be written; while there are more, no further instance is judged anew."""
-MARK_EVERY_MS = 1_000
-"""Thresholds that are judged at once are judged within the second."""
 KEEP_CLOCK_MS = 5_000
 """An idle partition's clock is written this often: what a crash takes back of it has shown to nobody."""
 
@@ -82,8 +79,7 @@ class Tracking:
         self._moved = False
         self._committed: dict[SourcePartition, int] = {}
         self._kept_clock = 0
-        self._marked = 0  # how far the summing agent knows the clock
-        self._mark_due: int | None = None  # thresholds are judged then by the clock
+        self._marks = ClockMarks(lease.number, agent.out.deltas, agent.by_key[agent.out.deltas])
         self._arrivals: list[int] = []
         self._taken: list[AlertEvent] = []
         self._taken_arrivals: list[int] = []
@@ -288,7 +284,7 @@ class Tracking:
             return False
         if self._merge.has_queued() or self.partition.next_due() <= latest.asked_at or self._unread(positions):
             return True
-        if self._judging.is_due(latest.asked_at) or self._owes_mark(latest.asked_at - self._agent.ends.written_by):
+        if self._judging.is_due(latest.asked_at) or self._marks.is_due(latest.asked_at - self._agent.ends.written_by):
             return True
         return bool(self._committed) and latest.asked_at - self._kept_clock >= KEEP_CLOCK_MS
 
@@ -311,7 +307,7 @@ class Tracking:
     def is_dirty(self) -> bool:
         """Something was read, or the clock has run for a while."""
         has_run = bool(self._committed) and self.partition.clock - self._kept_clock >= KEEP_CLOCK_MS
-        return self._moved or has_run or self.is_urgent() or self._owes_mark(self.partition.clock)
+        return self._moved or has_run or self.is_urgent() or self._marks.is_due(self.partition.clock)
 
     def is_urgent(self) -> bool:
         """Progress marks alone can wait; what the engine concluded cannot."""
@@ -361,8 +357,11 @@ class Tracking:
         for delta in step.deltas:
             owner = SourcePartition(out.deltas, agent.by_key[out.deltas].of(delta.indicator)[1])
             batch.writes.setdefault(owner, []).append((delta_key(delta).encode(), encode_delta(delta)))
-        self._write_mark(batch)
-        for notice in step.notices:
+        self._marks.write(batch, self.partition.clock, self._judging.engine.definitions.thresholds)
+        notices: Sequence[Notice] = step.notices
+        if agent.inbox is not None:
+            notices = agent.inbox.tell(batch, step.alerts, notices, self._judging.engine.definitions.strategies)
+        for notice in notices:
             write(out.notices, notice.recipient.no, encode_notice(notice))
         for vote in step.votes:
             target = agent.by_entity.get(ITEM, agent.by_key[out.changes]).of(vote.instance)[1]
@@ -374,22 +373,6 @@ class Tracking:
         self._forwards = []
         self._letters.write(batch)
         self._taken, self._taken_arrivals, self._arrivals = step.alerts, self._arrivals, []
-
-    def _owes_mark(self, clock: int) -> bool:
-        """Tell whether the clock passed a moment at which the summing agent judges by the clock."""
-        return self._mark_due is not None and clock > self._mark_due
-
-    def _write_mark(self, batch: Batch) -> None:
-        """Tell the owners of what is judged how far the clock is, behind all differences up to there."""
-        thresholds, out = self._judging.engine.definitions.thresholds, self._agent.out
-        clock = self.partition.clock - 1  # at its own moment there may still come more
-        if not thresholds.judged or (clock < self._marked + MARK_EVERY_MS and not self._owes_mark(clock + 1)):
-            return
-        data = encode_clock(ClockMark(self._number, clock))
-        partitioner = self._agent.by_key[out.deltas]
-        for number in sorted({partitioner.of(code)[1] for code in thresholds.judged}):
-            batch.writes.setdefault(SourcePartition(out.deltas, number), []).append((CLOCK_KEY, data))
-        self._marked, self._mark_due = clock, thresholds.next_after(clock)
 
     def on_committed(self) -> None:
         """Count what is now visible to others."""

@@ -1,19 +1,19 @@
-"""One worker: a Faust app with four agents on the partition core, and what they share.
+"""One worker: a Faust app with five agents on the partition core, and what they share.
 
-Called by the front door (`stagewatch worker`). `run_worker` returns the process's exit code; a failed
+Called by the front door (`stagewatch worker`). `run.py` runs it and gives the exit code; a failed
 transaction ends the process at once with 70 (see `partitions.py`).
 """
 
 import asyncio
-import gc
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,11 +21,10 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.transport.drivers import TRANSPORTS
 
 from rules import Definitions, Engine, Reference
-from schemas import Broken, TableMapping, TryLater
+from schemas import Broken, Channel, TableMapping, TryLater
 from schemas.codec import change_encoder
-from sinks import OutboxPolicy, Senders, build_sinks
+from sinks import OutboxPolicy, Senders, Sink, build_routes, build_sinks
 from sinks.store import NotificationRow
-from streams import log as logs
 from streams.broker import KafkaBroker
 from streams.census import Census
 from streams.config import WorkerConfig
@@ -34,8 +33,10 @@ from streams.definitions import DefinitionsReader, RuleBook
 from streams.direct import DirectTopic, direct_topics, partitioners_of
 from streams.ends import Answer, Ends
 from streams.faust_app import make_app
+from streams.inbox import LoopInbox
 from streams.instances import InstanceReader
 from streams.logic import Agent, SourcePartition
+from streams.loop import LoopAgent, LoopTopics
 from streams.metrics import Metrics
 from streams.notify import NotifyAgent
 from streams.partitioner import Partitioner
@@ -53,11 +54,6 @@ from streams.watchdog import LastResort, Watchdog
 log = logging.getLogger("stagewatch.worker")
 TRANSPORTS.aliases["stagewatch"] = "streams.transport:Transport"  # also where the package is not installed
 
-EXIT_FAILED = 1
-"""It did not start: nothing of ours is broken."""
-GC_THRESHOLD = (200_000, 20, 20)
-"""The collector of cycles looks at every record that is on its way, again and again: by default it took a third of
-the time. What the hot path makes has no cycles; those of tasks and exceptions can wait."""
 STOP_TIMEOUT_S = 9.0
 """SIGTERM must end the process within 10 s."""
 LAST_RESORT_S = 9.5
@@ -183,8 +179,9 @@ class Worker:
             max_skew_s=config.max_skew_s,
         )  # fmt: skip
         out = TrackTopics(
-            names.changes, names.alerts, names.deltas, names.notices, names.deadletters, names.changelog("track")
-        )
+            names.changes, names.alerts, names.deltas, names.notices, names.deadletters, names.changelog("track"),
+            names.loop,
+        )  # fmt: skip
         self.track = TrackAgent(
             self.book, out=out, counts=counts,
             ends=self.ends, reference=self.reader, metrics=self.metrics, is_exact=is_exact,
@@ -197,11 +194,30 @@ class Worker:
         )  # fmt: skip
         self.totals = TotalsAgent(
             self.book,
-            out=TotalsTopics(names.deltas, names.indicators, names.alerts, names.notices, names.changelog("totals")),
+            out=TotalsTopics(
+                names.deltas, names.indicators, names.alerts, names.notices, names.changelog("totals"), names.loop
+            ),
             counts=counts, trackers=counts[names.changes], ends=self.ends, reference=self.reader, metrics=self.metrics,
             mail_domain=config.mail_domain, is_exact=is_exact,
         )  # fmt: skip
-        self.senders = Senders(build_sinks(config.smtp_url, config.sms_url))
+        self._make_loop()
+        self._make_notify()
+
+    def _make_loop(self) -> None:
+        names, is_exact = self.names, self.broker.is_exact
+        self.loop = LoopAgent(
+            self.book,
+            out=LoopTopics(
+                names.loop, names.commands, names.alerts, names.notices, names.tasks, names.deadletters,
+                names.changelog("loop"),
+            ),
+            counts=self.counts, reference=self.reader, metrics=self.metrics,
+            mail_domain=self.config.mail_domain, is_exact=is_exact,
+        )  # fmt: skip
+
+    def _make_notify(self) -> None:
+        names, config = self.names, self.config
+        self.senders = Senders(self._make_sinks())
         self.store = self._make_store()
         policy = OutboxPolicy(
             channels=self.senders.channels, mail_digest_s=config.mail_digest_s, group_wait_s=config.group_wait_s,
@@ -209,8 +225,17 @@ class Worker:
         )  # fmt: skip
         self.notify = NotifyAgent(
             self.senders, policy, notices=names.notices, changelog=names.changelog("notify"), metrics=self.metrics,
-            record=self.store.record if self.store is not None else _forget, is_exact=is_exact,
+            record=self.store.record if self.store is not None else _forget, is_exact=self.broker.is_exact,
+            inbox=LoopInbox(names.loop, self.counts[names.loop]),
         )  # fmt: skip
+
+    def _make_sinks(self) -> dict[Channel, Sink]:
+        config = self.config
+        if not config.sms_carriers:
+            return build_sinks(config.smtp_url, config.sms_url)
+        directory = Path(config.sms_directory) if config.sms_directory else None
+        routes = build_routes(config.sms_carriers, config.sms_url, directory=directory)
+        return build_sinks(config.smtp_url, None) | {"sms": routes}
 
     def _make_store(self) -> StoreWriter | None:
         if self.config.store is None or "store" not in self.config.parts:
@@ -220,13 +245,17 @@ class Worker:
         names = self.names
         return StoreWriter(
             self.config.store, owned=self._owned_logs, alerts=names.alerts, changelog=names.changelog("track"),
-            indicators=names.indicators, read_instance=InstanceReader(self.definitions, self.sources),
+            indicators=names.indicators, tasks=names.tasks,
+            read_instance=InstanceReader(self.definitions, self.sources),
         )  # fmt: skip
 
     def _owned_logs(self) -> set[tuple[str, int]]:
         """What this worker's partitions write and the store shows."""
         logs_of = (self.names.alerts, self.names.changelog("track"), self.names.indicators)
-        return {(topic, number) for topic in logs_of for number in self.track.owned if number < self.counts[topic]}
+        tasks = {(self.names.tasks, number) for number in self.loop.owned if number < self.counts[self.names.tasks]}
+        return tasks | {
+            (topic, number) for topic in logs_of for number in self.track.owned if number < self.counts[topic]
+        }
 
     def _serve_metrics(self) -> None:
         census = Census(
@@ -258,7 +287,7 @@ class Worker:
 
     def _make_app(self) -> Any:  # noqa: ANN401 - Faust carries no types
         app, config = make_app(self.config, self.client_id), self.config
-        every: tuple[Agent, ...] = (self.rekey, self.track, self.totals, self.notify)
+        every: tuple[Agent, ...] = (self.rekey, self.track, self.totals, self.loop, self.notify)
         agents = [agent for agent in every if agent.topics and agent.name in config.parts]
         self.partitions = Partitions(app, agents=agents, counts=self.counts, broker=self.broker, observer=self.metrics)
         self.partitions.on_ready = self._on_ready
@@ -376,35 +405,3 @@ async def _stop_signal(loop: asyncio.AbstractEventLoop) -> None:
 
 def _forget(rows: Iterable[NotificationRow]) -> None:
     """Without a store nobody asks for notices."""
-
-
-def run_worker(
-    config: WorkerConfig, definitions: Definitions, sources: Sources, *, restart: Callable[[], None] | None = None
-) -> int:
-    """Run one worker until SIGTERM; give the exit code of the process.
-
-    `restart` is called when the worker should begin anew with more captured topics; by default the process
-    replaces itself with the same command line, so that nothing of the old state can stay behind.
-    """
-    logs.set_up(level=config.log_level, form=config.log_format)
-    gc.set_threshold(*GC_THRESHOLD)
-    worker = Worker(config, definitions, sources)
-    try:
-        asyncio.run(worker.run())
-    except Restart:
-        (restart or _replace_process)()
-        return 0
-    except TryLater as exc:
-        log.error("%s", exc)  # noqa: TRY400 - what to do is in the sentence, not in a traceback
-        return EXIT_FAILED
-    except Exception as exc:  # the border of the process
-        log.critical("broken, leaving: %s", exc, exc_info=None if isinstance(exc, Broken) else exc)
-        return EXIT_BROKEN
-    finally:
-        worker.last_resort.disarm()
-    return 0
-
-
-def _replace_process() -> None:
-    logging.shutdown()
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line again

@@ -48,7 +48,7 @@ class Alerting:
     """Writes alert events, notices and alert indicators of one engine into steps."""
 
     def __init__(self, definitions: Definitions, routing: Routing) -> None:
-        self._wording = Wording(definitions.templates, definitions.calendar)
+        self._wording = Wording(definitions.templates, definitions.calendar, own=definitions.own_templates)
         self._calendar = definitions.calendar
         self._routing = routing
         self._definitions = definitions
@@ -130,7 +130,7 @@ class Alerting:
             dept=claim.dept,
             person=person,
             object=claim.thing,
-            text=self._wording.say(claim.rule.text, values) + suffix,
+            text=self._wording.say(claim.rule.text, values, unit=values["org"]) + suffix,
             evidence=tuple(Evidence(*_place(p)) for p in claim.places if p.topic),
         )
 
@@ -190,7 +190,7 @@ class Alerting:
         if claim.group_text and claim.thing:
             group = f"{event.rule}:{claim.thing.item}"
             thing = f"{OBJECT_WORDS.get(claim.thing.type, claim.thing.type)}{claim.thing.no}"
-            group_text = self._wording.group(claim.group_text, {"object": thing})
+            group_text = self._wording.group(claim.group_text, {"object": thing}, unit=event.org_no)
         for recipient, channel in self._routing.tell(claim.rule.tell, fields, partition.clock):
             step.notices.append(
                 Notice(

@@ -5,8 +5,10 @@ A change emits the contributions after it minus those before it, so that a late 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rules.compiler import CompiledProcess
-from rules.engine.conditions import Test, compile_condition
+from rules.engine.conditions import compile_condition
 from rules.engine.deadlines import EARLIEST, LATEST, usable
 from rules.engine.energy import amount as amount_of
 from rules.engine.partition import Part
@@ -15,6 +17,9 @@ from rules.indicator_models import Indicator
 from rules.state import VISIT_FIELDS, Instance, Row, Visit
 from rules.workdays import WorkCalendar
 from schemas import from_wire
+
+Amounts = Callable[[Row, Visit], tuple[int, int] | None]
+"""From the instance's own row and a visit: numerator and denominator; None: nothing."""
 
 
 class Contributions:
@@ -28,8 +33,10 @@ class Contributions:
         for indicator in process.indicators:
             if indicator.stage is not None:
                 self._by_stage[indicator.stage] = (*self._by_stage.get(indicator.stage, ()), indicator)
-        self._conditions: dict[str, tuple[Test, Test]] = {
-            i.code: (compile_condition(i.when), compile_condition(i.share or {})) for i in process.indicators
+        self._fits = {i.code: compile_condition(i.when) for i in self._of_main if i.when}
+        self._finished = {
+            stage: tuple((i.code, amounts_of) for i in of_stage if (amounts_of := _of_finished(i)) is not None)
+            for stage, of_stage in self._by_stage.items()
         }
         self.of_rows = RowParts(process.id, process.indicators, calendar)
         self.deadline_rules = {i.stage: i.rule for i in process.indicators if i.kind == "stage_on_time"}
@@ -49,24 +56,12 @@ class Contributions:
             held = ((i.code, _counted(main, i)) for i in indicators if i.kind == "stage_open")
             return [(code, org, "", self._dims, amount, 0) for code, amount in held if amount]
         day = self._calendar.local_date(finished)
-        told = ((i.code, self._finished(main, visit, i)) for i in indicators)
-        return [(code, org, day, self._dims, *amounts) for code, amounts in told if amounts is not None]
-
-    def _finished(self, main: Row, visit: Visit, indicator: Indicator) -> tuple[int, int] | None:
-        """Give what a visit that has ended adds to numerator and denominator."""
-        match indicator.kind:
-            case "stage_on_time" if visit.is_on_time is not None:
-                return int(visit.is_on_time), 1
-            case "stage_mean" if visit.took is not None:
-                return visit.took, 1
-            case "stage_count" if amount := _counted(main, indicator):
-                return amount, 0
-            case "stage_share":
-                fits, share = self._conditions[indicator.code]
-                fields = {name: getattr(visit, name) for name in VISIT_FIELDS}
-                return (int(share(fields)), 1) if fits(fields) else None
-            case _:
-                return None
+        parts: list[Part] = []
+        for code, amounts_of in self._finished[visit.stage or ""]:
+            amounts = amounts_of(main, visit)
+            if amounts is not None:
+                parts.append((code, org, day, self._dims, *amounts))
+        return parts
 
     def of_main(self, instance: Instance) -> list[Part]:
         """Give what the instance's own row contributes."""
@@ -78,9 +73,35 @@ class Contributions:
         for i in self._of_main:
             time = usable(fields.get(i.field or ""))
             amount = _counted(instance.main, i)
-            if time is not None and amount and (not i.when or self._conditions[i.code][0](from_wire(fields))):
+            if time is not None and amount and (not i.when or self._fits[i.code](from_wire(fields))):
                 parts.append((i.code, org, self._calendar.local_date(time), self._dims, amount, 0))
         return parts
+
+
+def _of_finished(indicator: Indicator) -> Amounts | None:
+    """Give what says what a visit that has ended adds to numerator and denominator; None: it adds nothing."""
+    match indicator.kind:
+        case "stage_on_time":
+            return lambda _, visit: None if visit.is_on_time is None else (int(visit.is_on_time), 1)
+        case "stage_mean":
+            return lambda _, visit: None if visit.took is None else (visit.took, 1)
+        case "stage_count":
+            return lambda main, _: (amount, 0) if (amount := _counted(main, indicator)) else None
+        case "stage_share":
+            return _share_of(indicator)
+        case _:
+            return None
+
+
+def _share_of(indicator: Indicator) -> Amounts:
+    fits, shares = compile_condition(indicator.when), compile_condition(indicator.share or {})
+    names = [name for name in VISIT_FIELDS if name in indicator.when or name in (indicator.share or {})]
+
+    def amounts(_: Row, visit: Visit) -> tuple[int, int] | None:
+        fields = {name: getattr(visit, name) for name in names}
+        return (int(shares(fields)), 1) if fits(fields) else None
+
+    return amounts
 
 
 def _counted(main: Row, indicator: Indicator) -> int:

@@ -18,12 +18,12 @@ from rules.engine.deadlines import usable
 from rules.engine.fusion import fuse_row, new_row
 from rules.engine.judgement import over_at
 from rules.engine.judges import Judges
-from rules.engine.membership import ITEM, PREFIXES, VOTE
+from rules.engine.membership import ITEM, VOTE
 from rules.engine.partition import Partition, Step
 from rules.engine.retention import let_go, let_go_all
 from rules.engine.take_up import TakeUp
 from rules.reconciliation import stands_beside
-from rules.reference import NEVER, Reference, ReferenceEvent
+from rules.reference import NEVER, Reference
 from rules.routing import Routing
 from rules.state import STATE_FORMAT, TIME_ENDS, Instance, PartitionPosition, Place, Row, RulesMark
 from schemas import Broken, Change, WireValue, to_wire
@@ -184,7 +184,7 @@ class Engine:
             event = cursor.due if cursor else NEVER
             if event <= timer and event <= until and cursor is not None:
                 partition.clock = max(partition.clock, event)
-                self._refer(partition, cursor.pop(), step)
+                self.judges.refer(partition, cursor.pop(), step)
             elif timer <= timers_until:
                 due, key = heappop(timers)
                 partition.clock = max(partition.clock, due)
@@ -377,19 +377,6 @@ class Engine:
         instance = self._instance_of(partition, change)
         is_new = self._membership.take_vote(partition, instance, change, step)
         self._note(partition, instance, step, is_new=is_new)
-
-    # -- a change of reference data
-
-    def _refer(self, partition: Partition, event: ReferenceEvent, step: Step) -> None:
-        if event.entity == ITEM:
-            partition.is_history = event.is_history
-            self._membership.judge_item(partition, event.key, event.kind, step)
-            self.judges.judge_again(partition, self._membership.beside(partition, event.key), step)
-            partition.is_history = False
-            return
-        self.judges.judge_again(
-            partition, partition.found([f"{PREFIXES[event.entity]}:{event.key}"]), step, event.entity
-        )
 
     # -- parts
 

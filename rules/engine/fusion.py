@@ -3,8 +3,8 @@
 Every row keeps the source position of the newest change applied, and for columns that this change lacked
 the older position that they come from. So the order in which changes arrive does not matter, a repeat
 changes nothing, and a missing column is not a null one. Where positions do not tell two changes apart (two of one
-transaction, and a source that does not number them), the later in the topic's partition is the newer. The fields of a row are replaced, never changed in place:
-changes and reference data share them.
+transaction, and a source that does not number them), the later in the topic's partition is the newer. The fields of a
+row are replaced, never changed in place: changes and reference data share them.
 """
 
 from typing import Any

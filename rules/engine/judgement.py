@@ -76,7 +76,7 @@ class Judgement:
         """
         self._judge_deadlines(partition, process, instance, step)
         rows = process.rows
-        if rows is not None and (instance.others or rows.is_bare):
+        if rows is not None and rows.concern(instance):
             self._rows.judge(partition, process, instance, rows, step, changed=changed)
 
     def _judge_deadlines(self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step) -> None:

@@ -16,10 +16,10 @@ from rules.engine.findings import Findings
 from rules.engine.fusion import fuse_visit as fuse_row_of
 from rules.engine.fusion import new_visit
 from rules.engine.judgement import Judgement
-from rules.engine.membership import ITEM, Membership
+from rules.engine.membership import ITEM, PREFIXES, Membership
 from rules.engine.partition import Part, Partition, Step
 from rules.engine.row_parts import recount
-from rules.reference import Reference
+from rules.reference import Reference, ReferenceEvent
 from rules.state import Instance, Visit
 from schemas import Change
 
@@ -84,7 +84,7 @@ class Judges:
             or visit.suspend_from is not None
             or visit.stage in watched
             or was.stage in watched
-            or (process.rows is not None and process.rows.reads_visits)
+            or _looks_at_visits(process, instance)
         ):
             self.judgement.judge_whole(partition, process, instance, step)
         after = self._contributions[process.id].of_visit(instance, visit)
@@ -127,6 +127,17 @@ class Judges:
             self.membership.end_items(partition, instance, process, step, ended_at=instance.over_at)
         if process.entity == ITEM:
             self.membership.judge_released(partition, instance, process, step)
+
+    def refer(self, partition: Partition, event: ReferenceEvent, step: Step) -> None:
+        """Judge what a change of reference data touches."""
+        if event.entity == ITEM:
+            partition.is_history = event.is_history
+            self.membership.judge_item(partition, event.key, event.kind, step)
+            self.judge_again(partition, self.membership.beside(partition, event.key), step)
+            partition.is_history = False
+        else:
+            keys = [f"{PREFIXES[event.entity]}:{event.key}"]
+            self.judge_again(partition, partition.found(keys), step, event.entity)
 
     def judge_again(
         self, partition: Partition, instances: Iterable[Instance], step: Step, entity: str | None = None
@@ -172,6 +183,12 @@ class Judges:
         for visit in instance.visits:
             parts += contributions.of_visit(instance, visit)
         return parts
+
+
+def _looks_at_visits(process: CompiledProcess, instance: Instance) -> bool:
+    """Tell whether a rule about rows may find something because of a stage (hot path)."""
+    rows = process.rows
+    return rows is not None and rows.of_visits is not None and rows.of_visits.concern(instance)
 
 
 def _visit_of(instance: Instance, row: str) -> Visit | None:

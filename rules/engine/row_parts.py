@@ -40,6 +40,8 @@ class RowParts:
         self.entities = frozenset(i.each for i in every if i.kind == "rows" and i.each)
         """Entities whose rows matter."""
         self.entities |= {name for counted in self._of_rows for name in counted.looks_at}
+        self.needs_main = any(counted.indicator.each is None for counted in self._of_rows)
+        """The instance's own row counts by itself."""
         if self._energy:
             self.entities |= {FREEZE, GATE, POINT}
 
@@ -172,6 +174,8 @@ def recount(
     longer holds stays as it is, and so does what the oldest freeze was counted for, since its base is gone.
     """
     if changed is not None and parts is not None and changed not in parts.entities:
+        return
+    if instance.counted is None and instance.others is None and parts is not None and not parts.needs_main:
         return
     counted = instance.counted or {}
     now = parts.of(partition, instance) if parts else {}

@@ -14,7 +14,7 @@ from rules.engine.row_facts import ComputedFact, Distinct, Documents, Sequence
 from rules.engine.row_ground import Ground
 from rules.engine.rows import Finding, Rows
 from rules.models import DeadlineRule, LimitRow, Process, Rule
-from rules.row_fields import VISIT, fields_read, look_ups
+from rules.row_fields import VISIT, fields_read, look_ups, needed
 from rules.row_models import (
     AbsenceRule,
     ComputedRule,
@@ -25,6 +25,7 @@ from rules.row_models import (
     SequenceRule,
     ThresholdRule,
 )
+from rules.state import Instance
 from rules.workdays import WorkCalendar
 from schemas import Severity
 
@@ -53,6 +54,8 @@ class RowRule:
     kind: RowKind
     reads: frozenset[str]
     """Entities."""
+    needs: frozenset[str]
+    """Entities of one of which a row must be there before anything can be found; none: the instance is enough."""
     counts_workdays: bool = False
 
     @property
@@ -74,11 +77,21 @@ class RowRules:
     rules: tuple[RowRule, ...]
     is_bare: bool
     """Some of them may find something about an instance that has no further rows."""
-    reads_visits: bool
+    needs: frozenset[str]
+    """Of the others: one of these entities must have a row."""
+    of_visits: RowRules | None
+    """Those that look at stages; None: there are none."""
     own_fields: frozenset[str]
     """Fields of the instance's own row that they read."""
     looks_up: tuple[tuple[str, str], ...]
     """Reference entities and the field of the instance's own row that holds the key; "" where a computation asks."""
+
+    def concern(self, instance: Instance) -> bool:
+        """Tell whether anything can be found about an instance as it is (hot path: most have no further rows)."""
+        if self.is_bare:
+            return True
+        others = instance.others
+        return others is not None and any(name.partition(":")[0] in self.needs for name in others)
 
     @property
     def faces(self) -> dict[str, RuleFace]:
@@ -100,13 +113,19 @@ def compile_row_rules(
         own_fields |= read.get(process.entity, frozenset())
         face = RuleFace(rule.code, rule.version, rule.title, tuple(rule.tell), rule.text)
         counts = isinstance(kind, RowDeadline) and kind.ladder.counts_workdays
-        compiled.append(RowRule(rule.code, face, kind, frozenset(read), counts))
-    if not compiled:
-        return None
-    is_bare = any(rule.kind.ground.each in (None, process.entity) for rule in compiled)
-    reads_visits = any(VISIT in rule.reads for rule in compiled)
+        compiled.append(RowRule(rule.code, face, kind, frozenset(read), needed(rule, process.entity), counts))
     looks_up = tuple(dict.fromkeys(each for rule in rules for each in look_ups(rule)))
-    return RowRules(tuple(compiled), is_bare, reads_visits, frozenset(own_fields), looks_up)
+    of_visits = _together([rule for rule in compiled if VISIT in rule.reads], None, frozenset(own_fields), looks_up)
+    return _together(compiled, of_visits, frozenset(own_fields), looks_up)
+
+
+def _together(
+    rules: list[RowRule], of_visits: RowRules | None, own_fields: frozenset[str], looks_up: tuple[tuple[str, str], ...]
+) -> RowRules | None:
+    if not rules:
+        return None
+    needs = frozenset(entity for rule in rules for entity in rule.needs)
+    return RowRules(tuple(rules), not all(rule.needs for rule in rules), needs, of_visits, own_fields, looks_up)
 
 
 def _compile(  # noqa: PLR0911 - one line a kind

@@ -13,12 +13,12 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from rules.loop import answers
-from rules.loop.numbers import is_number
 from rules.loop.orders import apply_to_order, release_if_over
 from rules.loop.replies import parse_reply
 from rules.loop.state import Case, Early, Order, Task, Upper, view_of_order, view_of_parent, view_of_task
 from rules.loop.strategies import Strategies
 from rules.loop.strategy import Rung, Strategy
+from rules.loop.task_numbers import is_number
 from rules.loop.tasks import TaskSteps, is_same_mobile
 from rules.loop.todo import Todo
 from schemas import TASK_KINDS, AlertEvent, Assigned, Channel, Command, Happened, Outcome, Recipient, TaskView

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from rules.loop.numbers import is_number
+from rules.loop.task_numbers import is_number
 
 _SIGNATURE = re.compile(r"[【\[][^】\]]{1,20}[】\]]")
 """What phones and gateways put before or after a text: 【张三】."""

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rules.loop.machine import Loop, Told
-from rules.loop.numbers import task_number
 from rules.loop.state import Task
 from rules.loop.strategies import Strategies
 from rules.loop.strategy import StrategyFile
+from rules.loop.task_numbers import task_number
 from rules.workdays import WorkCalendar
 from schemas import AlertEvent, Assigned, Command, Happened, Notice, Recipient, iso
 

@@ -18,7 +18,7 @@ from sinks.sms.channel import (
     Submission,
 )
 from sinks.sms.over_sink import SinkChannel
-from sinks.sms.parts import Signature, split
+from sinks.sms.parts import Signature, split, units
 from sinks.sms.reports import Reports, Settled
 
 __all__ = [
@@ -39,4 +39,5 @@ __all__ = [
     "Submission",
     "channel_of",
     "split",
+    "units",
 ]

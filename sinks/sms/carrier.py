@@ -255,7 +255,8 @@ class CarrierChannel:
         finally:
             if self._links.pop(link, None) is not None:
                 self._is_idle = not self._wire.stays_open and not link.in_flight
-                self._wanted.clear()
+                if self._is_idle:  # else a connection is wanted at once: nobody may send while there is none
+                    self._wanted.clear()
             link.abort()
 
     def take(self, link: "Answerer", event: Reported | Piece) -> None:

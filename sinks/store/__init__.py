@@ -7,7 +7,7 @@ speak of rows, and a worker opens the store after it has begun to work.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sinks.store.rows import AlertEventRow, AlertRow, IndicatorRow, InstanceRow, NotificationRow, StoreBatch
+from sinks.store.rows import AlertEventRow, AlertRow, IndicatorRow, InstanceRow, NotificationRow, StoreBatch, TaskRow
 
 if TYPE_CHECKING:
     from sinks.store.database import Store, StoreSettingError
@@ -32,4 +32,5 @@ __all__ = [
     "StoreBatch",
     "StoreSettingError",
     "StoreVersionError",
+    "TaskRow",
 ]

@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from schemas.errors import StagewatchError, TryLater
 from sinks.masking import masked
 from sinks.store import reads
-from sinks.store.rows import AlertEventRow, AlertRow, IndicatorRow, InstanceRow, NotificationRow, StoreBatch
+from sinks.store.rows import AlertEventRow, AlertRow, IndicatorRow, InstanceRow, NotificationRow, StoreBatch, TaskRow
 from sinks.store.schema import prepare
 from sinks.store.writes import write_batch
 
@@ -89,6 +89,10 @@ class Store:
         Filters: state, channel, alert_id, rule, process, instance, org_no, recipient_no, msg_id.
         """
         return self._read(reads.read_notifications, filters, limit)
+
+    def tasks(self, *, limit: int = _LIMIT, **filters: str | None) -> list[TaskRow]:
+        """Tasks and work orders, the last changed first. Filters: number, kind, state, person_no, org_no, instance."""
+        return self._read(reads.read_tasks, filters, limit)
 
     def indicators(self, *, limit: int = _LIMIT, **filters: str | None) -> list[IndicatorRow]:
         """Indicator values. Filters: indicator, org_no, date."""

@@ -8,11 +8,13 @@ from sqlalchemy import Connection, Select, Table, select
 
 from schemas.alert import AlertEvent
 from schemas.indicator import IndicatorValue
+from schemas.loop import TaskView
 from sinks.store import tables
-from sinks.store.rows import AlertEventRow, AlertRow, IndicatorRow, InstanceRow, NotificationRow
+from sinks.store.rows import AlertEventRow, AlertRow, IndicatorRow, InstanceRow, NotificationRow, TaskRow
 
 Filters = Mapping[str, str | None]
 _events = msgspec.json.Decoder(AlertEvent)
+_tasks = msgspec.json.Decoder(TaskView)
 _values = msgspec.json.Decoder(IndicatorValue)
 _stages = msgspec.json.Decoder(tuple[str, ...])
 
@@ -69,6 +71,16 @@ def read_indicators(connection: Connection, filters: Filters, limit: int) -> lis
     question = _matching(tables.indicators, filters).order_by(*tables.indicators.primary_key).limit(limit)
     return [
         IndicatorRow(value=_values.decode(row["document"]), position=row["position"])
+        for row in connection.execute(question).mappings()
+    ]
+
+
+def read_tasks(connection: Connection, filters: Filters, limit: int) -> list[TaskRow]:
+    """Tasks and work orders, the last changed first."""
+    columns = tables.tasks.c
+    question = _matching(tables.tasks, filters).order_by(columns.updated_at.desc(), columns.number).limit(limit)
+    return [
+        TaskRow(task=_tasks.decode(row["document"]), position=row["position"])
         for row in connection.execute(question).mappings()
     ]
 

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.alert import AlertEvent
 from schemas.indicator import IndicatorValue
+from schemas.loop import TaskView
 
 
 class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +93,13 @@ class IndicatorRow(msgspec.Struct, frozen=True, kw_only=True):
     position: int
 
 
+class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One record of `stagewatch.tasks` and its offset."""
+
+    task: TaskView
+    position: int
+
+
 class StoreBatch(msgspec.Struct, kw_only=True):
     """What one transaction writes. `positions`: next offset by (topic, partition), written with it."""
 
@@ -99,8 +107,10 @@ class StoreBatch(msgspec.Struct, kw_only=True):
     alerts: list[AlertEventRow] = []
     notifications: list[NotificationRow] = []
     indicators: list[IndicatorRow] = []
+    tasks: list[TaskRow] = []
     positions: dict[tuple[str, int], int] = {}
 
     def __len__(self) -> int:
         """The number of rows."""
-        return len(self.instances) + len(self.alerts) + len(self.notifications) + len(self.indicators)
+        lists = (self.instances, self.alerts, self.notifications, self.indicators, self.tasks)
+        return sum(len(rows) for rows in lists)

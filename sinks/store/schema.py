@@ -5,10 +5,10 @@ from collections.abc import Callable
 from sqlalchemy import Connection, inspect, select, text
 
 from schemas.errors import StagewatchError
-from sinks.store.tables import SCHEMA_VERSION, metadata, schema_version
+from sinks.store.tables import SCHEMA_VERSION, metadata, schema_version, tasks
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
-"""The step from each version to the next; none yet."""
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: tasks.create}
+"""The step from each version to the next."""
 
 _LOCK = 0x57A6E  # any number, the same in every worker
 

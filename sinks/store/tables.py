@@ -1,4 +1,4 @@
-"""The tables of the store, for SQLite and PostgreSQL alike. Version 1.
+"""The tables of the store, for SQLite and PostgreSQL alike. Version 2.
 
 Documents are text, not JSON columns: the store never looks into them, and PostgreSQL's jsonb refuses
 the NUL that JSON allows. Times are epoch ms.
@@ -6,7 +6,7 @@ the NUL that JSON allows. Times are epoch ms.
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raise it with every change here, and add the step from the version before to `schema.MIGRATIONS`."""
 
 metadata = MetaData()
@@ -114,4 +114,24 @@ indicators = Table(
     Column("document", Text, nullable=False),
     Column("at", String, nullable=False),  # ISO 8601 UTC with milliseconds: sorts as text
     Column("position", BigInteger, nullable=False),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("number", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("alert_id", String),
+    Column("rule", String),
+    Column("instance", String),
+    Column("org_no", String),
+    Column("person_no", String),
+    Column("is_overdue", Boolean, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Index("tasks_by_person", "person_no", "state"),
+    Index("tasks_by_unit", "org_no", "state"),
+    Index("tasks_by_instance", "instance"),
 )

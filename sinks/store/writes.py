@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, Table, and_, not_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sinks.store import tables
-from sinks.store.rows import AlertEventRow, IndicatorRow, InstanceRow, NotificationRow, StoreBatch
+from sinks.store.rows import AlertEventRow, IndicatorRow, InstanceRow, NotificationRow, StoreBatch, TaskRow
 
 Values = dict[str, Any]
 _LONGEST_IN = 500  # ids per question: below every limit on parameters (SQLite before 3.32: 999)
@@ -26,6 +26,7 @@ def write_batch(connection: Connection, batch: StoreBatch) -> None:
     _upsert(connection, tables.instances, map(_instance, batch.instances), ("updated_at", "position"))
     _upsert(connection, tables.notifications, map(_notification, batch.notifications), ("updated_at", "version"))
     _upsert(connection, tables.indicators, map(_indicator, batch.indicators), ("at", "position"))
+    _upsert(connection, tables.tasks, map(_task, batch.tasks), ("updated_at", "position"))
     _write_alerts(connection, batch.alerts)
     _write_positions(connection, batch.positions)
 
@@ -114,6 +115,17 @@ def _indicator(row: IndicatorRow) -> Values:
         "dims": dims_key(value.dims),
         "document": _encoder.encode(value).decode(),
         "at": value.at,
+        "position": row.position,
+    }
+
+
+def _task(row: TaskRow) -> Values:
+    task = row.task
+    names = ("number", "kind", "state", "alert_id", "rule", "instance", "org_no", "person_no", "is_overdue")
+    return {
+        **{name: getattr(task, name) for name in names},
+        "document": _encoder.encode(task).decode(),
+        "updated_at": task.updated_at,
         "position": row.position,
     }
 

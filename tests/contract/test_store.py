@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from schemas.alert import AlertEvent, AlertObject, Evidence
 from schemas.errors import TryLater
 from schemas.indicator import IndicatorValue
+from schemas.loop import Act, TaskView
 from sinks.store import (
     AlertEventRow,
     IndicatorRow,
@@ -21,11 +22,20 @@ from sinks.store import (
     StoreBatch,
     StoreSettingError,
     StoreVersionError,
+    TaskRow,
 )
 from tests.helpers.notices import NOW
 from tests.helpers.postgres import Postgres
 
 TOPIC = "stagewatch.alerts"
+
+
+def task(number: str = "10000001", *, position: int = 1, state: str = "SENT", person_no: str = "M1") -> TaskRow:
+    view = TaskView(
+        number=number, kind="task", state=state, version=1, updated_at=NOW, instance="APP1", person_no=person_no,
+        text="督办", acts=(Act(NOW, "clock", "SENT"),),
+    )  # fmt: skip
+    return TaskRow(task=view, position=position)
 
 
 def instance(key: str = "APP1", **changes: Any) -> InstanceRow:
@@ -304,6 +314,27 @@ def test_a_store_of_a_newer_version_is_refused(url: str) -> None:
     store.close()
     with pytest.raises(StoreVersionError, match="version 99"):
         Store(url)
+
+
+def test_a_store_of_version_1_gets_what_is_new(url: str) -> None:
+    store = Store(url)
+    with store._begin(is_write=True) as connection:  # noqa: SLF001 - as the version before made it
+        connection.exec_driver_sql("DROP TABLE tasks")
+        connection.exec_driver_sql("UPDATE schema_version SET version = 1")
+    store.write(StoreBatch(instances=[instance()]))
+    store.close()
+    store = Store(url)
+    store.write(StoreBatch(tasks=[task()]))
+    assert (store.tasks(), len(store.instances())) == ([task()], 1)
+    store.close()
+
+
+def test_tasks_are_found_by_person_and_an_older_state_changes_nothing(store: Store) -> None:
+    store.write(StoreBatch(tasks=[task(), task("20000001", person_no="M2")]))
+    store.write(StoreBatch(tasks=[task(state="CLOSED", position=3)]))
+    store.write(StoreBatch(tasks=[task(position=2)]))
+    assert [(row.task.number, row.task.state) for row in store.tasks(person_no="M1")] == [("10000001", "CLOSED")]
+    assert [row.task.number for row in store.tasks(state="SENT")] == ["20000001"]
 
 
 def test_many_workers_may_open_a_new_store_at_once(url: str) -> None:

@@ -28,7 +28,7 @@ from stagewatch.__main__ import run
 from stagewatch.replay import Replay
 from tests.helpers.brokers import make_topics
 from tests.helpers.connect import Connect
-from tests.helpers.connect_sources import DECLARATION, Mirror, Source, mariadb_source, postgres_source
+from tests.helpers.connect_sources import COMPARED, DECLARATION, Mirror, Source, mariadb_source, postgres_source
 from tests.helpers.mariadb import PASSWORD, running_mariadb
 from tests.helpers.postgres import Postgres
 from tests.helpers.requirements import needs
@@ -343,6 +343,48 @@ def test_tables_are_read_again_beside_live_changes(life: Life, capsys: Said) -> 
     life.source.run(statement.rstrip().rstrip(";"))
     _wait(is_read, "the rows of the second snapshot")
     life.agrees()
+    _agrees_in_state(life)
+
+
+def test_changes_of_one_transaction_leave_what_the_database_holds(life: Life) -> None:
+    def app(number: int, addr: str) -> str:
+        return (
+            f"insert into mkt.mkt_app (app_no, org_no, volt_class, addr) values ('{number:08d}', '1', 'HV', '{addr}')"
+        )
+
+    progress = "insert into mkt.mkt_app_progress (progress_id, app_no, stage_code, visit_no) values"
+    life.source.together(
+        app(5_000, "one"), "update mkt.mkt_app set addr = 'two' where app_no = '00005000'",
+        f"{progress} (5000, '00005000', 'ACCEPT', 1)",
+        f"update mkt.mkt_app_progress set finished_at = '{NOW}' where progress_id = 5000",
+    )  # fmt: skip
+    life.source.together(app(5_001, "here"), "delete from mkt.mkt_app where app_no = '00005001'")
+    life.source.run(app(5_002, "first"))
+    life.source.together("delete from mkt.mkt_app where app_no = '00005002'", app(5_002, "second"))
+    life.agrees()
+    _agrees_in_state(life)
+
+
+def test_a_row_that_differs_is_repaired_by_reading_its_table_again(life: Life) -> None:
+    life.insert(6_000, 2)
+    life.agrees()
+    life.source.unseen("update mkt.mkt_app set addr = 'unseen' where app_no = '00006000'")
+    late = life.source.connect()
+    with late.cursor() as cursor:
+        cursor.execute("update mkt.mkt_app set addr = 'late' where app_no = '00006001'")
+    life.insert(6_002, 1)
+    seen = len(life.mirror.changes)
+    assert run(["connectors", "snapshot", "mkt.mkt_app"]) == 0
+
+    def is_read() -> bool:
+        life.mirror.catch_up()
+        return {"00006000", "00006001"} <= {change.row for change in life.mirror.changes[seen:] if change.op == "r"}
+
+    _wait(is_read, "the rows of the snapshot")
+    late.commit()
+    late.close()
+    life.agrees()
+    _agrees_in_state(life)
 
 
 def test_topics_that_would_break_a_connector_are_warned_of(kafka: KafkaServer) -> None:
@@ -369,13 +411,23 @@ def test_topics_that_would_break_a_connector_are_warned_of(kafka: KafkaServer) -
 
 
 def _agrees_in_state(life: Life) -> None:
-    """The engine's own view of all records so far: each application once, each with the stage it entered."""
+    """Compare what the engine makes of all records so far with the tables, column by column."""
     replay = Replay(load_definitions(), load_sources([life.file.parents[1] / "sources"]), mail_domain="test.local")
     replay.feed(sorted(life.mirror.records, key=lambda record: record.timestamp))
     assert replay.outcome.dead_letters == []
-    found = {each["instance"]: each for each in replay.instances()}
-    assert found.keys() == life.source.rows("mkt_app").keys()
-    assert all([visit["stage"] for visit in each["visits"]] == ["ACCEPT"] for each in found.values())
+    instances = {each["instance"]: each for each in replay.instances()}
+    apps, columns = life.source.rows("mkt_app"), COMPARED["mkt_app"]
+    assert {
+        key: {name: each["fields"].get(name) for name in columns} for key, each in instances.items() if key in apps
+    } == {key: {name: None if row[name] is None else str(row[name]) for name in columns} for key, row in apps.items()}
+    assert all(each["status"] != "running" for key, each in instances.items() if key not in apps)
+    visits = life.source.query("select app_no, stage_code, visit_no, finished_at is not null from mkt.mkt_app_progress")
+    told = [
+        (key, visit["stage"], visit["visit"], visit["finished_at"] is not None)
+        for key, each in instances.items()
+        for visit in each["visits"]
+    ]
+    assert sorted(told) == sorted((app, stage, number, bool(done)) for app, stage, number, done in visits)
 
 
 def _wait(look: Callable[[], bool], what: str) -> None:

@@ -114,6 +114,8 @@ def test_a_running_worker_finds_the_new_table_and_its_rule_speaks(desk: Desk) ->
     desk.write(*desk.files)
     checked = desk.walk("check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
+    tested = desk.walk("rules test")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
     with running_worker(desk.environment["STAGEWATCH_BROKER"], desk.folder, **desk.settings()) as worker:
         make_topics(desk.bootstrap, [TOPIC], partitions=2)
         desk.send(*map(bill, range(BILLS)))
@@ -121,6 +123,7 @@ def test_a_running_worker_finds_the_new_table_and_its_rule_speaks(desk: Desk) ->
         alerts = wait_for(desk, "alerts list --rule R-T90", BILLS * 2, **data)
         assert {alert["instance"] for alert in alerts} == {f"B{number}" for number in range(BILLS)}
         assert {alert["severity"] for alert in alerts} == {"WARN", "ALARM"}
+        assert not [alert["text"] for alert in alerts if "—" in alert["text"]], "nothing in the text is left open"
         (health,) = json_lines(desk.run("stagewatch sources health cash -o json", **data))
     assert (health["table"], health["state"], health["unread"], health["refused"]) == ("cash_bill", "running", 0, 0)
     assert health["records"] == BILLS

@@ -1,21 +1,28 @@
 """S1-12 and S2-11: entries cross between two networks, each with its own broker, through an isolation device.
 
-Outside is real Kafka, inside the embedded broker; the device moves files between folders, and can be cut.
+Outside is real Kafka, inside the embedded broker; the device moves files between folders, and can be cut. Outside,
+two web nodes behind a balancer take entries, and one of them is lost.
 """
 
+import http.client
 import json
+import re
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import requests
 from kafka import KafkaProducer
 
 from bench.kafka_server import KafkaServer
 from bench.server_process import ServerProcess
 from stagewatch.topic_reader import read_topic
 from tests.helpers.brokers import Broker, make_topics
+from tests.helpers.ingesting import rows_in
 from tests.helpers.worker import STAGEWATCH
 
 TOPIC, LOG = "cdc.ech.ech_app", "cdc.xchg.xchg_log"
@@ -129,3 +136,122 @@ def assert_each_hand_over_is_logged(bootstrap: str) -> None:
     assert {row["state"] for row in last.values()} == {"acked"}
     assert sum(int(row["rows"]) for row in last.values()) == 4
     assert all(row["ack_at"] >= row["sent_at"] for row in last.values())
+
+
+ENTRIES, LOST_AT = 40, 20
+TOKEN = "outside"
+
+
+@contextmanager
+def web_node(folder: Path, broker: str) -> Iterator[tuple[ServerProcess, int]]:
+    """A node that takes entries, as a user starts it, and its port."""
+    folder.mkdir()
+    log = folder / "serve.log"
+    variables = [
+        f"STAGEWATCH_BROKER={broker}", f"STAGEWATCH_DATA_DIR={folder / 'data'}", f"ECH_TOKEN={TOKEN}",
+        "STAGEWATCH_PUSH_TOKENS={ech: env:ECH_TOKEN}", "STAGEWATCH_PUSH_PORT=0", "STAGEWATCH_PUSH_HOST=127.0.0.1",
+    ]  # fmt: skip
+    process = ServerProcess(
+        ["env", *variables, str(STAGEWATCH), "ingest", "serve"], log, lambda: "ready:" in log.read_text()
+    )
+    process.start()
+    try:
+        (port,) = re.findall(r"ready: http://[^:]+:([0-9]+)/", log.read_text())
+        yield process, int(port)
+    finally:
+        process.kill()
+
+
+class Balancer(ThreadingHTTPServer):
+    """Gives requests to its nodes in turn, and to the next where one does not answer.
+
+    The node that takes request `LOST_AT` dies when Kafka has the entry and before anybody has heard so.
+    """
+
+    def __init__(self, nodes: list[tuple[ServerProcess, int]]) -> None:
+        super().__init__(("127.0.0.1", 0), _Forward)
+        self.nodes, self.taken, self.refused = nodes, 0, 0
+
+    def forward(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes] | None:
+        """Give a node's status and answer; None if it was lost on its way back."""
+        for number in range(len(self.nodes)):
+            process, port = self.nodes[(self.taken + number) % len(self.nodes)]
+            node = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+            try:
+                node.request("POST", path, body, headers)
+                answer = node.getresponse()
+                found = answer.status, answer.read()
+            except OSError:
+                self.refused += 1
+                continue
+            finally:
+                node.close()
+            self.taken += 1
+            if self.taken == LOST_AT:
+                process.kill()
+                return None
+            return found
+        return 503, b"{}"
+
+
+class _Forward(BaseHTTPRequestHandler):
+    server: Balancer
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        kept = {name: self.headers[name] for name in ("Authorization", "Content-Type", "Idempotency-Key")}
+        answer = self.server.forward(self.path, kept, body)
+        if answer is None:
+            self.close_connection = True
+            return
+        self.send_response(answer[0])
+        self.send_header("Content-Length", str(len(answer[1])))
+        self.end_headers()
+        self.wfile.write(answer[1])
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def balancing(nodes: list[tuple[ServerProcess, int]]) -> Iterator[Balancer]:
+    balancer = Balancer(nodes)
+    thread = threading.Thread(target=balancer.serve_forever)
+    thread.start()
+    try:
+        yield balancer
+    finally:
+        balancer.shutdown()
+        thread.join()
+        balancer.server_close()
+
+
+def push_until_taken(url: str, number: int) -> int:
+    """Enter one as a website does that repeats what nobody acknowledged; gives how often it had to."""
+    row = {"net_app_no": f"W{number}", "applicant": f"客户{number}", "_src_ts": 1_772_413_200_000 + number}
+    headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": f"entry-{number}"}
+    for tries in range(20):
+        try:
+            answer = requests.post(f"{url}/ingest/ech/ech_app", json=row, headers=headers, timeout=PATIENCE_S)
+        except requests.RequestException:
+            continue
+        if answer.status_code == requests.codes.accepted:
+            return tries
+        time.sleep(0.2)
+    raise AssertionError(f"entry {number} was never taken")
+
+
+def test_s1_12_a_web_node_that_is_lost_loses_no_entry_and_doubles_none(tansu: Broker, tmp_path: Path) -> None:
+    make_topics(tansu.bootstrap, [TOPIC])
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(web_node(tmp_path / name, tansu.url)) for name in ("a", "b")]
+        balancer = stack.enter_context(balancing(nodes))
+        url = f"http://127.0.0.1:{balancer.server_address[1]}"
+        repeats = {number: push_until_taken(url, number) for number in range(ENTRIES)}
+        assert [process.is_running for process, _ in nodes].count(False) == 1
+    assert sum(repeats.values()) == 1, "the entry whose answer was lost was sent again"
+    assert balancer.refused > 0, "the balancer went round the lost node"
+    records = [(record.key, record.value) for record in read_topic(tansu.bootstrap, TOPIC)]
+    assert len(records) == ENTRIES + 1, "that entry stands twice in the log"
+    assert len(set(records)) == ENTRIES, "and both times as the same: a row at the same moment, which counts once"
+    assert rows_in(tansu.bootstrap, TOPIC).keys() == {f"W{number}" for number in range(ENTRIES)}

@@ -92,8 +92,9 @@ def test_s2_11_a_lost_hand_over_is_sent_again_and_acknowledged_and_its_lag_is_to
         value = {"op": "c", "after": example("ech", "ech_msg", msg_no=f"M{n}")}
         system.send(TOPIC, json.dumps(value, ensure_ascii=False).encode(), at=entered + n)
     system.settle()
-    number = f"{CHANNEL}-1"
     with side("send", outer, system.kafka.url), side("receive", inner, tansu.url):
+        until(lambda: bool(hand_overs(system.bootstrap)))
+        number = str(hand_overs(system.bootstrap)[0]["msg_no"])
         # Nothing crosses yet: the entries stand outside, and the lag is an alert.
         late = system.wait_for(number, lambda found: len(found["alerts"]) == 2)
         assert late["process"] == "network_crossing"

@@ -24,6 +24,12 @@ org: "3340101"
 execution: EXECUTION
 thresholds:
   - {indicator: I111, severity: ALARM, operator: gt, value: VALUE, unit: 户}
+tests:
+  - name: one application is not too many
+    application: {volt_class: HV, accepted_at: "2026-03-02T09:00+08:00", org_no: "3340101"}
+    until: "2026-05-31T10:00+08:00"
+    only: [X-I111]
+    raised: []
 """
 ACCEPTED = (2, 4, 2, 5)
 """Applications by month, the oldest first; the limit is 3."""

@@ -21,6 +21,12 @@ lower: {may: tighten, fields: [value]}
 execution: {frequency: daily, at: "00:05"}
 thresholds:
   - {indicator: I111, severity: ALARM, operator: gt, value: 5, unit: 户}
+tests:
+  - name: one application is not too many
+    application: {volt_class: HV, accepted_at: "2026-03-02T09:00+08:00", org_no: "3340101"}
+    until: "2026-05-31T10:00+08:00"
+    only: [X-I111]
+    raised: []
 """
 CITY = """\
 version: cascade/v1
@@ -29,6 +35,12 @@ title: 市公司受理量模板
 org: "33401"
 thresholds:
   - {indicator: I111, severity: ALARM, operator: gt, value: VALUE, unit: 户}
+tests:
+  - name: one application is not too many
+    application: {volt_class: HV, accepted_at: "2026-03-02T09:00+08:00", org_no: "3340101"}
+    until: "2026-05-31T10:00+08:00"
+    only: [X-I111]
+    raised: []
 """
 ACCEPTED = {"3340101": 3, "3340102": 2, "3340201": 3}
 """By county; with five in the first city, three in the second, the province has eight."""
@@ -44,7 +56,9 @@ def cli(broker: str, folders: str, *arguments: str) -> subprocess.CompletedProce
 def explained(broker: str, folders: str, org: str) -> list[dict[str, Any]]:
     shown = cli(broker, folders, "rules", "explain", "--org", org, "I111", "-o", "json")
     assert shown.returncode == 0, shown.stderr
-    return [json.loads(line) for line in shown.stdout.splitlines()]
+    rows = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert (rows[-1]["what"], rows[-1]["value"]) == ("I111 execution", "daily, at 00:05")
+    return rows[:-1]
 
 
 def test_s3_04_a_city_tightens_what_the_province_made_and_may_not_loosen_it(

@@ -57,6 +57,12 @@ class Source:
     name: str
     run: Callable[..., None]
     """Statements, each committed by itself."""
+    together: Callable[..., None]
+    """Statements of one transaction."""
+    unseen: Callable[[str], None]
+    """A statement of which the capture learns nothing."""
+    connect: Callable[[], Any]
+    """A connection of one's own, which commits when it is told to."""
     query: Callable[[str], list[tuple[Any, ...]]]
     config: Mapping[str, str]
     widen: str
@@ -95,7 +101,18 @@ def postgres_source(database: Postgres) -> Source:
         # A lost connection shall fail the task, so that there is one to restart.
         "errors.max.retries": "0",
     }
-    source = Source("postgres", run, query, config, "alter table mkt.mkt_app alter column addr type varchar(400)")
+
+    def together(*statements: str) -> None:
+        database.execute("; ".join(statements))  # what is sent at once is one transaction
+
+    def unseen(statement: str) -> None:
+        run("alter publication life drop table mkt.mkt_app", statement)
+        run("alter publication life add table mkt.mkt_app")
+
+    source = Source(
+        "postgres", run, together, unseen, lambda: psycopg.connect(database.dsn), query, config,
+        "alter table mkt.mkt_app alter column addr type varchar(400)",
+    )  # fmt: skip
     run("create schema mkt")
     source.make_tables("timestamptz")
     return source
@@ -109,7 +126,22 @@ def mariadb_source(server: MariaDb, bootstrap: str) -> Source:
         "schema.history.internal.kafka.topic": "schema-history.maria",
         "schema.history.internal.store.only.captured.tables.ddl": "true",
     }
-    source = Source("mariadb", server.execute, server.rows, config, "alter table mkt.mkt_app modify addr varchar(400)")
+
+    def together(*statements: str) -> None:
+        server.execute("begin", *statements, "commit")
+
+    def unseen(statement: str) -> None:
+        server.execute("set sql_log_bin = 0", statement)
+
+    def connect() -> Any:
+        connection = server.connect()
+        connection.autocommit(value=False)
+        return connection
+
+    source = Source(
+        "mariadb", server.execute, together, unseen, connect, server.rows, config,
+        "alter table mkt.mkt_app modify addr varchar(400)",
+    )  # fmt: skip
     server.execute("create database mkt")
     source.make_tables("datetime(6)")
     return source
@@ -119,7 +151,8 @@ class Mirror:
     """The captured tables as the topics tell them: every record through the product's own decoder, the last one wins.
 
     Records of one row are in one partition, in the order of their commits; what a restarted connector repeats ends
-    with the newest again.
+    with the newest again. This says what has come, and when all has; what the engine makes of it, by its own order,
+    is compared with the tables apart.
     """
 
     def __init__(self, bootstrap: str, catalog: SourceCatalog) -> None:

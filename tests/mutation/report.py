@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tests.mutation.mutant import Kind, Outcome, Result
 from tests.mutation.survivors import Explanation, explain, explanations
@@ -97,7 +97,7 @@ def write(report: Report, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(report.document(), ensure_ascii=False, indent=1) + "\n")
         return
     console = Console(soft_wrap=True, highlight=False)
-    table = Table("file", *COLUMNS, "% killed")
+    table = Table(Column("file", overflow="fold"), *COLUMNS, "% killed")
     for file, counts in report.by_file().items():
         tried = counts["killed"] + sum(counts[outcome] for outcome in SURVIVING)
         share = f"{100 * counts['killed'] / tried:.0f}" if tried else ""

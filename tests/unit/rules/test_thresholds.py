@@ -105,7 +105,7 @@ def test_a_value_is_judged_at_once_and_ends_when_it_is_in_order_again(tmp_path: 
     court = Court(definitions(tmp_path, "[{indicator: I121, operator: gt, value: 2, unit: 户, clear: 1}]"))
     court.take([delta("I121", 3, at="03-02T09:00"), delta("I121", -1, at="03-02T10:00")])
     court.until("03-02T09:59")
-    assert court.said == [("raised", "org:3340101", "3340101—在途方案数3户，高于2户。请核实。")]
+    assert court.said == [("raised", "org:3340101", "3340101在途方案数3户，高于2户。请核实。")]
     assert court.alerts[0].raised_at == ms("03-02T09:00")
     court.until("03-02T10:30")
     assert len(court.alerts) == 1, "two is not above two, but the alert ends at one"
@@ -165,7 +165,7 @@ def test_a_jump_is_told_and_goes_with_the_day_that_it_was_measured_from(tmp_path
     court.take([delta("I122", 90, 100, date="2026-03-02", at="03-02T15:00")])
     court.take([delta("I122", 94, 100, date="2026-03-03", at="03-03T15:00")])
     court.until("03-04T09:00")
-    assert court.said == [("raised", "org:3340101:2026-03-03", "3340101—方案及时率较上期4点，超出3点。请核实。")]
+    assert court.said == [("raised", "org:3340101:2026-03-03", "3340101方案及时率较上期4点，超出3点。请核实。")]
     court.take([delta("I122", 1, 0, date="2026-03-02", at="03-04T10:00")])
     court.until("03-04T10:01")
     assert court.events[1:] == [("cleared", "org:3340101:2026-03-03")]

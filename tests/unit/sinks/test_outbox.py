@@ -203,15 +203,17 @@ def test_an_answer_to_an_attempt_that_was_given_up_changes_nothing() -> None:
     assert heir.state_of(notice().key) is State.SENDING
 
 
-def test_a_delivery_report_settles_what_is_unknown_and_nothing_else() -> None:
+def test_a_delivery_report_settles_what_is_unknown_and_corrects_what_did_not_arrive() -> None:
     outbox = filled(notice("a1"), notice("a2"))
     first, second = outbox.due(NOW)
     outbox.settle(first, Unknown("silence"), NOW)
     outbox.settle(second, Delivered("r"), NOW)
     assert outbox.report(first.msg_id, Delivered("DELIVRD"), NOW + DAY) == 1
-    assert outbox.report(second.msg_id, Refused("UNDELIV"), NOW + DAY) == 0
+    assert outbox.report(second.msg_id, Delivered("DELIVRD"), NOW + DAY) == 0
+    assert outbox.report(second.msg_id, Refused("UNDELIV"), NOW + DAY) == 1
+    assert outbox.report(second.msg_id, Delivered("DELIVRD"), NOW + DAY) == 0
     assert outbox.report("never heard of", Refused("UNDELIV"), NOW + DAY) == 0
-    assert [outbox.state_of(notice(alert).key) for alert in ("a1", "a2")] == [State.DELIVERED, State.DELIVERED]
+    assert [outbox.state_of(notice(alert).key) for alert in ("a1", "a2")] == [State.DELIVERED, State.REFUSED]
 
 
 def test_a_channel_that_was_taken_away_leaves_nothing_waiting_after_a_restart() -> None:

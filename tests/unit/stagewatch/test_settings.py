@@ -81,6 +81,8 @@ def test_every_key_can_be_said_in_the_environment(tmp_path: Path) -> None:
         "TRANSACTION_TIMEOUT_S": "20",
         "SMTP_URL": "smtp://mail:25",
         "SMS_URL": "http://gw/send",
+        "SMS_CARRIERS": '{mobile: "cmpp://u:p@gw:7890?access=10690001"}',
+        "SMS_DIRECTORY": "/staff.csv",
         "SMS_IS_IDEMPOTENT": "true",
         "MAIL_DOMAIN": "grid.example",
         "MAIL_DIGEST_S": "0",
@@ -255,3 +257,16 @@ def test_brokers_that_are_taken(broker: str) -> None:
 )
 def test_brokers_that_are_refused(broker: str) -> None:
     assert "kafka://host:port" in faults(None, {"STAGEWATCH_BROKER": broker})[0]
+
+
+def test_accounts_of_carriers_are_shown_without_their_secrets(tmp_path: Path) -> None:
+    text = 'sms_carriers:\n  mobile: "cmpp://901234:hunter2@gw:7890?access=10690001&key=hidden"\n'
+    (row,) = [row for row in describe(load_settings(write(tmp_path, text), HOME)) if row.key == "sms_carriers"]
+    assert row.value == "mobile: cmpp://***@gw:7890?access=10690001&key=***"
+
+
+def test_an_unknown_carrier_and_a_wrong_scheme_are_faults_with_their_places(tmp_path: Path) -> None:
+    path = write(tmp_path, "sms_carriers:\n  mobil: cmpp://u:hunter2@gw?access=1\n  unicom: ftp://u:hunter2@gw\n")
+    said = faults(path, {})
+    assert [line.partition(":")[2].split(":")[0] for line in said] == ["2", "3"]
+    assert not [line for line in said if "hunter2" in line]

@@ -1,0 +1,69 @@
+"""What the loop is told by the other agents, in their own transactions: `stagewatch.loop`, by the owner of the task.
+
+The owner is the partition of the alert's instance; a task's number names it, so replies and the outbox find it, too.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from rules import Strategies, is_number, owner_of, task_number
+from schemas import TASK_KINDS, AlertEvent, Assigned, Command, Happened, LoopRecord, Notice, Outcome, encode_loop
+from streams.logic import Batch, SourcePartition
+from streams.partitioner import Partitioner
+
+
+class LoopInbox:
+    """The way into the loop. One per agent."""
+
+    def __init__(self, topic: str, count: int) -> None:
+        self.topic, self.count = topic, count
+        self._owners = Partitioner(count)
+
+    def put(self, batch: Batch, owner: int, key: str, record: LoopRecord) -> None:
+        """Write one record to an owner."""
+        batch.writes.setdefault(SourcePartition(self.topic, owner), []).append((key.encode(), encode_loop(record)))
+
+    def owner_of_command(self, command: Command) -> int:
+        """Give who owns what a command is about: its number says so, or its key as for every topic."""
+        if command.kind in TASK_KINDS and is_number(command.key):
+            return owner_of(command.key, self.count)
+        return self._owners.of(command.key)[1]
+
+    def tell(
+        self, batch: Batch, alerts: Sequence[AlertEvent], notices: Sequence[Notice], strategies: Strategies | None
+    ) -> Sequence[Notice]:
+        """Tell the loop who was told of what, and what ended; give the notices with the numbers of their tasks."""
+        if strategies is None or not alerts:
+            return notices
+        ours = [alert for alert in alerts if strategies.find(alert.rule, alert.severity) is not None]
+        raised = {alert.alert_id: alert for alert in ours if alert.event == "raised"}
+        persons = Counter(notice.alert_id for notice in notices)
+        told = [
+            self._assign(batch, raised[notice.alert_id], notice, strategies, has_parent=persons[notice.alert_id] > 1)
+            if notice.alert_id in raised
+            else notice
+            for notice in notices
+        ]
+        for alert in ours:
+            if alert.event != "raised":
+                self.put(batch, self._owners.of(alert.instance)[1], alert.instance, Happened(event=alert))
+        return told
+
+    def _assign(
+        self, batch: Batch, event: AlertEvent, notice: Notice, strategies: Strategies, *, has_parent: bool
+    ) -> Notice:
+        owner = self._owners.of(event.instance)[1]
+        number = task_number(event.alert_id, notice.recipient.no, owner=owner, owners=self.count)
+        parent = task_number(event.alert_id, "", owner=owner, owners=self.count) if has_parent else None
+        self.put(batch, owner, event.instance, Assigned(number=number, event=event, notice=notice, parent=parent))
+        strategy = strategies.find(event.rule, event.severity)
+        hint = strategy.hint.replace("{number}", number) if strategy else ""
+        return msgspec.structs.replace(notice, task=number, text=notice.text + hint)
+
+    def report(self, batch: Batch, notice: Notice, state: str) -> None:
+        """Tell the loop what became of the message that opened a task."""
+        number = notice.task
+        if is_number(number):
+            self.put(batch, owner_of(number, self.count), number, Outcome(number=number, state=state))

@@ -1,0 +1,169 @@
+"""A supervision task from its number to its end."""
+
+from rules.loop.state import TaskState
+from schemas import Outcome
+from tests.helpers.loops import (
+    DAY,
+    HOUR,
+    MONDAY,
+    alert,
+    assigned,
+    happened,
+    kinds,
+    new_loop,
+    number_of,
+    said,
+    states,
+    survived,
+    texts,
+)
+
+N1 = number_of()
+
+
+def test_the_number_from_the_own_mobile_closes_once_and_is_answered_each_time() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    loop.command(said("reply", text="已处理", by="+86 139-0000-0001"), "0-1")
+    loop.command(said("reply", at=MONDAY + 2 * HOUR), "0-2")
+    task = loop.cases["a1"].tasks[N1]
+    assert (task.state, task.remark, task.replied_at) == (TaskState.CLOSED, "已处理", MONDAY + HOUR)
+    assert kinds(loop) == ["closed"]
+    assert texts(loop) == [f"督办{N1}已办结，谢谢。", f"督办{N1}此前已办结，无需再次回复。"]
+
+
+def test_another_mobile_closes_nothing_and_is_told_so() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    loop.command(said("reply", by="13800000009"), "0-1")
+    assert states(loop) == {N1: "SENT"}
+    assert texts(loop) == [f"督办{N1}不是发给本号码的，未办结。请用接收督办短信的手机回复。"]
+    assert loop.todo.notices[0].recipient.mobile == "13800000009"
+
+
+def test_a_number_that_nobody_has_is_answered_after_it_could_have_overtaken_its_task() -> None:
+    loop = new_loop()
+    loop.command(said("reply"), "0-1")
+    assert texts(loop) == []
+    loop.advance(MONDAY + 2 * HOUR)
+    assert texts(loop) == [f"未找到督办号{N1}，未办结任何任务。请核对后重新回复。"]
+    assert len(loop) == 0
+
+
+def test_a_reply_that_overtook_its_task_closes_it() -> None:
+    loop, rows = new_loop(), dict[str, bytes]()
+    loop.command(said("reply", at=MONDAY + 10), "0-1")
+    loop = survived(loop, rows)
+    loop.assign(assigned(), MONDAY)
+    assert states(loop) == {N1: "CLOSED"}
+
+
+def test_a_late_reply_closes_and_stays_marked() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    loop.advance(MONDAY + DAY)
+    assert states(loop) == {N1: "OVERDUE"}
+    loop.command(said("reply", at=MONDAY + DAY + 1), "0-1")
+    task = loop.cases["a1"].tasks[N1]
+    assert (task.state, task.is_overdue) == (TaskState.CLOSED, True)
+    assert texts(loop) == [f"督办{N1}已办结（逾期答复）。"]
+
+
+def test_a_reply_in_time_that_was_read_late_is_not_overdue() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    loop.advance(MONDAY + DAY)
+    loop.command(said("reply", at=MONDAY + DAY - 1), "0-1")
+    assert not loop.cases["a1"].tasks[N1].is_overdue
+
+
+def test_the_task_ends_when_the_data_show_it_done() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    loop.happened(happened("closed"), MONDAY + HOUR)
+    task = loop.cases["a1"].tasks[N1]
+    assert (task.state, task.closed_by) == (TaskState.CLOSED, "data")
+    loop.advance(MONDAY + 30 * DAY)
+    assert (kinds(loop), texts(loop)) == ([], [])
+
+
+def test_a_closed_task_whose_data_show_the_fault_again_is_open_again() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    loop.happened(happened("closed"), MONDAY + HOUR)
+    loop.happened(happened("reopened"), MONDAY + 2 * HOUR)
+    assert states(loop) == {N1: "REOPENED"}
+    assert loop.cases["a1"].tasks[N1].reply_due == MONDAY + 26 * HOUR
+
+
+def test_what_became_of_the_message_is_where_the_task_stands() -> None:
+    loop = new_loop()
+    for alert_id, outcome in (("a1", "delivered"), ("a2", "refused"), ("a3", "unknown")):
+        loop.assign(assigned(alert_id), MONDAY)
+        loop.outcome(Outcome(number=number_of(alert_id), state=outcome), MONDAY)
+    assert list(states(loop).values()) == ["DELIVERED", "SEND_FAILED", "SENT"]
+
+
+def test_each_manager_of_a_line_has_a_task_and_their_parent_ends_with_the_last() -> None:
+    loop = new_loop()
+    for person in ("M1", "M2"):
+        loop.assign(assigned(person=person, parent="P"), MONDAY)
+    loop.command(said("close", by="U1"), "0-1")
+    assert (loop.views["P"].state if loop.views["P"] else None, kinds(loop)) == ("OPEN", [])
+    loop.command(said("close", by="U1", key=number_of("a1", "M2")), "0-2")
+    assert (loop.views["P"].state if loop.views["P"] else None, kinds(loop)) == ("CLOSED", ["closed"])
+
+
+def test_an_acknowledgement_that_runs_out_is_said_and_the_alert_is_open_again() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    loop.command(said("acknowledge", by="M1"), "0-1")
+    loop.advance(MONDAY + 9 * HOUR)
+    assert kinds(loop) == ["acknowledged", "reopened"]
+    assert "确认已到期" in texts(loop)[0]
+
+
+def test_the_chain_is_that_of_the_time_when_the_task_was_made() -> None:
+    loop, rows = new_loop(), dict[str, bytes]()
+    loop.assign(assigned(), MONDAY)
+    loop = survived(loop, rows)
+    loop.advance(MONDAY + 5 * DAY)
+    assert [notice.recipient.no for notice in loop.todo.notices] == ["U3340101", "U33401"]
+    assert kinds(loop) == ["escalated", "escalated"]
+
+
+def test_a_command_for_an_older_version_changes_nothing() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    seen = loop.cases["a1"].tasks[N1].version
+    loop.command(said("close", by="U1", version=seen - 1), "0-1")
+    assert states(loop) == {N1: "SENT"}
+    loop.command(said("close", by="U1", version=seen), "0-2")
+    assert states(loop) == {N1: "CLOSED"}
+
+
+def test_who_it_is_handed_over_to_is_told_and_may_close_it() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    loop.command(said("hand_over", by="M1", to="77"), "0-1")
+    assert (loop.todo.notices[0].recipient.no, "移交" in texts(loop)[0]) == ("77", True)
+    loop.command(said("reply"), "0-2")
+    assert states(loop) == {N1: "SENT"}
+    loop.command(said("reply", by="13977"), "0-3")
+    assert states(loop) == {N1: "CLOSED"}
+
+
+def test_a_closed_task_is_forgotten_in_the_end() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    loop.happened(happened("cleared"), MONDAY + HOUR)
+    loop.advance(MONDAY + 91 * DAY)
+    assert (len(loop), loop.views) == (0, {N1: None})
+
+
+def test_what_no_strategy_names_is_no_task() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    record = assigned("a9")
+    loop.assign(type(record)(number="1", event=alert("a9", rule="A04"), notice=record.notice), MONDAY)
+    assert list(loop.cases) == ["a1"]

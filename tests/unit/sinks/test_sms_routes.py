@@ -1,0 +1,232 @@
+"""SMS over three carriers at once: whose road a number takes, and what a refusal, a fault and a report change."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from bench.sms_face import Said
+from bench.sms_gateway import Gateway, Reaction
+from schemas.notice import Recipient
+from sinks import OutboxPolicy, Senders, build_routes
+from sinks.outbox import Outbox
+from sinks.outbox_rows import State
+from sinks.pipeline import Changes, Pipeline
+from sinks.sms_routes import SmsRoutes
+from tests.helpers.notices import NOW, notice
+from tests.helpers.sms_gateways import FACES, account_url, soon
+
+PROTOCOLS = {"mobile": "cmpp2", "unicom": "sgip", "telecom": "smgp"}
+NUMBERS = {"mobile": "13800000001", "unicom": "13000000001", "telecom": "18900000001"}
+FOREIGN = {"mobile": 9, "unicom": 6}
+"""Results that say: not our subscriber (CMPP 2.0; SGIP 1.2)."""
+PATIENCE_S = 10.0
+
+
+class Office:
+    """A partition's outbox behind routes to three stand-ins; `changelog` is what would survive."""
+
+    def __init__(self, routes: SmsRoutes, changelog: dict[str, bytes] | None = None) -> None:
+        self.routes = routes
+        self.senders = Senders({"sms": routes}, concurrency=4)
+        self.outbox = Outbox(OutboxPolicy(channels=frozenset({"sms"})), lane_of=self.senders.lane_of)
+        self.changelog = dict(changelog or {})
+        self.now = NOW
+        for key, data in self.changelog.items():
+            self.outbox.load(key, data)
+        self.pipeline = Pipeline(self.outbox, self.senders, record=lambda _rows: None)
+        self.pipeline.recover(self.now)
+
+    async def commit(self, changes: Changes) -> None:
+        self.changelog |= {key: data for key, data in changes if data is not None}
+
+    def add(self, alert: str, mobile: str) -> str:
+        each = notice(alert, recipient=Recipient(no=alert, mobile=mobile))
+        self.pipeline.offer([each], self.now)
+        return each.key
+
+    async def until(self, *keys: str, state: State = State.DELIVERED) -> None:
+        """Turn until these notices are in a state."""
+        async with asyncio.timeout(PATIENCE_S):
+            while any(self.outbox.state_of(key) is not state for key in keys):
+                await self.pipeline.pump(self.now, self.commit)
+                await asyncio.sleep(0.005)  # what is waited for may be a road that comes up, of which nothing tells
+
+
+async def routes_to(gateways: dict[str, Gateway]) -> SmsRoutes:
+    """Routes to these gateways, up."""
+    routes = build_routes({name: account_url(PROTOCOLS[name], each.port) for name, each in gateways.items()}, None)
+    await soon(lambda: all(routes.roads_up().values()))
+    return routes
+
+
+@asynccontextmanager
+async def three() -> AsyncIterator[tuple[dict[str, Gateway], SmsRoutes]]:
+    """Three gateways and the routes to them, up."""
+    gateways = {name: Gateway(FACES[protocol]()) for name, protocol in PROTOCOLS.items()}
+    for gateway in gateways.values():
+        await gateway.__aenter__()
+    routes = await routes_to(gateways)
+    try:
+        yield gateways, routes
+    finally:
+        await routes.close()
+        for gateway in gateways.values():
+            await gateway.__aexit__()
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(scenario)
+
+
+def phones(gateway: Gateway) -> list[str]:
+    return [said.mobile.removeprefix("86") for said in gateway.phones]
+
+
+def refuses(code: int) -> Any:
+    return lambda _said: Reaction(result=code, is_taken=False, report=None)
+
+
+def test_numbers_of_three_carriers_use_their_own_roads() -> None:
+    async def scenario() -> None:
+        async with three() as (gateways, routes):
+            office = Office(routes)
+            keys = {name: office.add(name, mobile) for name, mobile in NUMBERS.items()}
+            await office.until(*keys.values())
+            assert {name: phones(gateway) for name, gateway in gateways.items()} == {
+                name: [mobile] for name, mobile in NUMBERS.items()
+            }
+            for name, key in keys.items():
+                row = office.outbox.notification(key)
+                assert row is not None
+                assert row.receipt.startswith(f"{name}:")
+
+    run(scenario())
+
+
+def test_a_carrier_that_is_down_holds_its_own_messages_and_nobody_elses() -> None:
+    async def scenario() -> None:
+        async with three() as (gateways, routes):
+            office = Office(routes)
+            await gateways["mobile"].__aexit__()
+            await soon(lambda: not routes.roads_up()["mobile"])
+            held = [office.add(f"m{n}", f"1380000000{n}") for n in range(9)]
+            sent = [office.add(f"t{n}", f"1890000000{n}") for n in range(9)]
+            await office.until(*sent)
+            assert {office.outbox.state_of(key) for key in held} == {State.QUEUED}
+            assert not office.pipeline.is_due(office.now)
+            await gateways["mobile"].__aenter__()
+            await office.until(*held)
+            assert len(phones(gateways["mobile"])) == 9
+
+    run(scenario())
+
+
+def test_a_carrier_that_holds_still_takes_no_room_from_the_others() -> None:
+    async def scenario() -> None:
+        async with three() as (gateways, routes):
+            office = Office(routes)
+            gateways["mobile"].holds = True
+            held = [office.add(f"m{n}", f"1380000000{n}") for n in range(9)]
+            sent = [office.add(f"t{n}", f"1890000000{n}") for n in range(9)]
+            await office.until(*sent)
+            assert sorted(str(office.outbox.state_of(key)) for key in held) == ["queued"] * 5 + ["sending"] * 4
+            gateways["mobile"].holds = False
+            gateways["mobile"].release()
+            await office.until(*held)
+
+    run(scenario())
+
+
+def test_a_foreign_number_goes_once_through_another_carrier_which_is_remembered() -> None:
+    async def scenario() -> None:
+        async with three() as (gateways, routes):
+            office = Office(routes)
+            gateways["mobile"].react = refuses(FOREIGN["mobile"])
+            await office.until(office.add("a1", NUMBERS["mobile"]))
+            assert phones(gateways["unicom"]) == [NUMBERS["mobile"]]
+            await office.until(office.add("a2", NUMBERS["mobile"]))
+            assert len(gateways["mobile"].submissions) == 1
+
+    run(scenario())
+
+
+def test_a_number_that_two_carriers_disown_is_refused() -> None:
+    async def scenario() -> None:
+        async with three() as (gateways, routes):
+            office = Office(routes)
+            gateways["mobile"].react = refuses(FOREIGN["mobile"])
+            gateways["unicom"].react = refuses(FOREIGN["unicom"])
+            await office.until(office.add("a1", NUMBERS["mobile"]), state=State.REFUSED)
+            assert not phones(gateways["telecom"])
+
+    run(scenario())
+
+
+def test_a_plain_refusal_is_not_tried_elsewhere() -> None:
+    async def scenario() -> None:
+        async with three() as (gateways, routes):
+            office = Office(routes)
+            gateways["mobile"].react = refuses(gateways["mobile"].face.refused)
+            await office.until(office.add("a1", NUMBERS["mobile"]), state=State.REFUSED)
+            assert not gateways["unicom"].submissions
+
+    run(scenario())
+
+
+def test_a_report_settles_what_was_unknown_and_is_accepted_only_after_the_commit() -> None:
+    async def scenario() -> None:
+        async with three() as (gateways, routes):
+            office = Office(routes)
+            unicom = gateways["unicom"]  # SGIP: its names for messages are ours, so a report finds any
+            unicom.react = lambda _said: Reaction(dies="before", report=None)
+            key = office.add("a1", NUMBERS["unicom"])
+            await office.until(key, state=State.UNKNOWN)
+            unicom.react = lambda _said: Reaction()
+            await office.until(office.add("a2", "13000000002"))
+            said: Said = unicom.submissions[0]
+            before = unicom.accepted
+            unicom.say(unicom.face.report(unicom.face.carrier_id(said, 1), said.mobile, "DELIVRD"))
+            await soon(lambda: office.pipeline.is_due(office.now))
+            assert unicom.accepted == before
+            await office.until(key)
+            await unicom.until(lambda: unicom.accepted == before + 1)
+
+    run(scenario())
+
+
+def test_a_report_that_a_message_did_not_arrive_is_believed_after_a_restart() -> None:
+    async def scenario() -> None:
+        async with three() as (gateways, routes):
+            mobile = gateways["mobile"]
+            mobile.react = lambda _said: Reaction(report=None)
+            office = Office(routes)
+            key = office.add("a1", NUMBERS["mobile"])
+            await office.until(key)
+            await office.pipeline.pump(office.now, office.commit)
+            office.pipeline.close()
+            await routes.close()
+            heir = Office(await routes_to(gateways), office.changelog)
+            mobile.say(
+                mobile.face.report(mobile.face.carrier_id(mobile.submissions[0], 1), NUMBERS["mobile"], "UNDELIV")
+            )
+            await heir.until(key, state=State.REFUSED)
+            row = heir.outbox.notification(key)
+            assert row is not None
+            assert row.reason == "mobile: delivery report: UNDELIV"
+            await heir.routes.close()
+
+    run(scenario())
+
+
+def test_a_carrier_without_an_account_goes_over_the_other_road() -> None:
+    async def scenario() -> None:
+        routes = build_routes({"unicom": "console:"}, "console:")
+        try:
+            assert routes.road_of(NUMBERS["unicom"]) == "unicom"
+            assert routes.road_of("19200000001") == "other"
+            assert build_routes({"unicom": "console:"}, None).road_of("19200000001") == "unicom"
+        finally:
+            await routes.close()
+
+    run(scenario())

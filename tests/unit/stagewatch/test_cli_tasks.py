@@ -1,0 +1,72 @@
+"""`tasks` and `commands`: what people read of tasks, and what is refused before anything is sent."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rules import task_number
+from schemas import Act, TaskView
+from sinks.store import Store, StoreBatch, TaskRow
+from stagewatch.__main__ import run
+
+Said = pytest.CaptureFixture[str]
+AT = 1_782_180_000_000
+NUMBER = task_number("a1", "M1", owner=0, owners=1)
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGEWATCH_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("STAGEWATCH_BROKER", "kafka://127.0.0.1:9")
+    store = Store(f"sqlite:///{tmp_path}/stagewatch.db")
+    task = TaskView(
+        number=NUMBER, kind="task", state="OVERDUE", version=3, updated_at=AT, rule="R-T03", instance="A1",
+        org_no="3340101", person_no="M1", reply_due=AT, is_overdue=True, acts=(Act(AT, "clock", "OVERDUE"),),
+    )  # fmt: skip
+    order = TaskView(number="WO1", kind="order", state="LOCKED", version=1, updated_at=AT + 1, person_no="H1")
+    store.write(StoreBatch(tasks=[TaskRow(task=task, position=1), TaskRow(task=order, position=2)]))
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [([], ["WO1", NUMBER]), (["--kind", "order"], ["WO1"]), (["--person", "M1", "--state", "OVERDUE"], [NUMBER])],
+)
+def test_tasks_are_listed_by_kind_person_and_state(options: list[str], expected: list[str], capsys: Said) -> None:
+    assert run(["tasks", "list", *options, "-o", "json"]) == 0
+    assert [json.loads(line)["number"] for line in capsys.readouterr().out.splitlines()] == expected
+
+
+def test_a_task_is_shown_with_every_step_of_its_life(capsys: Said) -> None:
+    assert run(["tasks", "show", NUMBER, "-o", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["reply_due"] == "2026-06-23T02:00:00.000Z"
+    assert shown["acts"] == [{"at": "2026-06-23T02:00:00.000Z", "by": "clock", "what": "OVERDUE", "note": ""}]
+
+
+def test_a_task_that_is_not_there_says_where_to_look(capsys: Said) -> None:
+    assert run(["tasks", "show", "1"]) == 1
+    assert "tasks list" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tasks", "close", "12345678", "--by", "U1"],
+        ["commands", "send", "acknowledge", "WO1", "--by", "U1"],
+        ["commands", "send", "hand_over", "WO1", "--by", "U1"],
+        ["commands", "send", "burn", "WO1", "--by", "U1"],
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_sent(arguments: list[str], capsys: Said) -> None:
+    assert run(arguments) == 2
+    assert "Error" in capsys.readouterr().err
+
+
+def test_a_dry_run_shows_what_would_be_sent_and_no_mobile_number(capsys: Said) -> None:
+    assert run(["tasks", "reply", "13900000001", f"{NUMBER} 已处理", "--dry-run", "-o", "json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["text"] == f"{NUMBER} 已处理"
+    assert "13900000001" not in said.out + said.err
+    assert "would send 1 commands" in said.err

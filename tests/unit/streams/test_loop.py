@@ -1,0 +1,109 @@
+"""The loop's agent: its state is whole or not at all, and what another partition owns is sent on."""
+
+import pytest
+
+from rules import Strategies, task_number
+from schemas import Broken, Command, Raw, decode_command, decode_dead_letter, decode_loop, decode_task, encode_command
+from schemas import encode_loop as encoded
+from streams.inbox import LoopInbox
+from streams.logic import Batch, Committed, Records, SourcePartition
+from streams.loop import GRACE_MS, Looping
+from tests.helpers.builders import shipped
+from tests.helpers.loop_agents import Clock, Record, opened
+from tests.helpers.loops import DAY, HOUR, MOBILE, MONDAY, alert, assigned, said
+
+COMMANDS, INBOX, LOG = (SourcePartition(topic, 0) for topic in ("commands", "inbox", "log"))
+
+
+def own(alert_id: str = "a1", owner: int = 0) -> tuple[str, bytes]:
+    """Give the number of a task of an owner of two, and the record that makes it."""
+    record = assigned(alert_id)
+    number = task_number(alert_id, "M1", owner=owner, owners=2)
+    return number, encoded(type(record)(number=number, event=record.event, notice=record.notice))
+
+
+def recovered(rows: Records, committed: dict[SourcePartition, Committed], clock: Clock | None = None) -> Looping:
+    looping = opened(clock)
+    records: list[Raw] = [Record(value, key) for key, value in rows]
+    looping.load(records)
+    looping.recover(committed)
+    return looping
+
+
+def test_a_reply_closes_the_task_that_the_inbox_told_of_and_both_positions_are_kept() -> None:
+    looping = opened()
+    number, record = own()
+    looping.apply(INBOX, [Record(record)], 1)
+    looping.apply(COMMANDS, [Record(encode_command(said("reply", key=MOBILE, text=number)), offset=6)], 7)
+    batch = looping.take()
+    assert batch.offsets == {INBOX: Committed(1), COMMANDS: Committed(7)}
+    views = [
+        decode_task(value or b"") for topic, rows in batch.writes.items() if topic.topic == "tasks" for _, value in rows
+    ]
+    assert [(view.number, view.state) for view in views] == [(number, "CLOSED")]
+    again = recovered(batch.writes[LOG], dict(batch.offsets))
+    assert again.loop.cases.keys() == {"a1"}
+
+
+def test_what_another_partition_owns_is_sent_on_as_it_stands() -> None:
+    looping = opened()
+    number, _ = own("a1", owner=1)
+    looping.apply(COMMANDS, [Record(encode_command(said("close", key=number, by="U1")))], 1)
+    (sent,) = looping.take().writes[SourcePartition("inbox", 1)]
+    command = decode_loop(sent[1] or b"")
+    assert isinstance(command, Command)
+    assert (command.kind, command.key, command.by) == ("close", number, "U1")
+
+
+def test_what_is_no_command_is_a_dead_letter_with_its_place_and_the_next_counts() -> None:
+    looping = opened()
+    records = [Record(b'{"kind":"burn","key":"1","by":"x"}', offset=3), Record(None, offset=4)]
+    looping.apply(COMMANDS, records, 5)
+    writes = looping.take().writes
+    letters = [decode_dead_letter(v or b"") for tp, rows in writes.items() if tp.topic == "letters" for _, v in rows]
+    assert sorted((letter.topic, letter.offset) for letter in letters) == [("commands", 3), ("commands", 4)]
+
+
+def test_the_clock_waits_for_what_was_written_before_a_deadline() -> None:
+    clock = Clock()
+    looping = opened(clock)
+    number, record = own()
+    looping.apply(INBOX, [Record(record)], 1)
+    batch = looping.take()
+    clock.ms = MONDAY + DAY + HOUR
+    late = recovered(batch.writes[LOG], dict(batch.offsets), clock)
+    assert not late.is_due({})
+    late.apply(COMMANDS, [Record(encode_command(said("reply", key=MOBILE, text=number)), at=MONDAY + HOUR)], 1)
+    clock.ms += 2 * GRACE_MS
+    late.tick({})
+    assert [task.is_overdue for case in late.loop.cases.values() for task in case.tasks.values()] == [False]
+
+
+def test_a_changelog_that_lost_rows_is_refused() -> None:
+    looping = opened()
+    looping.apply(INBOX, [Record(own()[1])], 1)
+    rows = looping.take().writes[LOG]
+    with pytest.raises(Broken, match="log-0 has 0 rows, and had 1"):
+        recovered(rows[1:], {INBOX: Committed(1)})
+
+
+def test_a_command_counts_from_its_arrival_if_it_claims_to_be_from_later() -> None:
+    data = encode_command(said("lock", key="WO1", at=MONDAY + HOUR))
+    assert decode_command(data, MONDAY).at == MONDAY
+
+
+def with_hint(strategies: Strategies, hint: str) -> Strategies:
+    entries = tuple((each.model_copy(update={"hint": hint}), office) for each, office in strategies.entries)
+    return Strategies(strategies.calendar, entries)
+
+
+def test_who_is_told_gets_the_number_and_what_is_no_task_stays_as_it_is() -> None:
+    inbox, batch = LoopInbox("inbox", 2), Batch()
+    notice, strategies = assigned().notice, shipped().strategies
+    assert strategies is not None
+    (told,) = inbox.tell(batch, [alert()], [notice], with_hint(strategies, "办结回{number}"))
+    assert told.text == f"{notice.text}办结回{told.task}"
+    assert len(batch.writes) == 1
+    (quiet,) = inbox.tell(Batch(), [alert()], [notice], strategies)
+    assert (quiet.text, quiet.task) == (notice.text, told.task)
+    assert inbox.tell(Batch(), [alert(rule="A04")], [notice], strategies) == [notice]
