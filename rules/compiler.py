@@ -130,12 +130,10 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
     limits_id: str,
     calendar: WorkCalendar,
     templates: dict[str, str],
-    own_templates: OwnCopies,
     indicators: list[Indicator],
     calendars: Mapping[str, WorkCalendar] | None = None,
     units: Sequence[Template] = (),
     digest: str = "",
-    strategies: Strategies | None = None,
 ) -> Definitions:
     """Give the compiled definitions; what does not fit together was found by `rules.loader` before.
 
@@ -165,17 +163,7 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
         [rule for rule in rules if isinstance(rule, IndicatorRule) and rule.enabled], units, indicators,
         processes={name: frozenset(p.id for p in processes if p.is_among([name])) for name in made}, calendar=calendar,
     )  # fmt: skip
-    return Definitions(
-        made,
-        calendar,
-        templates,
-        limits_id,
-        thresholds,
-        by_entity,
-        digest=digest,
-        own_templates=own_templates,
-        strategies=strategies,
-    )
+    return Definitions(made, calendar, templates, limits_id, thresholds, by_entity, digest=digest)
 
 
 def _limits_of(process: Process, limits: list[LimitRow]) -> list[LimitRow]:

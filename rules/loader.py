@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -232,20 +232,20 @@ def compiled(loaded: DefinitionSet, choice: Choice = Choice()) -> Definitions:
     templates, own_templates = copies_of(loaded.of(TemplateFile))
     named = {process.calendar for process in loaded.of(Process) if process.calendar}
     calendar = state_council_calendar(calendars[choice.calendar])
-    return compile_definitions(
+    made = compile_definitions(
         [_with_codes(process, choice) for process in loaded.of(Process)],
         [_chosen(rule, choice) for file in loaded.of(RuleFile) for rule in file.rules],
         limit_rows([file.model for file in loaded.files], choice.limits),
         limits_id=choice.limits,
         calendar=calendar,
-        strategies=Strategies.of(loaded.of(StrategyFile), calendar),
         calendars={name: state_council_calendar(calendars[name]) for name in named},
         templates=templates,
-        own_templates=own_templates,
         units=[file for file in loaded.of(CascadeFile) if file.base == choice.limits],
         indicators=[i for file in loaded.of(IndicatorFile) for i in file.indicators],
         digest=digest_of("\n".join([str(choice), *sorted(f"{file.key}@{file.digest}" for file in loaded.files)])),
     )
+    strategies = Strategies.of(loaded.of(StrategyFile), calendar)
+    return replace(made, own_templates=own_templates, strategies=strategies)
 
 
 def _with_codes(process: Process, choice: Choice) -> Process:

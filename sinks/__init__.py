@@ -8,7 +8,7 @@ from sinks.masking import masked, masked_address
 from sinks.outbox import Outbox
 from sinks.outbox_rows import OPEN_STATES, OutboxPolicy, State, message_id
 from sinks.pipeline import Changes, Commit, Pipeline
-from sinks.registry import build_routes, build_sinks
+from sinks.registry import build_routes, build_sinks, sinks_for
 from sinks.routing import Mute
 from sinks.senders import Senders
 from sinks.sink import (
@@ -54,6 +54,7 @@ __all__ = [
     "masked",
     "masked_address",
     "message_id",
+    "sinks_for",
     "sms_length",
     "sms_parts",
 ]

@@ -7,7 +7,7 @@ they follow from; they need no outbox, for Kafka itself makes that write happen 
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from schemas.notice import Channel
 from sinks.carriers import Carrier, CarrierBook, directory_of, prefixes_of
@@ -43,6 +43,38 @@ def build_sinks(
     if sms_url:
         sinks["sms"] = _sms_sink(sms_url, timeout_s, stream)
     return sinks
+
+
+class SinkSettings(Protocol):
+    """What the settings say of where messages leave."""
+
+    @property
+    def smtp_url(self) -> str | None:
+        """Mail server."""
+
+    @property
+    def sms_url(self) -> str | None:
+        """SMS gateway of all numbers, or of those whose carrier has no account."""
+
+    @property
+    def sms_carriers(self) -> Mapping[str, str]:
+        """URL of an account by carrier."""
+
+    @property
+    def sms_directory(self) -> Path | None:
+        """CSV of people's carriers."""
+
+
+def sinks_for(settings: SinkSettings) -> dict[Channel, Sink]:
+    """The sinks that the settings name, with routes between carriers if they name any. Call inside the running loop.
+
+    Raises:
+        SinkSettingError: a URL or the directory cannot be used.
+    """
+    if not settings.sms_carriers:
+        return build_sinks(settings.smtp_url, settings.sms_url)
+    routes = build_routes(settings.sms_carriers, settings.sms_url, directory=settings.sms_directory)
+    return build_sinks(settings.smtp_url, None) | {"sms": routes}
 
 
 def build_routes(

@@ -1,5 +1,6 @@
 """What a worker must be told. The front door makes one from its settings."""
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
@@ -26,7 +27,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     sms_url: str | None = None
     sms_carriers: dict[str, str] = {}
     """URL of an account by carrier; with any, each number goes through its own and `sms_url` takes the rest."""
-    sms_directory: str | None = None
+    sms_directory: Path | None = None
     """CSV of the carriers of our own people's numbers."""
     metrics_port: int | None = 0
     """0: any free one; None: no metrics are served."""

@@ -41,7 +41,7 @@ def run_worker(
     except TryLater as exc:
         log.error("%s", exc)
         return EXIT_FAILED
-    except Exception as exc:  # the border of the process
+    except Exception as exc:  # noqa: BLE001 - the border of the process
         log.critical("broken, leaving: %s", exc, exc_info=None if isinstance(exc, Broken) else exc)
         return EXIT_BROKEN
     finally:

@@ -4,8 +4,10 @@ Consumers die silently in every client library (faust-streaming#175, aiokafka#11
 again what has ended.
 """
 
+import asyncio
 import logging
 import os
+import signal
 import threading
 from collections.abc import Callable
 
@@ -64,3 +66,12 @@ class LastResort:
         log.error("still here %s s after the end began: leaving at once with exit code %d", after_s, code)
         logging.shutdown()
         self._leave(code)
+
+
+async def stop_signal(loop: asyncio.AbstractEventLoop) -> None:
+    """Return at SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    log.info("stopping")

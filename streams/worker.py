@@ -7,13 +7,11 @@ transaction ends the process at once with 70 (see `partitions.py`).
 import asyncio
 import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import Coroutine, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,9 +19,9 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.transport.drivers import TRANSPORTS
 
 from rules import Definitions, Engine, Reference
-from schemas import Broken, Channel, TableMapping, TryLater
+from schemas import Broken, TableMapping, TryLater
 from schemas.codec import change_encoder
-from sinks import OutboxPolicy, Senders, Sink, build_routes, build_sinks
+from sinks import OutboxPolicy, Senders, sinks_for
 from sinks.store import NotificationRow
 from streams.broker import KafkaBroker
 from streams.census import Census
@@ -49,7 +47,7 @@ from streams.topics import TopicNames, check_states, ensure, partition_counts
 from streams.totals import TotalsAgent, TotalsTopics
 from streams.track import TrackAgent, TrackTopics
 from streams.transport import RawBatchSchema
-from streams.watchdog import LastResort, Watchdog
+from streams.watchdog import LastResort, Watchdog, stop_signal
 
 log = logging.getLogger("stagewatch.worker")
 TRANSPORTS.aliases["stagewatch"] = "streams.transport:Transport"  # also where the package is not installed
@@ -89,7 +87,7 @@ class Worker:
         """Work until SIGTERM; raises Broken, or Restart when there is more to read than at the start."""
         loop = asyncio.get_running_loop()
         self._failed = loop.create_future()
-        stop = asyncio.ensure_future(_stop_signal(loop))
+        stop = asyncio.ensure_future(stop_signal(loop))
         start = asyncio.ensure_future(self._start())
         try:
             await asyncio.wait({start, stop, self._failed}, return_when=asyncio.FIRST_COMPLETED)
@@ -217,7 +215,7 @@ class Worker:
 
     def _make_notify(self) -> None:
         names, config = self.names, self.config
-        self.senders = Senders(self._make_sinks())
+        self.senders = Senders(sinks_for(self.config))
         self.store = self._make_store()
         policy = OutboxPolicy(
             channels=self.senders.channels, mail_digest_s=config.mail_digest_s, group_wait_s=config.group_wait_s,
@@ -228,14 +226,6 @@ class Worker:
             record=self.store.record if self.store is not None else _forget, is_exact=self.broker.is_exact,
             inbox=LoopInbox(names.loop, self.counts[names.loop]),
         )  # fmt: skip
-
-    def _make_sinks(self) -> dict[Channel, Sink]:
-        config = self.config
-        if not config.sms_carriers:
-            return build_sinks(config.smtp_url, config.sms_url)
-        directory = Path(config.sms_directory) if config.sms_directory else None
-        routes = build_routes(config.sms_carriers, config.sms_url, directory=directory)
-        return build_sinks(config.smtp_url, None) | {"sms": routes}
 
     def _make_store(self) -> StoreWriter | None:
         if self.config.store is None or "store" not in self.config.parts:
@@ -392,15 +382,6 @@ class Worker:
                 self.metrics.close()
         except TimeoutError:
             log.error("could not stop in %s s; what was not committed is done again", STOP_TIMEOUT_S)  # noqa: TRY400
-
-
-async def _stop_signal(loop: asyncio.AbstractEventLoop) -> None:
-    """Return at SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-    log.info("stopping")
 
 
 def _forget(rows: Iterable[NotificationRow]) -> None:

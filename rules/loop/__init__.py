@@ -3,8 +3,8 @@
 from rules.loop.machine import Loop, parts_of
 from rules.loop.strategies import Strategies
 from rules.loop.strategy import Strategy, StrategyFile
-from rules.loop.task_numbers import LENGTH, is_number, owner_of, task_number
+from rules.loop.task_numbers import is_number, owner_of, task_number
 
 __all__ = [
-    "LENGTH", "Loop", "Strategies", "Strategy", "StrategyFile", "is_number", "owner_of", "parts_of", "task_number",
+    "Loop", "Strategies", "Strategy", "StrategyFile", "is_number", "owner_of", "parts_of", "task_number",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules import Definitions, Engine, Partition, Reference, Step, describe
-from schemas import AlertEvent, Change
+from schemas import AlertEvent, Change, Op
 from tests.helpers.builders import REFERENCE, ms
 from tests.helpers.row_books import book
 
@@ -55,7 +55,7 @@ times = st.none() | st.integers(0, 6 * 24 * 4).map(lambda quarters: START + quar
 amounts = st.none() | st.integers(0, 40).map(Decimal)
 numbers = st.none() | st.sampled_from(["1", "2", "3"])
 people = st.none() | st.sampled_from(["E1", "E2"])
-rows = {
+rows: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "thing": {"asked_by": people, "begun_at": st.just(START), "over_at": st.none()},
     "notice": {"no": numbers, "sent_at": times, "due_at": times, "done_at": times, "amt": amounts},
     "ack": {
@@ -80,7 +80,7 @@ def lives(draw: st.DrawFn) -> list[Change]:
     for number, (entity, after) in enumerate(zip(["thing", *entities], arrivals, strict=True)):
         row = "T1" if entity == "thing" else draw(st.sampled_from(["a", "b", "c", "d"]))
         fields: dict[str, Any] = draw(st.fixed_dictionaries(rows[entity]))
-        op = "d" if entity != "thing" and draw(st.integers(0, 9)) == 0 else "u"
+        op: Op = "d" if entity != "thing" and draw(st.integers(0, 9)) == 0 else "u"
         at = START + after
         changes.append(Change(entity, "T1", row, op, number + 1, at, f"t.{entity}", 0, number, fields))
     return changes

@@ -76,7 +76,9 @@ def test_an_instance_that_is_over_ends_the_deadlines_of_its_rows_with_how_late_t
 
 def test_what_ended_before_it_was_known_is_never_raised() -> None:
     world = thing(NOTICE)
-    times = {"sent_at": "2026-02-02T09:00", "reply_due_at": "2026-02-03T09:00", "replied_at": "2026-02-02T10:00"}
+    times: dict[str, Any] = {
+        "sent_at": "2026-02-02T09:00", "reply_due_at": "2026-02-03T09:00", "replied_at": "2026-02-02T10:00",
+    }  # fmt: skip
     world.row("notice", "A", "T1", **times)
     assert world.alerts == []
 
@@ -204,6 +206,13 @@ def test_a_day_without_its_row_is_found_at_the_hour_each_day_for_itself() -> Non
     assert {a.alert_id for a in world.alerts if a.severity == "WARN"} == {
         alert_id("X-A", "thing", "T1", None, None, day, "WARN") for day in ("2026-03-03", "2026-03-04")
     }
+
+
+def test_a_day_that_is_there_ahead_of_its_time_does_not_hide_the_next() -> None:
+    world = thing(FREEZE, installed_at="2026-03-02T10:00")
+    world.row("freeze", "F3", "T1", freeze_date=ms("2026-03-04T00:00"), arrived_at="2026-03-02T10:00")
+    world.until("2026-03-04T06:00")
+    assert world.raised() == [("X-A", "WARN", "2026-03-04T06:00")]
 
 
 def test_a_row_that_comes_late_closes_its_day_and_one_in_time_keeps_it_quiet() -> None:

@@ -46,7 +46,7 @@ def test_an_alert_speaks_in_its_units_own_words(tmp_path: Path) -> None:
     w.app("A1", org_no="334010203")
     w.app("A2", org_no="3340101")
     for app in ("A1", "A2"):
-        w.visit("SURVEY", app=app)
+        w.visit("SURVEY", app)
     w.until("2026-03-07T00:00")
     texts = {alert.instance: alert.text for alert in w.alerts if alert.rule == "R-T03"}
     assert texts["A1"].startswith("自己的A1")
