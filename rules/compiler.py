@@ -176,7 +176,6 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
     process: Process, rules: list[Rule], limits: list[LimitRow], calendar: WorkCalendar,
     indicators: tuple[Indicator, ...], chosen_by: frozenset[str],
 ) -> CompiledProcess:  # fmt: skip
-    limits = [*limits, *_own_limits(process)]
     deadlines = [Deadline(r, limits, calendar) for r in _by_stage(process, rules, limits) if not r.is_of_rows]
     of_rows = compile_row_rules(process, rules, limits, calendar)
     members = [r for r in rules if isinstance(r, MembershipRule)]
@@ -213,13 +212,6 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
         keeps=process.keeps,
         indicators=indicators,
     )
-
-
-def _own_limits(process: Process) -> Iterator[LimitRow]:
-    """Give the limits that stages say themselves; the first row that fits counts, so a chosen set's come before."""
-    for stage in process.stages:
-        if stage.limit is not None:
-            yield LimitRow(process=process.id, stage=stage.code, limit=stage.limit)
 
 
 def _by_stage(process: Process, rules: list[Rule], limits: list[LimitRow]) -> Iterator[DeadlineRule]:

@@ -195,7 +195,7 @@ class _Names:
     vocabulary: Vocabulary
 
     def entity(self, name: str | None, path: _Path) -> Iterator[Fault]:
-        if name is not None and name not in self.vocabulary:
+        if name is not None and name.partition("@")[0] not in self.vocabulary:  # @: as another source tells it
             known = nearest_first(name, self.vocabulary)
             yield self.places.fault(path, f"no source has an entity {name!r}; known are {known}")
 

@@ -47,6 +47,14 @@ _once = click.option("--once", is_flag=True, help="One turn, then end.")
 _dry = click.option("--dry-run", is_flag=True, help="Only check the definition and say what would cross.")
 
 
+def _tell_plan(side: _Side) -> None:
+    for topic in side.model.topics:
+        columns = side.model.columns.get(topic)
+        masked = f", masked {', '.join(columns.mask)}" if columns is not None and columns.mask else ""
+        told = "whole rows" if columns is None else f"only {', '.join(columns.allow)}{masked}"
+        side.output.line(f"{side.model.name}: would send {topic}: {told}")
+
+
 @command(name="send", short_help="Run the outer side of a channel.")
 @_definition
 @_once
@@ -59,11 +67,7 @@ def send(*, definition: Path, once: bool, dry_run: bool, config: Path | None) ->
     """
     side = _Side("outer", definition, config)
     if dry_run:
-        for topic in side.model.topics:
-            columns = side.model.columns.get(topic)
-            masked = f", masked {', '.join(columns.mask)}" if columns is not None and columns.mask else ""
-            told = "whole rows" if columns is None else f"only {', '.join(columns.allow)}{masked}"
-            side.output.line(f"{side.model.name}: would send {topic}: {told}")
+        _tell_plan(side)
         return
     from connectors import Landing, secret_of
     from connectors.relay import OuterReader, Sender

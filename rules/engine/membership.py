@@ -46,7 +46,8 @@ class Membership:
         looked_up = _looked_up(process, fields)
         if process.entity == ITEM:
             return looked_up
-        keys = [f"{name}:{value}" for name, value in self._equipment(partition, fields)]
+        is_below = process.on_instance or process.on_item  # else nothing on the list concerns it
+        keys = [f"{name}:{value}" for name, value in self._equipment(partition, fields)] if is_below else []
         if fields.get("cons_no") is not None:
             keys.append(f"cons:{fields['cons_no']}")
         for name, row in (instance.others or {}).items():

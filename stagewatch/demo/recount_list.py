@@ -1,4 +1,4 @@
-"""The negative list's part of the recount: R-N01, R-N02, R-N04 to R-N08 (domain.md 4.3). See `recount`."""
+"""The negative list's part of the recount: R-N01, R-N02, R-N04 to R-N09 (domain.md 4.3). See `recount`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from stagewatch.demo.workdays import DAY_MS, end_of, workday_deadline
 
 ITEM_TABLES = ("lean.lean_neg_trans", "lean.lean_neg_line")
 PROCESS = "negative_list"
+YEAR_MS = 365 * DAY_MS
+"""The story is shorter than a year, so no anniversary matters."""
 
 
 def count_list(happenings: Sequence[Happening], until: int) -> Iterator[tuple[Key, Firing]]:
@@ -33,6 +35,7 @@ class _Ledger:
     connected: set[str] = field(default_factory=set)
     items: dict[str, Row] = field(default_factory=dict)
     versions: dict[str, list[Happening]] = field(default_factory=dict)
+    returned: set[str] = field(default_factory=set)
 
     def take(self, happening: Happening) -> Iterator[tuple[Key, Firing]]:
         """Read one record; say what it raises."""
@@ -54,6 +57,16 @@ class _Ledger:
                     yield Key("R-N04", "ALARM", _process(app), str(app["app_no"]), item=nl_no), now
             elif was_open and not _is_open(row) and any(True for _ in self._waiting(row)):
                 yield Key("R-N08", "INFO", PROCESS, nl_no, item=nl_no), now
+            yield from ((key, now) for key in self._returned())
+
+    def _returned(self) -> Iterator[Key]:
+        """R-N09: items whose equipment was taken off the list in the year before they were determined; each once."""
+        for nl_no, item in self.items.items():
+            if nl_no in self.returned or item["cleared_at"] is not None:
+                continue
+            if any(_came_back(item, other) for key, other in self.items.items() if key != nl_no):
+                self.returned.add(nl_no)
+                yield Key("R-N09", "WARN", PROCESS, nl_no, item=nl_no)
 
     def _under_list(self, app: Row) -> Iterator[Key]:
         for nl_no, item in self.items.items():
@@ -95,6 +108,14 @@ def _rungs(item: Row) -> Iterator[tuple[str, str, int, int]]:
 def _is_open(item: Row | None) -> bool:
     """Tell whether an item is published and not cleared; the generator's items say so when it is so."""
     return item is not None and item["published_at"] is not None and item["cleared_at"] is None
+
+
+def _came_back(item: Row, other: Row) -> bool:
+    by = "line_no" if "line_no" in item else "trans_no"
+    begun, cleared = item["determined_at"], other["cleared_at"]
+    if by not in other or item[by] != other[by] or not isinstance(begun, int) or not isinstance(cleared, int):
+        return False
+    return 0 <= begun - cleared <= YEAR_MS
 
 
 def _is_below(app: Row, item: Row) -> bool:

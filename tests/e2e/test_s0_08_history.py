@@ -117,7 +117,7 @@ def totals(system: WholeSystem, org_no: str) -> dict[str, Counter[str]]:
     with store_of(system) as store:
         for row in store.indicators(limit=100_000, org_no=org_no):
             if row.value.indicator in found:
-                found[row.value.indicator][row.value.date] += row.value.numerator
+                found[row.value.indicator][row.value.date] += int(row.value.numerator)
     return found
 
 

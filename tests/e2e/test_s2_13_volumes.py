@@ -96,7 +96,7 @@ class Plant:
             r.key or b"": r.value or b"" for r in read_topic(self.kafka.bootstrap, "stagewatch.indicators")
         }
         values = map(decode_indicator, newest.values())
-        return {(v.indicator, v.org_no, v.date): (v.numerator, v.denominator) for v in values}
+        return {(v.indicator, v.org_no, v.date): (int(v.numerator), int(v.denominator)) for v in values}
 
     def counts(self) -> Counter[Key]:
         """The newest value of each indicator that the load counts."""

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from rules import Definitions, Engine, Partition, Reference, Step, describe, load_definitions
-from schemas import AlertEvent, Change, Notice, Op, Number
+from schemas import AlertEvent, Change, Notice, Number, Op
 
 SHANGHAI = timezone(timedelta(hours=8))
 REFERENCE = frozenset(

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -182,7 +183,7 @@ def _by_customer(key: tuple[str, str, str, str]) -> bool:
     return key[0] in {"I122", "I152"} and "lv_connection" in key[3]
 
 
-def _without_alerts(totals: dict[tuple[str, str, str, str], tuple[int, int]]) -> dict[Any, Any]:
+def _without_alerts(totals: dict[tuple[str, str, str, str], tuple[int | Decimal, int | Decimal]]) -> dict[Any, Any]:
     return {key: total for key, total in totals.items() if key[0] != "I124"}
 
 
@@ -300,7 +301,7 @@ def parts_of(instance: Instance) -> list[Part]:
 @given(seeds)
 def test_differences_add_up_to_what_the_final_state_contributes(seed: int) -> None:
     shell = Shell().feed(changes_of(seed, 20)).advance()
-    totals: dict[tuple[str, str, str, str], list[int]] = {}
+    totals: dict[tuple[str, str, str, str], list[int | Decimal]] = {}
     for instance in shell.partitions[0].instances.values():
         for code, org, day, dims, numerator, denominator in parts_of(instance):
             total = totals.setdefault((code, org, day, dims), [0, 0])

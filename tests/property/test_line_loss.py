@@ -79,8 +79,8 @@ def changes(events: Sequence[tuple[str, int, Decimal, str]], rng: random.Random)
 def recount(events: Sequence[tuple[str, int, Decimal, str]]) -> dict[str, tuple[Decimal, Decimal]]:
     """Count loss and supply of each district and day from the rows as they are in the end."""
     last: dict[tuple[str, int], Decimal | None] = {}
-    for place, day, value, op in events:
-        last[place, day] = None if op == "d" else value
+    for place, day, told, op in events:
+        last[place, day] = None if op == "d" else told
     sums: dict[str, list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
     for (place, day), value in last.items():
         if value is None:

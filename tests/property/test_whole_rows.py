@@ -95,14 +95,12 @@ def _long_way(mapping: TableMapping, records: list[Record]) -> tuple[list[Change
     for record in records:
         high = max(high, record.timestamp)
         try:
-            change = Decoder(mapping).decode(
+            changes += Decoder(mapping).decode_all(
                 key=record.key, value=record.value, headers=(), timestamp=high, topic=TOPIC, partition=3,
                 offset=record.offset,
             )  # fmt: skip
         except BadInput as why:
             refused.append((record.offset, why.reason))
-        else:
-            changes += [change] if change is not None else []
     return changes, refused
 
 

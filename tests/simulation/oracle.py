@@ -8,7 +8,16 @@ import base64
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from schemas import CLOCK_KEY, Change, Number, decode_alert, decode_dead_letter, decode_delta, decode_indicator, decode_notice
+from schemas import (
+    CLOCK_KEY,
+    Change,
+    Number,
+    decode_alert,
+    decode_dead_letter,
+    decode_delta,
+    decode_indicator,
+    decode_notice,
+)
 from streams.logic import SourcePartition
 from tests.helpers.records import Record
 from tests.simulation import fake_truth, real_truth

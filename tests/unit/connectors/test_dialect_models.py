@@ -57,6 +57,13 @@ def test_the_setting_alone_makes_a_topic_delimited_text(tmp_path: Path) -> None:
     assert (found.dialect, found.format.delimiter, found.format.head) == ("ogg-delimited", "|", ("op_type", "pos"))
 
 
+def test_moments_of_a_log_that_began_anew_hold_for_the_source_and_may_differ_by_table(tmp_path: Path) -> None:
+    said = text('format: {log_resets: ["2026-03-02T09:00:00+08:00", "2026-03-02T01:00:01.5Z"]}')
+    assert mapping(tmp_path, said).format.log_resets == (1_772_413_200_000, 1_772_413_201_500)
+    other: dict[str, object] = {"cdc.*": {"format": {"log_resets": ["2026-03-02T01:00:00Z"]}}}
+    assert mapping(tmp_path, said, other).format.log_resets == (1_772_413_200_000,)
+
+
 def test_scales_of_decimals_that_are_bytes(tmp_path: Path) -> None:
     assert mapping(tmp_path, text("format: {decimal: base64}", scale=", scale: 2")).columns["amt"].scale == 2
 
@@ -68,6 +75,11 @@ def test_scales_of_decimals_that_are_bytes(tmp_path: Path) -> None:
         (text("format: {decimal: base64}"), "'amt' is written as bytes: it needs its `scale`"),
         (text("format: {decimal: float}"), "x.yaml:3:19: decimal"),
         (text("format: {trail_epoch: 32}"), "x.yaml:3:23: trail_epoch"),
+        (text('format: {log_resets: ["2026-11-22T03:00:00"]}'), "should have timezone info"),
+        (
+            text('format: {log_resets: ["2026-11-22T03:00:00Z", "2026-11-22T02:00:00Z"]}'),
+            "each moment must be later than the one before",
+        ),
         (text('format: {delimiter: ""}'), "x.yaml:3:21: delimiter"),
         (text("format: {operations: {INS: merge}}"), "x.yaml:3:28: INS"),
         (text("format: {colour: red}"), "colour"),

@@ -71,7 +71,7 @@ def test_fields_that_may_not_be_changed_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_threshold_is_tightened_towards_the_sooner_alarm(tmp_path: Path) -> None:
-    row = "thresholds:\n  - {indicator: I122, severity: ALARM, operator: lt, value: %s, unit: \"%%\"}\n"
+    row = 'thresholds:\n  - {indicator: I122, severity: ALARM, operator: lt, value: %s, unit: "%%"}\n'
     assert faults(units(tmp_path, more=row % 95)) == []
     assert len(faults(units(tmp_path, more=row % 80))) == 1
 

@@ -66,7 +66,7 @@ def test_an_evaluation_that_makes_sense_has_no_faults(tmp_path: Path) -> None:
         ("direction: up", "direction: down", "10:72: direction down: the target must lie below the floor"),
         ("target: 0,", "target: 0.5,", "16:72: direction down: the target must lie below the floor"),
         ("target: 1.0", "target: 1.1", "10:98: I122 is a share in time: direction up, target at most 1"),
-        ("I122", "I999", "10:98: no indicator 'I999'; known are I111"),
+        ("I122", "I999", "10:98: no indicator 'I999'; known are I101"),
         ("I122", "I121", "10:98: I121 counts what stands now: it has no period"),
         ("I122", "I111", "10:98: I111 is a plain count and grows with the unit: say `per` which other"),
         ("I122", "I122, per: I111", "10:98: I122 is divided already: leave `per` out"),

@@ -132,6 +132,6 @@ def test_sums_equal_a_count_from_the_final_state(seed: int) -> None:
     found: Counter[tuple[str, str, str]] = Counter()
     for (code, _, date, dims), (numerator, _) in sums(shell.steps).items():
         if code in codes:
-            found[code, date, dims.split('"')[3]] += numerator
+            found[code, date, dims.split('"')[3]] += int(numerator)
     assert +found == recounted(shell)
     assert ms(MONDAY) < UNTIL

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rules import Definitions, Engine, Step
+from rules import Definitions, Engine, Step, grounds_of_row
 from schemas import alert_id
 from tests.helpers.builders import World, local, ms
 from tests.helpers.row_books import book, faults
@@ -380,6 +380,19 @@ def test_a_rule_that_is_gone_clears_what_it_had_raised_and_a_tighter_one_raises_
     ended = [a for a in world.alerts if a.event == "cleared"]
     assert {a.alert_id for a in ended} <= {a.alert_id for a in world.alerts if a.event == "raised"}
     assert [a.object for a in ended] == [None, None]
+
+
+def test_the_deadline_of_a_row_is_explained_by_the_id_of_its_alert() -> None:
+    world = thing(NOTICE)
+    for row, due in (("A", "2026-03-03T09:00"), ("B", "2026-03-04T09:00")):
+        world.row("notice", row, "T1", sent_at="2026-03-02T09:00", reply_due_at=due)
+    world.until("2026-03-04T09:00")
+    process, instance = world.definitions.processes["thing"], world.partition.instances["T1"]
+    alert = next(a for a in world.alerts if a.due_at == ms("2026-03-04T09:00") and a.severity == "WARN")
+    grounds = grounds_of_row(process, instance, world.partition, alert)
+    assert grounds is not None
+    assert (grounds.times.start, grounds.times.deadline) == (ms("2026-03-02T09:00"), ms("2026-03-04T09:00"))
+    assert dict(grounds.times.rungs) == {"WARN": ms("2026-03-03T09:00"), "ALARM": ms("2026-03-04T09:00")}
 
 
 # -- what is wrong with a rule

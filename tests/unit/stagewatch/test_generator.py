@@ -78,7 +78,7 @@ def test_the_story_raises_every_rule_that_it_is_meant_to_show() -> None:
         rules.update(key.rule for key in recount([*story.history, *story.live], BEGIN + 20_000))
     assert set(rules) == {
         "R-T02", "R-T03", "R-T04", "R-T05", "R-T06", "R-T07", "R-T10", "R-T11", "R-T12", "R-T13", "R-T14", "R-T18",
-        "R-T19", "R-N01", "R-N02", "R-N04", "R-N05", "R-N06", "R-N07", "R-N08",
+        "R-T19", "R-N01", "R-N02", "R-N04", "R-N05", "R-N06", "R-N07", "R-N08", "R-N09",
     }  # fmt: skip
 
 
