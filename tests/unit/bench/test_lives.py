@@ -15,7 +15,8 @@ PLAN = Plan(events=4_000)
 
 
 def _replay() -> Replay:
-    return Replay(*load_everything(load_settings(None, {})), mail_domain="example.com")
+    definitions, sources = load_everything(load_settings(None, {}))
+    return Replay(definitions, sources.captured(BY_ROW.partitions), mail_domain="example.com")
 
 
 def test_a_plan_gives_exactly_its_events_and_the_same_ones_again() -> None:
