@@ -137,6 +137,7 @@ def rewritten(dialect: str) -> list[dict[str, Any]]:
 def outcome(records: list[Recorded], said: dict[str, Any]) -> Any:
     sources = load_sources([SHIPPED_SOURCES], said)
     sources.schema_of = SHELF.schema_of
+    sources = sources.captured({record.topic for record in records})
     replay = Replay(shipped(), sources, mail_domain="stagewatch.local")
     replay.feed(records)
     replay.advance(records[-1].timestamp + 60 * DAY_MS)

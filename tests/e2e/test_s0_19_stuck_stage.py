@@ -13,7 +13,7 @@ LAG = timedelta(seconds=2)
 
 
 def test_s0_19_stuck_stage_is_warned_of_and_late_on_time_without_another_event(system: WholeSystem) -> None:
-    entered = datetime.now(UTC) + AHEAD - LIMIT
+    entered = datetime.now(UTC).replace(microsecond=0) + AHEAD - LIMIT
     app_no = application(system, "S019-stuck")
     visit(system, app_no, "TEST", 1, entered_at=entered.isoformat())
     assert ("R-T10", "ALARM") not in system.wait_for_alerts(app_no, ("R-T10", "WARN"))
