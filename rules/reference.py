@@ -204,7 +204,7 @@ def _happenings(entity: str, at: int, before: Fields | None, after: Fields | Non
     was, now = is_open(before, at), is_open(after, at)
     if was != now:
         yield at, "opened" if now else "closed"
-    elif now and before != after:
+    elif before != after:  # also of one that is not open: when it was cleared says whether another came back
         yield at, "changed"
     for field, kind in (("published_at", "opened"), ("cleared_at", "closed")):
         time = usable((after or {}).get(field))

@@ -134,6 +134,8 @@ class Membership:
 
     def judge_item(self, partition: Partition, key: str, kind: str, step: Step) -> None:
         """An item opened or closed over this partition's applications: R-N04; votes for R-N08."""
+        if kind == "changed":
+            return
         known = self._reference.get(ITEM, key, partition.clock)
         item = self._reference.last_known(ITEM, key, partition.clock)
         if item is None or is_open(known, partition.clock) != (kind == "opened"):

@@ -76,7 +76,7 @@ def test_an_item_tells_of_its_opening_and_closing_at_their_times() -> None:
     reference = Reference(REFERENCE)
     now, soon, later = ms("2026-03-02T09:00"), ms("2026-03-03T09:00"), ms("2026-03-04T09:00")
     told(reference, "negative_item", "N1", now, published_at=soon, cleared_at=later)
-    assert [(e.at, e.kind) for e in reference.timeline()] == [(soon, "opened"), (later, "closed")]
+    assert [(e.at, e.kind) for e in reference.timeline()] == [(now, "changed"), (soon, "opened"), (later, "closed")]
 
 
 def test_only_what_a_snapshot_tells_about_the_past_is_history() -> None:
