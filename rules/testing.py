@@ -50,11 +50,14 @@ class TestResult:
         return not self.faults
 
 
-def run_tests(loaded: DefinitionSet) -> list[TestResult]:
-    """Run the tests of every file of a set without faults; a file without tests gives one that failed."""
+def run_tests(loaded: DefinitionSet, *, only: str | None = None) -> list[TestResult]:
+    """Run the tests of every file of a set without faults; a file without tests gives one that failed.
+
+    `only`: the path of the one file whose tests are run.
+    """
     definitions = compiled(loaded)
     results: list[TestResult] = []
-    for file in loaded.files:
+    for file in loaded.files if only is None else [each for each in loaded.files if each.path == only]:
         tests = tests_of(file)
         if not tests:
             results.append(TestResult(file.path, 1, "-", ("the file carries no `tests:`",)))
