@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connectors import SHIPPED_SOURCES, load_sources
 from rules import load_definitions
+from schemas.codec import CLOCK_KEY
 from streams.instances import InstanceReader
 
 ALERTS, LETTERS, CHANGES = "stagewatch.alerts", "stagewatch.deadletters", "stagewatch.changes"
@@ -147,7 +148,10 @@ class Observed:
         return [TopicPartition(t, n) for t in topics for n in sorted(self._raw.partitions_for_topic(t) or ())]
 
     def _is_empty_between(self, place: tuple[str, int], begin: int, end: int) -> bool:
-        """Whether only the marks of transactions' ends lie there, which no reader sees."""
+        """Whether only marks lie there: of transactions' ends, which no reader sees, and of the trackers' clocks.
+
+        The latter come every second, and the summing agent keeps how far it has read them every five.
+        """
         consumer: Any = KafkaConsumer(
             bootstrap_servers=self._bootstrap, group_id=None, isolation_level="read_committed"
         )
@@ -157,7 +161,8 @@ class Observed:
             consumer.seek(tp, begin)
             deadline = time.monotonic() + 5.0
             while consumer.position(tp) < end and time.monotonic() < deadline:
-                if consumer.poll(timeout_ms=POLL_MS):
+                polled = consumer.poll(timeout_ms=POLL_MS).values()
+                if any(record.key != CLOCK_KEY for records in polled for record in records):
                     return False
             return bool(consumer.position(tp) >= end)
         finally:
