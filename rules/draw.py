@@ -113,17 +113,17 @@ def draw_svg(process: ProcessLike, limits: Mapping[str, str] | None = None) -> s
     parts += [canvas.way_back(number, *pair) for number, pair in enumerate(canvas.nested_back())]
     parts += [canvas.box(stage, limits.get(stage.code, "")) for stage in process.stages]
     head = f"{process.title}　{process.id}"
-    width = max(canvas.width, MARGIN * 2 + _text_width(head, 20), 420)
+    width = max(canvas.width, MARGIN * 2 + text_width(head, 20), 420)
     size = f'width="{width}" height="{canvas.height}"'
     opening = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {canvas.height}" {size} role="img">'
     arrows = _arrow("arrow", "#2b6ca3") + _arrow("back", "#b3261e")
     lines = [
         opening,
-        f"<title>{_safe(head)}</title>",
+        f"<title>{xml_text(head)}</title>",
         f"<style>{STYLE}</style>",
         f"<defs>{arrows}</defs>",
         f'<rect {size} fill="#ffffff"/>',
-        f'<text class="head" x="{MARGIN}" y="38">{_safe(head)}</text>',
+        f'<text class="head" x="{MARGIN}" y="38">{xml_text(head)}</text>',
         *parts,
         _key(canvas.height - 14),
         "</svg>",
@@ -184,13 +184,13 @@ class _Canvas:
         box = self._boxes[stage.code]
         classes = "box" + (" optional" if stage.optional else "") + (" parallel" if stage.parallel else "")
         parts = [
-            f'<g id="{_safe(stage.code)}">',
+            f'<g id="{xml_text(stage.code)}">',
             f'<rect class="{classes}" x="{box.left}" y="{box.top}" width="{box.width}" height="{BOX_HEIGHT}" rx="6"/>',
-            _text("title", box.center, box.top + 23, stage.title),
-            _text("code", box.center, box.top + 41, stage.code),
+            text_at("title", box.center, box.top + 23, stage.title),
+            text_at("code", box.center, box.top + 41, stage.code),
         ]
         for number, line in enumerate(limit.splitlines(), 1):
-            parts.append(_text("limit", box.center, box.top + BOX_HEIGHT + LINE * number, line))
+            parts.append(text_at("limit", box.center, box.top + BOX_HEIGHT + LINE * number, line))
         return "".join([*parts, "</g>"])
 
     def edge(self, edge: Edge) -> str:
@@ -251,20 +251,21 @@ def _condition(field: str, wanted: object) -> str:
 
 
 def _box_width(stage: StageLike, limit: str) -> int:
-    inside = max(_text_width(stage.title, TITLE_SIZE), _text_width(stage.code, SMALL_SIZE))
-    below = max((_text_width(line, 12) for line in limit.splitlines()), default=0)
+    inside = max(text_width(stage.title, TITLE_SIZE), text_width(stage.code, SMALL_SIZE))
+    below = max((text_width(line, 12) for line in limit.splitlines()), default=0)
     return max(inside + 2 * PATIENCE, below)
 
 
-def _text_width(text: str, size: int) -> int:
+def text_width(text: str, size: int) -> int:
     """Estimate pixels: a Chinese character is as wide as the font is high, a Latin one two thirds of that."""
     return sum(size if east_asian_width(char) in "WF" else size * 2 // 3 for char in text)
 
 
-def _text(kind: str, x: int, y: int, text: str) -> str:
-    return f'<text class="{kind}" x="{x}" y="{y}" text-anchor="middle">{_safe(text)}</text>'
+def text_at(kind: str, x: int, y: int, text: str) -> str:
+    """Give an SVG text of a class of `STYLE`, centred on `x`."""
+    return f'<text class="{kind}" x="{x}" y="{y}" text-anchor="middle">{xml_text(text)}</text>'
 
 
-def _safe(text: str) -> str:
+def xml_text(text: str) -> str:
     """Escape for XML; characters that no XML document may hold (control, lone surrogates) become `?`."""
     return escape("".join("?" if category(char) in {"Cc", "Cs"} or char in "\ufffe\uffff" else char for char in text))

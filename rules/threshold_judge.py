@@ -252,7 +252,7 @@ class ThresholdJudge:
         for table in self._thresholds.timetables:
             if table.next_after(now - 1) != now:
                 continue
-            for code in sorted(self._thresholds.judged):
+            for code in self._thresholds.codes_at[table]:
                 for period in (None, table.period_at(now)):
                     for subject in self._known(code, dates_of(period)):
                         for judged in self._judged(code, subject):

@@ -163,6 +163,11 @@ class Thresholds:
         executions = {rule.execution for rule in self._rules} | {file.execution for file in self._templates}
         self.timetables = tuple(self._timetable(each) for each in sorted(executions, key=repr))
         """All that there are."""
+        self.codes_at = {
+            table: tuple(sorted(code for code in self.judged if table.execution in self._executions_of(code)))
+            for table in self.timetables
+        }
+        """By timetable, the indicators that are judged by it for some unit."""
         self.windowed = frozenset(threshold.indicator for threshold in judged if threshold.window)
         self.grids = {code: self._grid(code) for code in self.judged}
         """By indicator, ms: changes within it are judged together, so they may be told together."""
@@ -242,11 +247,14 @@ class Thresholds:
             self._timetables[execution] = Timetable(execution, self._calendar)
         return self._timetables[execution]
 
-    def _grid(self, code: str) -> int:
+    def _executions_of(self, code: str) -> set[Execution]:
+        """Give when an indicator may be judged, for whatever unit."""
         executions = {rule.execution for rule in self._rules if any(t.indicator == code for t in rule.thresholds)}
         of_code = [file for file in self._templates if any(t.indicator == code for t in file.thresholds)]
-        executions |= {file.execution for file in [*of_code, *filter(_says_when, self._templates)]}
-        is_at_once = code in self.windowed or any(each.frequency == "realtime" for each in executions)
+        return executions | {file.execution for file in [*of_code, *filter(_says_when, self._templates)]}
+
+    def _grid(self, code: str) -> int:
+        is_at_once = code in self.windowed or any(e.frequency == "realtime" for e in self._executions_of(code))
         return REALTIME_MS if is_at_once else TIMED_MS
 
 

@@ -58,7 +58,7 @@ class Findings:
             stage = stages.get(each.stage or "")
             if stage is None or not stage.after:
                 continue
-            broken = _broken_predecessor(process, instance, each, stage.after)
+            broken = broken_predecessor(process, instance, each, stage.after)
             if broken is not None and not (partition.is_history and each.finished_at is not None):
                 claim = _finding(rule, each, other=stages[broken].title)
                 self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
@@ -210,7 +210,8 @@ def _has_nameless(instance: Instance) -> bool:
     return any(v.stage is None and v.visit is None and not v.is_deleted for v in instance.visits)
 
 
-def _broken_predecessor(process: CompiledProcess, instance: Instance, visit: Visit, after: list[str]) -> str | None:
+def broken_predecessor(process: CompiledProcess, instance: Instance, visit: Visit, after: list[str]) -> str | None:
+    """Give the first of the stages `after` that had not ended, or was rejected, when the visit began (R-T18)."""
     entered = usable(visit.entered_at)
     if entered is None:
         return None

@@ -8,7 +8,16 @@ from datetime import date
 from rules.workdays import WorkCalendar
 from schemas import Value
 
+MONTHS = 12
 MONTH = re.compile(r"(\d{4})(-?)(\d{2})")
+
+
+def month_number(period: object) -> int | None:
+    """Give a month as a count of months from what begins with `202603` or `2026-03`; None for anything else."""
+    found = MONTH.match(str(period))
+    if found is None or not 1 <= int(found[3]) <= MONTHS:
+        return None
+    return int(found[1]) * MONTHS + int(found[3]) - 1
 
 
 def year_before(period: Value, calendar: WorkCalendar) -> Value:

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from rules.compiler import CompiledProcess
 from rules.engine.deadlines import usable
-from rules.engine.findings import _broken_predecessor as broken_predecessor
+from rules.engine.findings import broken_predecessor
 from rules.flow.case import Case, entered, stage_of
 from rules.flow.follows import ancestors
 from rules.flow.history import BESIDE

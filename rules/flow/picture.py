@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rules.draw import MARGIN, _safe, _text, _text_width
+from rules.draw import MARGIN, text_at, text_width, xml_text
 from rules.draw_layout import lay_out
 from rules.flow.durations import By, Taken
 from rules.flow.follows import Follow
@@ -68,11 +68,11 @@ def _document(canvas: _Canvas, head: str, flow: Flow, parts: Sequence[str]) -> s
     key = f"{totals.instances} 个流程实例，{totals.over} 个已结束，{totals.events} 次环节办理"
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {canvas.width} {canvas.height}" {size} role="img">',
-        f"<title>{_safe(head)}</title>",
+        f"<title>{xml_text(head)}</title>",
         f"<style>{STYLE}</style>",
         f"<defs>{_arrow('arrow', '#2b6ca3')}{_arrow('back', '#b3261e')}</defs>",
         f'<rect {size} fill="#ffffff"/>',
-        f'<text class="head" x="{MARGIN}" y="38">{_safe(head)}</text>',
+        f'<text class="head" x="{MARGIN}" y="38">{xml_text(head)}</text>',
         _key(60, key),
         _key(
             78,
@@ -117,14 +117,17 @@ class _Canvas:
         size = f'x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6"'
         style = "box never" if taken is None else "box" if stage.code in flow.process.stages else "box unknown"
         center = x + BOX_WIDTH // 2
-        parts = [f'<g id="{_safe(stage.code)}"><rect class="{style}" {size}/>']
+        parts = [f'<g id="{xml_text(stage.code)}"><rect class="{style}" {size}/>']
         if taken is not None:
             parts.append(f'<rect class="heat" {size} fill-opacity="{taken.share * 0.9:.2f}"/>')
-        parts += [_text("title", center, y + 21, stage.title), _text("code", center, y + 37, _begins(stage.code, flow))]
+        parts += [
+            text_at("title", center, y + 21, stage.title),
+            text_at("code", center, y + 37, _begins(stage.code, flow)),
+        ]
         if taken is not None:
             open_ = f"，在办 {taken.open}" if taken.open else ""
             visits = taken.worked_h.count + taken.open
-            parts.append(_text("limit", center, y + 54, f"{visits} 次，中位 {said(taken.worked_h.median)}{open_}"))
+            parts.append(text_at("limit", center, y + 54, f"{visits} 次，中位 {said(taken.worked_h.median)}{open_}"))
         return "".join([*parts, "</g>"])
 
     def way(self, row: Follow, most: int) -> str:
@@ -161,10 +164,10 @@ class _Canvas:
         """Write on a way how many took it, and how long they waited before the next stage."""
         wait = f" · {said(row.wait_h.median)}" if row.wait_h.count else ""
         text = f"{row.count}{wait}"
-        width = _text_width(text, 12)
+        width = text_width(text, 12)
         x, y = self._middle(row, width)
         air = f'<rect class="air" x="{x - width // 2 - 2}" y="{y - 12}" width="{width + 4}" height="16"/>'
-        return air + _text("on red" if row.is_back else "on", x, y, text)
+        return air + text_at("on red" if row.is_back else "on", x, y, text)
 
     def _middle(self, row: Follow, width: int) -> tuple[int, int]:
         """Give where a text of that width stands at a way."""
@@ -192,7 +195,7 @@ def _begins(code: str, flow: Flow) -> str:
 
 
 def _key(y: int, text: str) -> str:
-    return f'<text class="key" x="{MARGIN}" y="{y}">{_safe(text)}</text>'
+    return f'<text class="key" x="{MARGIN}" y="{y}">{xml_text(text)}</text>'
 
 
 def said(hours: float) -> str:

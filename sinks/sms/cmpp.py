@@ -84,7 +84,6 @@ class Cmpp:
     """The wire of one account."""
 
     name = "cmpp"
-    has_heartbeat = True
     stays_open = True
 
     def __init__(self, account: CmppAccount, *, now: Callable[[], float]) -> None:

@@ -263,7 +263,7 @@ class Link:
                 _log.warning("connection is dead: wire=%s in_flight=%d", self._wire.name, self.in_flight)
                 self.abort("no answer: the connection is dead")
                 return
-            if self._wire.has_heartbeat:
+            if self._wire.stays_open:
                 self._ask(now)
             elif not self._waiting and now - max(self._heard_at, self._sent_at) >= pace.idle_s:
                 await self.log_out()

@@ -81,7 +81,6 @@ class Sgip:
     """The wire of one account, for the connection that we make and for the one that the gateway makes."""
 
     name = "sgip"
-    has_heartbeat = False
     stays_open = False
 
     def __init__(self, account: SgipAccount, *, now: Callable[[], float]) -> None:
@@ -119,9 +118,9 @@ class Sgip:
         ))  # fmt: skip
         return _frame(_Command.SUBMIT, sequence.to_bytes(12), body)
 
-    def heartbeat(self, sequence: int) -> bytes:
+    def heartbeat(self, _sequence: int) -> bytes:
         """Nothing: the protocol has none."""
-        raise NotImplementedError(f"SGIP has no heartbeat (asked for {sequence})")
+        return b""
 
     def logout(self, sequence: int) -> bytes:
         """Unbind."""

@@ -79,7 +79,6 @@ class Smgp:
     """The wire of one account."""
 
     name = "smgp"
-    has_heartbeat = True
     stays_open = True
 
     def __init__(self, account: SmgpAccount, *, now: Callable[[], float]) -> None:

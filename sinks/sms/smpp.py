@@ -84,7 +84,6 @@ class Smpp:
     """The wire of one account, bound as a transceiver."""
 
     name = "smpp"
-    has_heartbeat = True
     stays_open = True
 
     def __init__(self, account: SmppAccount) -> None:

@@ -137,12 +137,8 @@ class Wire(Protocol):
         """A bounded word: `cmpp`, `sgip`, `smgp`, `smpp`."""
 
     @property
-    def has_heartbeat(self) -> bool:
-        """Whether the protocol can ask the peer if it is alive."""
-
-    @property
     def stays_open(self) -> bool:
-        """Whether a connection is kept while there is nothing to send."""
+        """Whether heartbeats keep a connection while there is nothing to send; else it is closed."""
 
     def sequence(self) -> int:
         """A number for the next request; not used again for as long as an answer may come."""
@@ -157,7 +153,7 @@ class Wire(Protocol):
         """The carrier's name for a part that was not answered; empty if only the answer tells."""
 
     def heartbeat(self, sequence: int) -> bytes:
-        """The request that asks whether the peer is alive."""
+        """The request that asks whether the peer is alive; empty where the protocol has none."""
 
     def logout(self, sequence: int) -> bytes:
         """The request that ends a session."""

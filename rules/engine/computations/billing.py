@@ -12,6 +12,7 @@ from functools import partial
 from itertools import pairwise
 
 from rules.engine.computations.registry import computation
+from rules.engine.periods import month_number
 from rules.engine.rows import Fields, Found, Rows, SubjectRow, number
 from rules.state import Place
 from schemas import Value
@@ -20,7 +21,6 @@ READING = ("meter_no", "reg_code", "ym", "prev_reading", "cur_reading", "energy_
 METER = ("meter_no", "digits", "ct_ratio", "pt_ratio", "install_base", "installed_at")
 USUAL_OF = 3
 """Cycles whose mean is the usual energy (domain.md, A04)."""
-MONTHS = 12
 
 
 @computation(reading=READING, meter=METER)
@@ -75,10 +75,10 @@ def wrong_base(rows: Rows, row: SubjectRow) -> Found | None:
 @computation(bill=("ym",), customer_application=("archived_at", "app_no"))
 def business_in_cycle(rows: Rows, row: SubjectRow) -> Found | None:
     """Find an application of the customer that was archived inside the bill's cycle."""
-    month = _month(row.fields.get("ym"))
+    month = month_number(row.fields.get("ym"))
     for application in rows.of("customer_application"):
         archived = application.fields.get("archived_at")
-        if isinstance(archived, int) and _month(rows.calendar.local_date(archived)) == month is not None:
+        if isinstance(archived, int) and month_number(rows.calendar.local_date(archived)) == month is not None:
             number_ = application.fields.get("app_no") or application.key
             return Found(f"本周期内业务{number_}归档", places=_places(application))
     return None
@@ -87,13 +87,13 @@ def business_in_cycle(rows: Rows, row: SubjectRow) -> Found | None:
 @computation(bill=("ym", "audit_state", "reversed_bill_no"), reading=("ym", "anomaly_flags"))
 def error_last_cycle(rows: Rows, row: SubjectRow, *, states: list[str] | None = None) -> Found | None:
     """Find that the last cycle had an error: a bill in one of these audit states, or a reading with flags."""
-    last = _before(_month(row.fields.get("ym")))
+    last = _before(month_number(row.fields.get("ym")))
     wrong = states if states is not None else ["error"]
     for bill in rows.of("bill"):
-        if _month(bill.fields.get("ym")) == last is not None and bill.fields.get("audit_state") in wrong:
+        if month_number(bill.fields.get("ym")) == last is not None and bill.fields.get("audit_state") in wrong:
             return Found(f"上期账单{bill.key}核算出错", places=_places(bill))
     for reading in rows.of("reading"):
-        if _month(reading.fields.get("ym")) == last is not None and reading.fields.get("anomaly_flags"):
+        if month_number(reading.fields.get("ym")) == last is not None and reading.fields.get("anomaly_flags"):
             return Found(f"上期抄表有异常标记{reading.fields['anomaly_flags']}", places=_places(reading))
     return None
 
@@ -101,7 +101,7 @@ def error_last_cycle(rows: Rows, row: SubjectRow, *, states: list[str] | None = 
 @computation(bill=("ym", "reversed_bill_no"), billing_flow=("flow_code", "created_at"))
 def flow_last_cycle(rows: Rows, row: SubjectRow, *, flows: list[str], reversed_bills: bool = False) -> Found | None:
     """Find that the last cycle's bill was changed by one of these flows, or (`reversed_bills`) reversed by another."""
-    last = _before(_month(row.fields.get("ym")))
+    last = _before(month_number(row.fields.get("ym")))
     if last is None:
         return None
     for order in rows.of("billing_flow"):
@@ -109,10 +109,10 @@ def flow_last_cycle(rows: Rows, row: SubjectRow, *, flows: list[str], reversed_b
         if (
             order.fields.get("flow_code") in flows
             and isinstance(created, int)
-            and _month(rows.calendar.local_date(created)) == last
+            and month_number(rows.calendar.local_date(created)) == last
         ):
             return Found(f"上期有{order.fields['flow_code']}工单{order.key}", places=_places(order))
-    months = {bill.key: _month(bill.fields.get("ym")) for bill in rows.of("bill")}
+    months = {bill.key: month_number(bill.fields.get("ym")) for bill in rows.of("bill")}
     for bill in rows.of("bill") if reversed_bills else ():
         if months.get(str(bill.fields.get("reversed_bill_no"))) == last:
             return Found(f"上期账单被{bill.key}冲调", places=_places(bill))
@@ -128,14 +128,14 @@ def abnormal_change(
     `over` is the share of that mean, `at_least` in the field's own unit; both must be passed. Bills that reverse
     others, and those that were reversed, are no cycles.
     """
-    month, value = _month(row.fields.get("ym")), number(row.fields.get(field))
+    month, value = month_number(row.fields.get("ym")), number(row.fields.get(field))
     reversed_bills = {bill.fields.get("reversed_bill_no") for bill in rows.of("bill")}
     before = sorted(
         (earlier, amount)
         for bill in rows.of("bill")
         if bill.key not in reversed_bills
         and not bill.fields.get("reversed_bill_no")
-        and (earlier := _month(bill.fields.get("ym"))) is not None
+        and (earlier := month_number(bill.fields.get("ym"))) is not None
         and (amount := number(bill.fields.get(field))) is not None
         and month is not None
         and earlier < month
@@ -168,9 +168,9 @@ def issued_unaudited(rows: Rows, row: SubjectRow, *, flagged: list[str] | None =
 
 def _reasons(rows: Rows, bill: SubjectRow) -> Iterator[Found]:
     """Give why a bill must be audited, with the defaults of domain.md."""
-    month = _month(bill.fields.get("ym"))
+    month = month_number(bill.fields.get("ym"))
     for reading in rows.of("reading"):
-        if _month(reading.fields.get("ym")) == month is not None:
+        if month_number(reading.fields.get("ym")) == month is not None:
             yield from filter(None, (look(rows, reading) for look in ON_READINGS))
     yield from filter(None, (look(rows, bill) for look in ON_BILLS))
 
@@ -243,13 +243,13 @@ def _step_over_the_top(rows: Rows, reading: Fields, k: Decimal) -> Decimal | Non
 
 def _earlier(rows: Rows, reading: Fields) -> list[Fields]:
     """Give the readings of the same register in earlier cycles, in order."""
-    month = _month(reading.get("ym"))
+    month = month_number(reading.get("ym"))
     same = [
         (before, each.fields)
         for each in rows.of("reading")
         if each.fields.get("meter_no") == reading.get("meter_no")
         and each.fields.get("reg_code") == reading.get("reg_code")
-        and (before := _month(each.fields.get("ym"))) is not None
+        and (before := month_number(each.fields.get("ym"))) is not None
         and month is not None
         and before < month
     ]
@@ -262,23 +262,15 @@ def _meter(rows: Rows, reading: Fields) -> Fields:
 
 
 def _fitted_base(rows: Rows, reading: Fields) -> Decimal | None:
-    meter, month = _meter(rows, reading), _month(reading.get("ym"))
+    meter, month = _meter(rows, reading), month_number(reading.get("ym"))
     fitted = meter.get("installed_at")
     if month is None or not isinstance(fitted, int):
         return None
-    is_new = _month(rows.calendar.local_date(fitted)) in {month, month - 1}
+    is_new = month_number(rows.calendar.local_date(fitted)) in {month, month - 1}
     return number(meter.get("install_base")) if is_new else None
 
 
 # -- cycles
-
-
-def _month(value: object) -> int | None:
-    """Give a month as a count of months from a `202603`, `2026-03` or `2026-03-31`; None for anything else."""
-    digits = str(value).replace("-", "")[:6]
-    if len(digits) != 6 or not digits.isdigit() or not 1 <= int(digits[4:]) <= MONTHS:  # noqa: PLR2004 - YYYYMM
-        return None
-    return int(digits[:4]) * MONTHS + int(digits[4:]) - 1
 
 
 def _before(month: int | None) -> int | None:
