@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tests.e2e.test_s1_08_works_stages import application, visit
+from tests.helpers.connection_lives import application, visit
 from tests.helpers.whole_system import WholeSystem
 
 LIMIT = timedelta(days=15)

@@ -1,7 +1,7 @@
 """S1-13: each HV stage lists the documents that it requires; finishing without one is a finding."""
 
 from rules import SHIPPED, Process, read_definitions
-from tests.e2e.test_s1_08_works_stages import application, visit
+from tests.helpers.connection_lives import application, visit
 from tests.helpers.whole_system import WholeSystem, ago, example
 
 

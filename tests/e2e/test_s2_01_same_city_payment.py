@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from tests.e2e.test_s2_03_disconnection import owes, payment, told
+from tests.helpers.supply_lives import owes, payment
 from tests.helpers.whole_system import WholeSystem, ago, example
 
 OFFICE = "3340299"
@@ -32,7 +32,7 @@ def test_s2_01_payment_at_another_office_settles_the_bill_once(system: WholeSyst
     system.wait_for_alerts(instance, ("A19", "WARN"))
     payment(system, "S201-other", ago(minutes=5))
     payment(system, "S201-other", ago(minutes=5))
-    told(system, instance, "settlement:PA-S201-other")
+    system.wait_for_row(instance, "settlement:PA-S201-other")
     found = system.wait_for(instance, lambda _: "A19" not in system.open_rules(instance))
     assert [row for row in found["rows"] if row.startswith("settlement:")] == ["settlement:PA-S201-other"]
 
@@ -43,5 +43,5 @@ def test_s2_01_closing_that_equals_the_charges_is_silent_and_another_is_a_findin
         charge(system, cashier, f"P2-{cashier}", "50.00")
         close(system, cashier, 2, total)
     system.wait_for_alerts(f"cashier:{OFFICE}:S201-wrong", ("A26", "ALARM"))
-    told(system, f"cashier:{OFFICE}:S201-right", "city_closing:CL-S201-right")
+    system.wait_for_row(f"cashier:{OFFICE}:S201-right", "city_closing:CL-S201-right")
     assert system.alerts(f"cashier:{OFFICE}:S201-right") == []

@@ -1,43 +1,13 @@
 """S2-03: an order to disconnect and what a payment does to it, before it is sent, under way, and after."""
 
-from tests.helpers.whole_system import WholeSystem, ago, example
-
-
-def owes(system: WholeSystem, cons_no: str) -> str:
-    """Tell a bill that is overdue and the arrears; give the instance."""
-    bill = example(
-        "mkt", "mkt_bill", bill_no=f"BI-{cons_no}", cons_no=cons_no, ym="2026-01", reversed_bill_no=None,
-        audit_state="passed", audited_by="H055", issued_at=ago(days=40), due_at=ago(days=1),
-    )  # fmt: skip
-    system.capture("mkt", "mkt_bill", bill)
-    system.capture("mkt", "arrears", example("mkt", "arrears", cons_no=cons_no, oldest_due_at=ago(days=1)))
-    return f"disconnection:{cons_no}"
-
-
-def command(system: WholeSystem, cons_no: str, kind: str, sent_at: str, ack_at: str | None) -> None:
-    row = example(
-        "acq", "term_cmd", cmd_no=f"{kind}-{cons_no}", cons_no=cons_no, cmd_type=kind, sent_at=sent_at, ack_at=ack_at,
-        result="success" if ack_at else None,
-    )  # fmt: skip
-    system.capture("acq", "term_cmd", row)
-
-
-def payment(system: WholeSystem, cons_no: str, paid_at: str) -> None:
-    row = example(
-        "mkt", "mkt_payment", pay_no=f"PA-{cons_no}", cons_no=cons_no, bill_no=f"BI-{cons_no}", paid_at=paid_at,
-        cancelled_at=None, bank_batch_no=None,
-    )  # fmt: skip
-    system.capture("mkt", "mkt_payment", row)
-
-
-def told(system: WholeSystem, instance: str, row: str) -> None:
-    system.wait_for(instance, lambda found: row in found["rows"])
+from tests.helpers.supply_lives import command, owes, payment
+from tests.helpers.whole_system import WholeSystem, ago
 
 
 def test_s2_03_order_that_is_acknowledged_in_time_raises_nothing_about_the_command(system: WholeSystem) -> None:
     instance = owes(system, "S203-ack")
     command(system, "S203-ack", "open", ago(minutes=30), ago(minutes=29))
-    told(system, instance, "stop_command:open-S203-ack")
+    system.wait_for_row(instance, "stop_command:open-S203-ack")
     assert {rule for rule, _ in system.alerts(instance)} & {"R-T25", "A18"} == set()
 
 
@@ -53,7 +23,7 @@ def test_s2_03_payment_before_sending_cancels_so_a_command_after_it_is_a_finding
     payment(system, "S203-ignored", ago(minutes=40))
     command(system, "S203-ignored", "open", ago(minutes=30), ago(minutes=29))
     system.wait_for_alerts(broken, ("A18", "ALARM"))
-    told(system, kept, "settlement:PA-S203-paid")
+    system.wait_for_row(kept, "settlement:PA-S203-paid")
     assert "A18" not in {rule for rule, _ in system.alerts(kept)}
 
 
@@ -64,5 +34,5 @@ def test_s2_03_payment_between_sending_and_acknowledgement_ends_with_the_supply_
     command(system, "S203-crossed", "open", ago(minutes=30), ago(minutes=29))
     system.wait_for_alerts(instance, ("A18", "ALARM"))
     command(system, "S203-crossed", "close", ago(minutes=28), ago(minutes=27))
-    told(system, back, "restore_command:close-S203-crossed")
+    system.wait_for_row(back, "restore_command:close-S203-crossed")
     assert system.open_rules(back) == []

@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.e2e.test_s2_03_disconnection import told
 from tests.helpers.whole_system import WholeSystem, ago, example
 
 KINDS = ("public_trans", "special_trans", "large_customer", "substation")
@@ -25,7 +24,7 @@ def terminal(system: WholeSystem, kind: str, *, froze: str) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 def test_s3_02_terminal_of_each_kind_freezes_answers_and_is_heard(system: WholeSystem, kind: str) -> None:
     instance = terminal(system, kind, froze=ago(hours=2))
-    told(system, instance, f"terminal_command:CM-{instance}")
+    system.wait_for_row(instance, f"terminal_command:CM-{instance}")
     found = system.wait_for(instance, lambda each: any(row.startswith("meter_freeze:") for row in each["rows"]))
     assert (found["process"], found["fields"]["term_kind"], system.alerts(instance)) == ("terminal_command", kind, [])
 

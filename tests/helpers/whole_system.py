@@ -126,6 +126,10 @@ class WholeSystem:
             time.sleep(POLL_S)
         return found
 
+    def wait_for_row(self, key: str, row: str) -> Document:
+        """Wait until an instance has a further row (`entity:key`); give the instance."""
+        return self.wait_for(key, lambda found: row in found["rows"])
+
     def alerts(self, key: str) -> list[tuple[str, str]]:
         """Give (rule, severity) of all that was raised about an instance."""
         found = self.ask("alerts", "list", "--instance", key, "--limit", "1000")
