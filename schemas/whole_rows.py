@@ -60,7 +60,7 @@ class WholeRow:
         self._prefix, self._unavailable = prefix, mapping.format.unavailable
         if not mapping.format.lob_columns.isdisjoint(spelt):
             raise ValueError("null says nothing in some column")
-        self._size = len(spelt)
+        self._names = dict.fromkeys(spelt.values()).keys()
         self._texts = tuple(n for c, n in spelt.items() if c not in columns or columns[c].type == "text")
         self._converts = tuple(
             (name, to_text if _is_number_text(mapping, column, image[name]) else converts[column])
@@ -75,8 +75,8 @@ class WholeRow:
         )  # fmt: skip
         self._extra = tuple(name for column, name in spelt.items() if column not in columns)
         self._constants = dict(mapping.constants)
-        # A column that comes back is seen, and the record goes the long way.
-        self._absent = frozenset(name for c in converts if c not in spelt for name in (c, c.upper()))
+        # A column that comes back, or comes in another spelling too, is seen, and the record goes the long way.
+        self._others = [name for c in converts for name in (c, c.upper()) if name != spelt.get(c)]
         self._key = self._find_key(spelt)
         self._instance = self._find_instance(spelt)
         self._is_row_apart = mapping.instance is not None and mapping.key[0] != mapping.instance
@@ -121,7 +121,7 @@ class WholeRow:
                 shape = _SHAPES[_type_of(self._mapping, column)]
                 is_number = type(image[spelt[column]]) is int and shape == str | None
                 shapes[spelt[column]] = _Int64 | str | None if is_number else shape
-        shapes |= dict.fromkeys(self._absent, msgspec.Raw)
+        shapes |= dict.fromkeys(self._others, msgspec.Raw)
         # The row itself: only what is declared, as a dict; what is not declared is skipped by the parser.
         row = cast("Any", TypedDict)("row", shapes, total=False)
         instance = spelt.get(self._mapping.instance or "")
@@ -151,10 +151,10 @@ class WholeRow:
 
         What is not as usual goes to `odd`, with its time of arrival, and may tell none or several.
         """
-        entity, decode, size, converts = self._mapping.entity, self._decode, self._size, self._converts
+        entity, decode, names, converts = self._mapping.entity, self._decode, self._names, self._converts
         renames, extra, constants, key, by = self._renames, self._extra, self._constants, self._key, self._instance
         fits = self._fits
-        max_bytes, max_depth, prefix, absent = self._max_bytes, self._max_depth, self._prefix, self._absent
+        max_bytes, max_depth, prefix = self._max_bytes, self._max_depth, self._prefix
         unavailable, is_row_apart = self._unavailable, self._is_row_apart
         changes: list[Change] = []
         head = self._head
@@ -177,9 +177,9 @@ class WholeRow:
                     value.decode()  # the parser skips what it does not need without looking at its encoding
                 envelope = decode(value)
                 row, op, source = envelope.after, envelope.op, envelope.source
-                if row is None or len(row) != size or op == "d" or envelope.payload is not None:
+                if row is None or row.keys() != names or op == "d" or envelope.payload is not None:
                     raise Odd
-                if unavailable in row.values() or (absent and not absent.isdisjoint(row)):
+                if unavailable in row.values():
                     raise Odd
                 for name, convert in converts:
                     known = row[name]
