@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from connectors.relations import Relation, column_values, relations_of
 from connectors.sources import SourceCatalog
-from schemas import BEFORE_ALL, Change, TableMapping, Value, comes_after
+from schemas import BEFORE_ALL, Change, TableMapping, Value, standing, supersedes
 
 Read = Callable[[Iterable[TableMapping]], Iterator[tuple[TableMapping, Change]]]
 """Gives every change of some tables, those of a row in the order of its topic."""
@@ -26,6 +26,7 @@ class GatheredRow:
     """Its key and join columns, as text."""
     position: int = BEFORE_ALL
     is_deleted: bool = False
+    order: int = 0
 
 
 Rows = dict[str, dict[str, GatheredRow]]
@@ -124,13 +125,14 @@ class _Reading:
 
     def _row(self, mapping: TableMapping, change: Change) -> GatheredRow:
         values = column_values(mapping, sorted(self._columns.get(mapping.table, ())), change)
-        return GatheredRow(change.row, dict(change.fields), values, change.position, change.op == "d")
+        return GatheredRow(change.row, dict(change.fields), values, change.position, change.op == "d", change.order)
 
 
 def _take(known: GatheredRow, change: Change, said: GatheredRow) -> None:
-    if not comes_after(change.position, known.position, is_later=True):
+    if not supersedes(change, known.position, known.order, is_later=True):
         return
-    known.position, known.is_deleted = max(known.position, change.position), said.is_deleted
+    known.position, known.order = standing(change, known.position, known.order)
+    known.is_deleted = said.is_deleted
     if not said.is_deleted:
         known.fields |= said.fields
         known.values |= said.values

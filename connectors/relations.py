@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connectors.sources import SourceCatalog
-from schemas import BEFORE_ALL, Change, TableMapping, Value, comes_after
+from schemas import BEFORE_ALL, Change, TableMapping, Value, standing, supersedes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Matching:
             wanted.setdefault(each.table, set()).add(each.column)
             wanted.setdefault(each.target, set()).add(each.target_column)
         self._wanted = {table: sorted(columns) for table, columns in wanted.items()}
-        self._rows: dict[str, dict[str, tuple[int, dict[str, str]]]] = {table: {} for table in wanted}
+        self._rows: dict[str, dict[str, tuple[int, int, dict[str, str]]]] = {table: {} for table in wanted}
 
     def add(self, mapping: TableMapping, change: Change) -> None:
         """Take in one change; those of a row in any order, but rows from outside the capture in the topic's."""
@@ -70,17 +70,17 @@ class Matching:
         if columns is None:
             return
         rows = self._rows[mapping.table]
-        position, known = rows.get(change.row, (BEFORE_ALL, {}))
-        if not comes_after(change.position, position, is_later=True):
+        position, order, known = rows.get(change.row, (BEFORE_ALL, 0, {}))
+        if not supersedes(change, position, order, is_later=True):
             return
         values = {} if change.op == "d" else {**known, **column_values(mapping, columns, change)}
-        rows[change.row] = (max(change.position, position), values)
+        rows[change.row] = (*standing(change, position, order), values)
 
     def rates(self) -> Iterator[MatchRate]:
         """Give the match rate of every relation."""
         for each in self.relations:
-            targets = {v[each.target_column] for _, v in self._rows[each.target].values() if each.target_column in v}
-            named = [v[each.column] for _, v in self._rows[each.table].values() if v.get(each.column)]
+            targets = {v[each.target_column] for _, _, v in self._rows[each.target].values() if each.target_column in v}
+            named = [v[each.column] for _, _, v in self._rows[each.table].values() if v.get(each.column)]
             yield MatchRate(each, len(named), sum(value in targets for value in named))
 
 

@@ -14,9 +14,9 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from rules.engine.deadlines import usable
-from rules.engine.fusion import is_newer, place_of, standing
+from rules.engine.fusion import is_newer, place_of
 from rules.state import Place
-from schemas import BEFORE_ALL, Change
+from schemas import BEFORE_ALL, Change, standing
 
 Fields = Mapping[str, object]
 """A row's fields as rules read them."""

@@ -56,6 +56,7 @@ from schemas.indicator import ClockMark, IndicatorDelta, IndicatorValue, Number,
 from schemas.ingested import (
     BEFORE_ALL,
     BY_LOG,
+    CLOSED,
     INGEST_HEADER,
     Origin,
     Road,
@@ -64,6 +65,8 @@ from schemas.ingested import (
     ingested_position,
     is_ingested,
     read_origin,
+    standing,
+    supersedes,
 )
 from schemas.loop import TASK_KINDS, Act, Assigned, Command, CommandKind, Happened, LoopRecord, Outcome, TaskView
 from schemas.mapping import VISIT_TYPES, Column, ColumnType, Dialect, MessageKey, TableMapping, TimestampUnit, View
@@ -78,6 +81,7 @@ __all__ = [
     "BEFORE_ALL",
     "BY_LOG",
     "CLOCK_KEY",
+    "CLOSED",
     "EMPTY",
     "INGEST_HEADER",
     "MARK_KEY",
@@ -186,5 +190,7 @@ __all__ = [
     "plain",
     "pydantic_faults",
     "read_origin",
+    "standing",
+    "supersedes",
     "to_wire",
 ]

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from schemas.change import Op, Value
+from schemas.change import Change, Op, Value
 
 INGEST_HEADER = "stagewatch.ingest"
 """Its value names the road: `file`, `pull`, `push`, `relay`."""
@@ -28,6 +28,8 @@ BEFORE_ALL = -(1 << 63)
 BY_LOG = -1
 """The position of a row whose place in its topic alone says how new it is: one that Debezium's incremental snapshot
 read. It is above all rows from outside and below every position in a source's log."""
+CLOSED = (1 << 63) - 1
+"""The order of a row that was changed from outside: what comes at the same position is a repeat of what was before."""
 _MOST_MS = 1 << 53
 """Beyond every date that JSON readers agree about."""
 
@@ -48,6 +50,24 @@ def comes_after(position: int, known: int, *, is_later: bool) -> bool:
     if position < 0 and known >= BY_LOG:
         return is_later
     return position > known or (position == known and is_later)
+
+
+def supersedes(change: Change, position: int, order: int, *, is_later: bool) -> bool:
+    """Tell whether a change comes after what its row has, which stands at this position and order (`standing`).
+
+    `is_later`: it stands behind in the log, see `comes_after`.
+    """
+    if change.position == position >= 0:
+        return change.order > order or (change.order == order and is_later)
+    return comes_after(change.position, position, is_later=is_later)
+
+
+def standing(change: Change, position: int, order: int) -> tuple[int, int]:
+    """Give position and order of a row that had these, once a newer change is applied to it."""
+    if change.position >= position:
+        return change.position, change.order
+    # What an incremental snapshot read may be sent again together with the change before or behind it.
+    return position, order if change.position == BY_LOG else CLOSED
 
 
 def is_ingested(headers: Mapping[str, Any] | Sequence[tuple[str, Any]] | None) -> bool:

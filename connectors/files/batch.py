@@ -15,14 +15,15 @@ from connectors.files.sheet import FOUND_OUT, Form, open_sheet
 from connectors.files.topic_log import RowImage, Told, TopicLog, dump_offsets, fused, load_offsets
 from connectors.landing import Landing
 from schemas import (
+    CLOSED,
     Op,
     Origin,
     RowForm,
     StagewatchError,
     TableMapping,
-    comes_after,
     encode_marker,
     ingested_position,
+    supersedes,
 )
 
 Advance = Callable[[int], None]
@@ -263,7 +264,8 @@ def follow(journal: Journal, told: Told, form: RowForm, *, batch: str, takes_all
         journal.learn(known._replace(written_ts=origin.src_ts, rec_key=told.record.key))
     elif known.written_ts is not None:
         position = ingested_position(known.written_ts)
-        if comes_after(told.change.position, max(position, known.position or position), is_later=True):
+        # The batch has changed the row since: what the source said before it, said again, is a repeat.
+        if supersedes(told.change, max(position, known.position or position), CLOSED, is_later=True):
             journal.learn(_passed(known, told))
     else:
         before = None if known.position is None else RowImage(known.position, known.at or 0, known.image)

@@ -22,9 +22,10 @@ from schemas import (
     TableMapping,
     TryLater,
     as_written,
-    comes_after,
     is_ingested,
     read_origin,
+    standing,
+    supersedes,
 )
 
 Offsets = dict[int, int]
@@ -125,6 +126,8 @@ class RowImage(NamedTuple):
     at: int
     columns: Columns | None
     """None: deleted."""
+    order: int = 0
+    """Within one commit of the source."""
 
 
 def fused(known: RowImage | None, told: Told, form: RowForm) -> tuple[RowImage, bool]:
@@ -133,10 +136,11 @@ def fused(known: RowImage | None, told: Told, form: RowForm) -> tuple[RowImage, 
     at = change.at if told.origin is None else told.origin.src_ts
     columns: Columns = {} if change.op == "d" else form.columns_of(change)
     if known is None:
-        return RowImage(change.position, at, None if change.op == "d" else columns), True
-    if comes_after(change.position, known.position, is_later=True):
+        return RowImage(change.position, at, None if change.op == "d" else columns, change.order), True
+    if supersedes(change, known.position, known.order, is_later=True):
         whole = None if change.op == "d" else {**(known.columns or {}), **columns}
-        return RowImage(max(change.position, known.position), at, whole), True
+        position, order = standing(change, known.position, known.order)
+        return RowImage(position, at, whole, order), True
     if known.columns is None or change.op == "d":
         return known, False
     return known._replace(columns={**columns, **known.columns}), False

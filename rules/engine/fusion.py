@@ -10,10 +10,7 @@ row are replaced, never changed in place: changes and reference data share them.
 from typing import Any
 
 from rules.state import VISIT_FIELDS, Place, Row, Visit
-from schemas import BEFORE_ALL, BY_LOG, Change, comes_after, to_wire
-
-_CLOSED = (1 << 63) - 1
-"""The order of a row that was changed from outside: what comes at the same position is a repeat of what was before."""
+from schemas import BEFORE_ALL, Change, standing, supersedes, to_wire
 
 _NEVER: dict[tuple[str, ...], tuple[tuple[str, int], ...]] = {}
 """Shape of a change → the visit columns it lacks, never seen; shared by all visits of that shape."""
@@ -28,21 +25,12 @@ def is_newer(change: Change, position: int, order: int, place: Place) -> bool:
     """Tell whether a change comes after what its row has: by the source, else by the log."""
     if change.position >= 0 and change.position != position:  # hot path
         return change.position > position
+    is_behind = change.offset > place.offset
     is_elsewhere = change.partition != place.partition or change.topic != place.topic
-    if change.position >= 0:
-        # Of one position. In another topic it tells of another table, and in another partition it is a repeat.
-        is_later = change.offset > place.offset and not is_elsewhere
-        return change.order > order or (change.order == order and is_later)
-    # In another partition (a key that the source writes otherwise) the log says nothing: it counts as it comes.
-    return comes_after(change.position, position, is_later=change.offset > place.offset or is_elsewhere)
-
-
-def standing(change: Change, position: int, order: int) -> tuple[int, int]:
-    """Give position and order of a row that had these, once a newer change is applied to it."""
-    if change.position >= position:
-        return change.position, change.order
-    # What an incremental snapshot read may be sent again together with the change before or behind it.
-    return position, order if change.position == BY_LOG else _CLOSED
+    # Of one position in the source: in another topic it tells of another table, in another partition it is a repeat.
+    # From outside: in another partition (a key that the source writes otherwise) it counts as it comes.
+    is_later = is_behind and not is_elsewhere if change.position >= 0 else is_behind or is_elsewhere
+    return supersedes(change, position, order, is_later=is_later)
 
 
 def new_row(change: Change) -> Row:

@@ -127,7 +127,7 @@ def test_undo_leaves_what_the_source_changed_since_and_does_nothing_twice(
     path = write_csv(tmp_path / "apps.csv", [{"app_no": f"A{n}", "org_no": "2"} for n in (1, 2, 3)])
     assert ingest(path, "--batch", "b1") == 0
     # A1 changes at the source; of A2 an old change comes again.
-    capture_rows(broker.bootstrap, [captured("A1", 200, org_no="3"), captured("A2", 101, org_no="1")])
+    capture_rows(broker.bootstrap, [captured("A1", 200, org_no="3"), captured("A2", 102, org_no="1")])
     capsys.readouterr()
     assert run(["ingest", "undo", "b1", "-o", "json"]) == 0
     out = capsys.readouterr().out.splitlines()
