@@ -52,7 +52,7 @@ class FakeEngine:
     """Keeps of each instance what was judged, and raises one alert per row when its time has come."""
 
     definitions = SimpleNamespace(
-        serial=0, digest="", templates={}, processes={}, calendar=CALENDAR,
+        serial=0, digest="", templates={}, own_templates={}, processes={}, calendar=CALENDAR,
         thresholds=Thresholds([], (), (), processes={}, calendar=CALENDAR),
     )  # fmt: skip
 
