@@ -34,6 +34,7 @@ class Gateway:
         self.drawn: Counter[str] = Counter()
         self._rng = rng
         self._ids: set[str] = set()
+        self._refused: set[str] = set()
 
     async def send(self, message: Message) -> Result:
         outcome = self._rng.choice(self.outcomes)
@@ -43,6 +44,8 @@ class Gateway:
     async def _send(self, message: Message, outcome: str) -> Result:
         if self.drops_repeats and message.msg_id in self._ids and outcome == "refused":
             outcome = GOOD  # it says of a message that it has that it has it
+        if outcome == "refused":
+            self._refused.add(message.msg_id)
         if outcome == "slow":
             await self._travel(message)
         if outcome in {GOOD, "slow"} or outcome.endswith(" taken"):
@@ -77,8 +80,8 @@ class Gateway:
             raise
 
     def _take(self, message: Message) -> None:
-        if self.drops_repeats and message.msg_id in self._ids:
-            return
+        if self.drops_repeats and message.msg_id in self._ids | self._refused:
+            return  # an earlier one of the same id that comes after its repeat was refused is refused as well
         self._ids.add(message.msg_id)
         self.taken.update(notice.key for notice in message.notices)
 

@@ -83,11 +83,11 @@ def _wrong_order(alerts: Sequence[AlertEvent], documents: Mapping[str, Row]) -> 
         if not is_right:
             lines.append(f"{a.event} when it was {was_open}: {a.rule} {a.severity} {a.instance} {a.stage} {a.visit}")
         is_open[a.alert_id] = a.event in BEGINS
-        item = a.object.item if a.object else None
+        item = a.object.item if a.object else a.instance
         name = (a.instance, a.rule, a.severity, str(a.stage), str(a.visit), str(item))
         standing[name] = a.event in BEGINS
     kept = {
-        (key, d["rule"], d["severity"], str(d["stage"]), str(d["visit"]), str(d["item"])): d["open"]
+        (key, d["rule"], d["severity"], str(d["stage"]), str(d["visit"]), str(d["item"] or key)): d["open"]
         for key, doc in documents.items()
         for d in doc["alerts"]
     }
