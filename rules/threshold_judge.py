@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from rules.threshold_alerts import Subject, ThresholdAlerts, Told
-from rules.threshold_periods import Period, after, before, period_of, years_on
+from rules.threshold_periods import Period, Timetable, after, before, period_of, years_on
 from rules.threshold_sums import Sums, dates_of
 from rules.threshold_windows import Window, Windows
 from rules.thresholds import Judged, Ratio, Thresholds
@@ -54,6 +54,8 @@ class ThresholdJudge:
         self._due: int | None = None
         self._changed: set[str] = set()
         self._alerts = ThresholdAlerts(reference, mail_domain=mail_domain)
+        self._runs: dict[Timetable, int | None] = {}
+        """When each timetable runs next, ms; None: never by the clock."""
         self.use(definitions)
 
     def use(self, definitions: Definitions) -> None:
@@ -62,6 +64,7 @@ class ThresholdJudge:
         self._alerts.use(definitions)
         self._totals.prepare(Derived.of(self._thresholds.indicators.values()), self._thresholds.judged)
         self._sums.use(self._thresholds)
+        self._runs = {}
         self._due = self._next_execution()
 
     def go_over(self, definitions: Definitions) -> None:
@@ -120,6 +123,7 @@ class ThresholdJudge:
         heapify(self._moments)
         self.clock = clock
         self._sums.go_to(clock)
+        self._runs = {}
         self._due = self._next_execution()
 
     def __len__(self) -> int:
@@ -170,7 +174,14 @@ class ThresholdJudge:
         self.clock = max(self.clock, until)
 
     def _next_execution(self) -> int | None:
-        return self._thresholds.next_after(self.clock) if self.clock else None
+        """Give when anything is judged next by the clock alone; None: never."""
+        if not self.clock:
+            return None
+        for table in self._thresholds.timetables:
+            due = self._runs.get(table, 0)
+            if due is not None and due <= self.clock:
+                self._runs[table] = table.next_after(self.clock)
+        return min((due for due in self._runs.values() if due is not None), default=None)
 
     def _judge_moment(self, now: int) -> None:
         self.clock = now
@@ -249,10 +260,8 @@ class ThresholdJudge:
 
     def _execute(self, now: int) -> None:
         """Judge all that is to be judged at this moment by the clock."""
-        for table in self._thresholds.timetables:
-            if table.next_after(now - 1) != now:
-                continue
-            for code in self._thresholds.codes_at[table]:
+        for table in [table for table, due in self._runs.items() if due == now]:
+            for code in filter(self._totals.dates, self._thresholds.codes_at[table]):
                 for period in (None, table.period_at(now)):
                     for subject in self._known(code, dates_of(period)):
                         for judged in self._judged(code, subject):
