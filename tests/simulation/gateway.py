@@ -44,6 +44,8 @@ class Gateway:
     async def _send(self, message: Message, outcome: str) -> Result:
         if self.drops_repeats and message.msg_id in self._ids and outcome == "refused":
             outcome = GOOD  # it says of a message that it has that it has it
+        if self.drops_repeats and message.msg_id in self._refused and outcome in {GOOD, "slow"}:
+            outcome = "refused"  # and so does one that refused it
         if outcome == "refused":
             self._refused.add(message.msg_id)
         if outcome == "slow":
