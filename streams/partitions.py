@@ -21,7 +21,7 @@ from faust.types import TP
 
 from schemas.errors import Broken
 from streams.logic import Agent, Batch, Committed, Lease, Logic, SourcePartition
-from streams.recovery import recover
+from streams.recovery import LogEnd, recover
 from streams.transactions import Writer
 
 log = logging.getLogger("stagewatch.partitions")
@@ -49,6 +49,8 @@ class Broker(Protocol):
     """What the core asks the broker for, outside Faust's consumer."""
 
     settings: Mapping[str, Any]
+    is_exact: bool
+    """It has transactions."""
 
     def writer(self, lease: Lease) -> Writer:
         """Make the writer of a lease; it is not fenced yet."""
@@ -74,6 +76,8 @@ class Partition:
         self.lease, self.agent, self.writer, self.tps = lease, agent, writer, tps
         self.logic: Logic = agent.open(lease)
         self.positions: dict[TP, int] = {}
+        self.log_end: LogEnd | None = None
+        """Known from recovery on, if there is a changelog and a broker that writes it exactly."""
         self.is_ready = False
         self.queued = 0
         self.events: list[Any] = []
@@ -100,6 +104,8 @@ class Partition:
     def take(self) -> tuple[Batch, list[Any]]:
         """Take everything staged. Synchronous: what is encoded is the state exactly at these offsets."""
         batch = self.logic.take()
+        if self.log_end is not None:
+            self.log_end.note(batch)
         events, self.events = self.events, []
         self.work.clear()
         self.hurry.clear()
@@ -173,7 +179,8 @@ class Partitions:
                 batch, events = partition.take()
                 await partition.writer.write(batch)
                 self._observer.on_transaction(partition.lease.agent, time.monotonic() - partition.started)
-                self.app.consumer.on_offsets_committed({TP(*tp): c.offset for tp, c in batch.offsets.items()})
+                moved = {TP(*tp): committed.offset for tp, committed in batch.offsets.items()}
+                self.app.consumer.on_offsets_committed({tp: moved[tp] for tp in moved.keys() & partition.tps})
                 partition.logic.on_committed()
                 for event in events:
                     event.ack()
@@ -346,9 +353,9 @@ class Partitions:
             for p in new
             if p.agent.changelog is not None
         }
-        count = await recover(targets, settings=self._broker.settings, is_current=is_current)
+        read = await recover(targets, settings=self._broker.settings, is_current=is_current)
         if new and is_current():
-            await self._set_positions(new)
+            await self._set_positions(new, read.ends if self._broker.is_exact else {})
         if not is_current():
             return
         for partition in new:
@@ -357,16 +364,22 @@ class Partitions:
             partition.task = asyncio.ensure_future(self._write(partition))
         log.info(
             "took over %d partitions: fenced in %.2f s, %d changelog records in %.2f s",
-            len(new), fenced - started, count, time.monotonic() - fenced,
+            len(new), fenced - started, read.records, time.monotonic() - fenced,
         )  # fmt: skip
         self.on_ready(len(self._owned))
 
-    async def _set_positions(self, new: list[Partition]) -> None:
-        """Ask each state where to read on, which it checks against what was committed with it."""
+    async def _set_positions(self, new: list[Partition], ends: Mapping[SourcePartition, int]) -> None:
+        """Ask each state where to read on, which it checks against what was committed with it.
+
+        `ends` tells where the changelogs end, on a broker that writes them exactly.
+        """
         tps = [SourcePartition(*tp) for p in new for tp in p.tps]
-        committed = await self._broker.committed(tps)
+        committed = await self._broker.committed([*tps, *ends])
         beginnings = await self._broker.beginnings(tps)
         for partition in new:
+            changelog = SourcePartition(partition.agent.changelog or "", partition.lease.number)
+            if changelog in ends:
+                partition.log_end = LogEnd(changelog, ends[changelog], committed.get(changelog))
             mine = {SourcePartition(*tp) for tp in partition.tps}
             positions = partition.logic.recover({tp: c for tp, c in committed.items() if tp in mine})
             for tp in mine:

@@ -8,7 +8,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.errors import Broken
-from streams.logic import Committed, SourcePartition
+from streams.logic import Batch, Committed, SourcePartition
 
 SILENT_S = 60.0
 """A broker that says nothing for so long is out of reach: begin anew, with connections of which all is known."""
@@ -16,10 +16,18 @@ CANNOT_RECOVER = "state cannot be recovered from the rest: restore the topic, or
 Apply = Callable[[list[Any]], None]
 
 
+class LogRead(NamedTuple):
+    """What was read of changelogs."""
+
+    records: int
+    ends: Mapping[SourcePartition, int]
+    """The last stable offset of each."""
+
+
 async def recover(
     targets: Mapping[SourcePartition, Apply], *, settings: Mapping[str, Any], is_current: Callable[[], bool]
-) -> int:
-    """Give every committed record of the partitions to its `Apply`, in order; returns how many.
+) -> LogRead:
+    """Give every committed record of the partitions to its `Apply`, in order.
 
     Call after the partition was fenced: from then on its end cannot move. The end is the
     *position* reaching the last stable offset, since the last records may be control records,
@@ -28,7 +36,7 @@ async def recover(
     Raises Broken if records were deleted from the beginning: what is left would be taken for the whole.
     """
     if not targets:
-        return 0
+        return LogRead(0, {})
     tps = {TopicPartition(*target): apply for target, apply in targets.items()}
     consumer = AIOKafkaConsumer(
         group_id=None, enable_auto_commit=False, auto_offset_reset="earliest",
@@ -58,7 +66,7 @@ async def recover(
                 raise Broken(f"nothing came for {SILENT_S:.0f} s of {names}")
     finally:
         await consumer.stop()
-    return count
+    return LogRead(count, {SourcePartition(tp.topic, tp.partition): end for tp, end in ends.items()})
 
 
 def check_beginnings(beginnings: Mapping[TopicPartition, int]) -> None:
@@ -81,6 +89,29 @@ def check_rows(changelog: SourcePartition, found: int, written: int) -> None:
             f"{changelog.topic}-{changelog.partition} has {found} rows, and had {written} at its last transaction; "
             f"{CANNOT_RECOVER}"
         )
+
+
+class LogEnd:
+    """How far a changelog reaches; committed with each transaction among the offsets of the inputs.
+
+    A transaction that moves no input (a timer fired) would not be missed otherwise if the log lost its tail.
+    """
+
+    def __init__(self, changelog: SourcePartition, end: int, committed: Committed | None) -> None:
+        """Take the end that was found. Raises Broken if there was more at the last transaction."""
+        if committed is not None and end < committed.offset:
+            raise Broken(
+                f"{changelog.topic}-{changelog.partition} ends at offset {end}, and ended at {committed.offset} at its "
+                f"last transaction; {CANNOT_RECOVER}"
+            )
+        self._changelog, self._end = changelog, end
+
+    def note(self, batch: Batch) -> None:
+        """Put where the log ends after a transaction into it: after its records and its marker."""
+        records = batch.writes.get(self._changelog)
+        if records:
+            self._end += len(records) + 1
+            batch.offsets[self._changelog] = Committed(self._end)
 
 
 POSITION_KEY = b"\x00position"

@@ -44,7 +44,7 @@ class Log:
     open: dict[Transaction, int] = field(default_factory=dict)
     """First offset of each transaction without a marker here."""
     moved_to: int = 0
-    """End of what the last committed transaction wrote here that moved the group's offsets as well."""
+    """End of what the last committed transaction wrote here."""
 
     def append(self, timestamp: int, key: bytes | None, value: bytes | None, writer: Transaction | None) -> int:
         offset = len(self.records)
@@ -160,7 +160,7 @@ class Broker:
         transaction.is_committed = True
         if transaction.unmarked or transaction.offsets:
             self._ending.append(transaction)
-        for tp in transaction.unmarked if transaction.offsets else ():
+        for tp in transaction.unmarked:
             self.logs[tp].moved_to = len(self.logs[tp].records)
 
     def _check(self, producer: Producer) -> None:

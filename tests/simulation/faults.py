@@ -48,10 +48,7 @@ class Faults:
         return True
 
     def lost_tail(self, tp: SourcePartition) -> int | None:
-        """Give where a changelog ends that has lost its tail, as a recovery finds it once; None: it has not.
-
-        What is lost reaches back to where offsets moved: the product has nothing by which to notice less.
-        """
+        """Give where a changelog ends that has lost its tail, as a recovery finds it once; None: it has not."""
         moved_to = self._world.broker.logs[tp].moved_to
         return self._world.rng.randrange(moved_to) if moved_to and self.happens("truncated", 0.3) else None
 

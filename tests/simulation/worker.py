@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from schemas import Broken
 from streams.logic import Batch, Lease, Logic, SourcePartition
+from streams.recovery import LogEnd
 from tests.simulation.broker import Fenced, Producer, Refused
 from tests.simulation.clock import WallClock
 from tests.simulation.process import Process, apply, is_mark
@@ -40,12 +41,20 @@ class Owned:
         """The transaction being written is committed; the answer is on its way."""
         self.is_short = False
         """It recovers from a changelog that has lost its tail."""
+        self.log_end: LogEnd | None = None
         self.positions: dict[SourcePartition, int] = {}
         """Where the state ends."""
         self.delivered: dict[SourcePartition, int] = {}
         """Where the last batch ended."""
         self.fetched: dict[SourcePartition, int] = {}
         """Where the next fetch begins, past control records."""
+
+    def take(self) -> Batch:
+        """Give what is to be written, as the partition core does."""
+        batch = self.logic.take()
+        if self.log_end is not None:
+            self.log_end.note(batch)
+        return batch
 
     @property
     def phase(self) -> str:
@@ -117,6 +126,8 @@ class Worker:
                 records, position = world.broker.read(changelog, position, world.rng.randint(1, 60))
                 logic.load([record for record in records if record.offset < end])
                 yield
+            if Sabotage.NO_POSITION_CHECK not in world.sabotage:
+                owned.log_end = LogEnd(changelog, end, world.broker.offsets_of([changelog]).get(changelog))
         positions = logic.recover(world.broker.offsets_of(owned.tps))
         for tp in owned.tps:
             owned.positions[tp] = positions.get(tp, 0)
@@ -154,7 +165,7 @@ class Worker:
             return True
         did = self.judge(owned, rng)
         if owned.writing is None and owned.logic.is_dirty() and (owned.logic.is_urgent() or rng.random() < 0.3):
-            owned.writing = self._write(owned, owned.logic.take())
+            owned.writing = self._write(owned, owned.take())
             return True
         return did
 
@@ -205,7 +216,7 @@ class Worker:
         """Commit all that was processed."""
         while owned.starting is None and (owned.writing is not None or owned.logic.is_dirty()):
             if owned.writing is None:
-                owned.writing = self._write(owned, owned.logic.take())
+                owned.writing = self._write(owned, owned.take())
             self._write_on(owned)
 
     def _write_on(self, owned: Owned) -> None:

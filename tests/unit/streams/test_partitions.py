@@ -94,6 +94,7 @@ class MemoryWriter:
 class MemoryBroker:
     def __init__(self) -> None:
         self.settings: Mapping[str, Any] = {}
+        self.is_exact = True
         self.offsets: dict[SourcePartition, Committed] = {}
         self.happened: list[str] = []
 
