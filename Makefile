@@ -7,6 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 FAST_TESTS := tests/unit tests/property tests/contract tests/test_house.py
+REAL_TESTS := tests/simulation tests/fault tests/e2e tests/mutation
 
 .PHONY: install install-dev demo test lint check format bench fault mutants e2e lock clean
 
@@ -29,7 +30,8 @@ demo: install
 	$(BIN)/stagewatch demo $(ARGS)
 
 test: install-dev
-	$(BIN)/python -m pytest $(ARGS) tests
+	$(BIN)/python -m pytest -n 2 $(FAST_TESTS)
+	$(BIN)/python -m pytest $(REAL_TESTS)
 
 lint: install-dev
 	$(BIN)/ruff format --check .

@@ -102,7 +102,8 @@ class LogEnd:
         if committed is not None and end < committed.offset:
             raise Broken(
                 f"{changelog.topic}-{changelog.partition} ends at offset {end}, and ended at {committed.offset} at its "
-                f"last transaction; {CANNOT_RECOVER}"
+                f"last transaction; {CANNOT_RECOVER} (a whole copy of it has other offsets: delete the group's offset "
+                "of this topic, kafka-consumer-groups --delete-offsets)"
             )
         self._changelog, self._end = changelog, end
 
