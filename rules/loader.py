@@ -7,7 +7,7 @@ models and by `rules.fitting`.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -23,7 +23,11 @@ from rules.evaluation_models import EvaluationFile, evaluation_faults
 from rules.fitting import fitting_faults
 from rules.indicator_models import IndicatorFile
 from rules.loop import Strategies, StrategyFile
+from rules.message_fitting import message_faults
+from rules.message_models import MessageFile
 from rules.models import LimitFile, OrphanRule, Process, Rule, RuleFile, TemplateFile
+from rules.report_models import ReportFile, report_faults
+from rules.reports import Reports
 from rules.template_fitting import copies_of
 from rules.threshold_fitting import threshold_faults
 from rules.vocabulary import Vocabulary
@@ -43,6 +47,8 @@ KINDS: dict[str, type[BaseModel]] = {
     "cascade/v1": CascadeFile,
     "evaluation/v1": EvaluationFile,
     "strategy/v1": StrategyFile,
+    "messages/v1": MessageFile,
+    "report/v1": ReportFile,
 }
 """Model by the `version` at the top of a file."""
 
@@ -116,8 +122,8 @@ def read_definitions(folders: Sequence[Path], vocabulary: Vocabulary | None = No
     `vocabulary` has the fields of the entities that sources feed, so that misspelt names are faults.
     """
     loaded = DefinitionSet()
-    for path in _yaml_files(folders):
-        read_file(path, loaded)
+    for folder in folders:
+        _read_all(_yaml_files([folder]), loaded)
     fit(loaded, vocabulary)
     return loaded
 
@@ -125,10 +131,20 @@ def read_definitions(folders: Sequence[Path], vocabulary: Vocabulary | None = No
 def with_files(base: DefinitionSet, paths: Sequence[Path], vocabulary: Vocabulary | None = None) -> DefinitionSet:
     """Give a set with the files at `paths` in place of those of the same kind and id, or in addition to them."""
     loaded = DefinitionSet(list(base.files))
-    for path in _yaml_files(paths):
-        read_file(path, loaded)
+    _read_all(_yaml_files(paths), loaded)
     fit(loaded, vocabulary)
     return loaded
+
+
+def _read_all(paths: Iterable[Path], loaded: DefinitionSet) -> None:
+    """Read files that stand beside one another: two of the same kind and id are a fault, neither means the other."""
+    read: dict[str, str] = {}
+    for path in paths:
+        file = read_file(path, loaded)
+        if file is not None and (first := read.setdefault(file.key, file.path)) != file.path:
+            kind, _, name = file.key.partition("/")
+            said = f"{kind} {name!r} is defined in {first} as well: remove one of them or change its id"
+            loaded.faults.append(file.places.fault(("id",), said))
 
 
 def fit(loaded: DefinitionSet, vocabulary: Vocabulary | None = None) -> None:
@@ -137,41 +153,46 @@ def fit(loaded: DefinitionSet, vocabulary: Vocabulary | None = None) -> None:
     loaded.faults += [*fitting_faults(parsed, vocabulary, loaded.broken), *_calendar_faults(loaded)]
     loaded.faults += evaluation_faults(parsed, loaded.broken)
     loaded.faults += threshold_faults(parsed, loaded.broken)
+    loaded.faults += message_faults(parsed, loaded.broken)
+    loaded.faults += report_faults(parsed, loaded.broken)
     if not loaded.broken & {"limits/v1", "process/v1"}:
         loaded.faults += cascade_faults(parsed)
     loaded.faults.sort(key=lambda fault: (fault.file, fault.line, fault.column, fault.message))
 
 
-def read_file(path: Path, loaded: DefinitionSet) -> None:
-    """Read one file into the set: its model, or its faults."""
+def read_file(path: Path, loaded: DefinitionSet) -> LoadedFile | None:
+    """Read one file into the set: its model, which is given back, or its faults."""
     name = str(path)
     try:
         text = path.read_bytes()
     except OSError as error:
         loaded.refuse(None, [Fault(name, 1, 1, f"cannot be read: {error.strerror}")])
-        return
-    read_text(text, name, loaded)
+        return None
+    return read_text(text, name, loaded)
 
 
-def read_text(text: bytes, name: str, loaded: DefinitionSet) -> None:
+def read_text(text: bytes, name: str, loaded: DefinitionSet) -> LoadedFile | None:
     """Read the text of one file into the set: its model, or its faults, whose places have this name."""
     try:
         data, places = load_yaml(text, name)
     except DefinitionError as error:
         found = _VERSION.search(text.decode("utf-8", "replace"))
         loaded.refuse(found[1].strip("\"'") if found else None, error.faults)
-        return
+        return None
     version = str(data.get("version")) if isinstance(data, dict) else ""
     kind = KINDS.get(version)
     if kind is None:
         known = ", ".join(sorted([*KINDS, *ELSEWHERE]))
         said = EMPTY if data is None else f"`version` must be one of {known}"
         loaded.refuse(None, [places.fault(("version",), said)])
-        return
+        return None
     try:
-        loaded.put(LoadedFile(name, kind.model_validate(data), places, text.decode("utf-8-sig")))
+        file = LoadedFile(name, kind.model_validate(data), places, text.decode("utf-8-sig"))
     except ValidationError as error:
         loaded.refuse(version, pydantic_faults(error, places))
+        return None
+    loaded.put(file)
+    return file
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,11 +262,14 @@ def compiled(loaded: DefinitionSet, choice: Choice = Choice()) -> Definitions:
         calendars={name: state_council_calendar(calendars[name]) for name in named},
         templates=templates,
         units=[file for file in loaded.of(CascadeFile) if file.base == choice.limits],
+        messages=[message for file in loaded.of(MessageFile) for message in file.messages],
         indicators=[i for file in loaded.of(IndicatorFile) for i in file.indicators],
         digest=digest_of("\n".join([str(choice), *sorted(f"{file.key}@{file.digest}" for file in loaded.files)])),
     )
     strategies = Strategies.of(loaded.of(StrategyFile), calendar)
-    return replace(made, own_templates=own_templates, strategies=strategies)
+    indicators = made.thresholds.indicators.values()
+    reports = Reports.of(loaded.of(ReportFile), indicators, calendar)
+    return replace(made, own_templates=own_templates, strategies=strategies, reports=reports)
 
 
 def _with_codes(process: Process, choice: Choice) -> Process:

@@ -5,10 +5,12 @@ Read by `rules.loader`; the engine never sees these classes but what `rules.comp
 """
 
 from collections.abc import Collection
-from typing import Annotated, Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rules.durations import Duration, parse_duration
 from rules.row_models import (
     AbsenceRule,
     ComputedRule,
@@ -25,7 +27,7 @@ from rules.row_models import (
 from rules.rule_base import Condition, DurationText, ProcessId
 from rules.rule_base import RuleBase as _Rule
 from rules.threshold_models import IndicatorRule
-from schemas import Severity
+from schemas import SEVERITIES, Severity
 
 FieldPlace = Annotated[str, Field(pattern=r"^[a-z_]+\.[a-z_]+$")]
 """A field of an entity: `visit.entered_at`."""
@@ -115,6 +117,28 @@ class Rung(_Model):
     after: DurationText | None = Field(default=None, description="so long after the start, by itself")
     beyond: DurationText | None = Field(default=None, description="so long after the deadline")
 
+    def is_surely_after(self, other: "Rung") -> bool:
+        """Tell whether it is reached later than another one, whatever the limit is."""
+        mine, theirs = self.place, other.place
+        if mine is None or theirs is None:
+            return False
+        return (mine[0] == theirs[0] or 0 in (mine[1], theirs[1])) and mine[1] > theirs[1]
+
+    @property
+    def place(self) -> tuple[str, int] | None:
+        """Give unit and amount after the deadline (below 0: before it); None: it is counted from the start."""
+        if self.at is not None:
+            return "", 0
+        if self.share is not None:
+            return "%", parse_duration(self.share).amount - 100
+        lengths = ((self.before, -1), (self.beyond, 1))
+        known = next(((parse_duration(length), sign) for length, sign in lengths if length is not None), None)
+        return None if known is None else _signed(*known)
+
+
+def _signed(length: Duration, sign: int) -> tuple[str, int]:
+    return ("ms", sign * length.clock_ms) if length.is_clock else (length.unit, sign * length.amount)
+
 
 class DeadlineRule(_Rule, RowGround):
     """Due when a time is reached and what is watched has not ended."""
@@ -134,6 +158,15 @@ class DeadlineRule(_Rule, RowGround):
     until_stage: str | None = Field(default=None, description="ended when this stage has ended")
     restarts_on: str | None = Field(default=None, description="entity whose rows restart the time (idle rules)")
     rungs: dict[Severity, Rung]
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        """A milder rung is not reached after a graver one, as far as that can be told without the limit."""
+        given = [(severity, self.rungs[severity]) for severity in SEVERITIES if severity in self.rungs]
+        for (mild, first), (grave, then) in pairwise(given):
+            if first.is_surely_after(then):
+                raise ValueError(f"rungs: {mild} is reached after {grave}; the milder one must come first")
+        return self
 
     @property
     def is_of_rows(self) -> bool:

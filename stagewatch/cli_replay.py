@@ -46,6 +46,9 @@ def replay(*, events: Path, config: Path | None, until: str | None, folder: Path
     sources = sources.captured(FileRecording([events]).topics())
     run = Replay(definitions, sources, mail_domain=settings.mail_domain)
     _feed(run, events, output)
+    if run.outcome.dead_letters and not run.outcome.records:
+        raise Failed(f"{events} is no recording: not one of its lines is a record with `topic`, `partition`, `offset`, "
+                     "`timestamp`, `key` and `value`")  # fmt: skip
     if until_ms is not None:
         run.advance(until_ms)
     run.write(folder)

@@ -239,6 +239,40 @@ def test_of_two_files_with_one_id_only_the_later_is_judged(tmp_path: Path) -> No
     assert {Path(file.path).is_relative_to(tmp_path) for file in loaded.files} == {True}
 
 
+def test_two_files_of_one_kind_and_id_beside_one_another_are_a_fault(tmp_path: Path) -> None:
+    text = (SHIPPED / "limits" / "default.yaml").read_text(encoding="utf-8")
+    for name in ("first.yaml", "second.yaml"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (fault,) = read_definitions([SHIPPED, tmp_path]).faults
+    assert fault.file.endswith("second.yaml")
+    assert "limits 'default' is defined in" in fault.message
+    assert "first.yaml as well" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("warn", "alarm", "is_wrong"),
+    [
+        ("{before: 1wd}", "{at: deadline}", False),
+        ("{at: deadline}", "{before: 1wd}", True),
+        ("{beyond: 2d}", "{beyond: 24h}", True),
+        ("{beyond: 24h}", "{beyond: 2d}", False),
+        ("{share: 120%}", "{at: deadline}", True),
+        ("{share: 80%}", "{before: 1wd}", False),  # which is first depends on the limit
+        ("{after: 9d}", "{at: deadline}", False),  # so does this
+    ],
+)
+def test_a_warning_that_comes_after_its_alarm_is_a_fault(
+    tmp_path: Path, warn: str, alarm: str, *, is_wrong: bool
+) -> None:
+    rule = (
+        "{code: X-LATE, kind: deadline, title: t, tell: [manager], text: M05, processes: [hv_connection], "
+        f"stage: SURVEY, limit: 5wd, rungs: {{WARN: {warn}, ALARM: {alarm}}}}}"
+    )
+    (tmp_path / "r.yaml").write_text(f"version: rules/v1\nid: late\nrules:\n  - {rule}\n", encoding="utf-8")
+    found = [fault.message for fault in read_definitions([SHIPPED, tmp_path]).faults]
+    assert any("WARN is reached after ALARM" in message for message in found) is is_wrong, found
+
+
 def test_a_broken_file_hides_no_faults_of_the_others_and_makes_up_none(tmp_path: Path) -> None:
     copied(tmp_path)
     (tmp_path / "templates" / "sms.yaml").write_text("version: templates/v1\nid: [\n")

@@ -36,6 +36,13 @@ def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
         assert f"\n  {name} " in done.stdout
 
 
+def test_a_file_that_is_no_recording_is_not_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "notes.jsonl").write_text("hello\n{}\n")
+    assert run(["replay", str(tmp_path / "notes.jsonl"), "-o", str(tmp_path / "out")]) == 1
+    assert "notes.jsonl is no recording" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_unknown_command_lists_the_known_and_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replya"]) == 2
     said = capsys.readouterr()
