@@ -71,12 +71,21 @@ class Landing:
         self._there.add(topic)
         return True
 
-    def put(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> None:
-        """Send one record; `settle` tells whether it arrived."""
+    def put(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[Header],
+        partition: int | None = None,
+    ) -> None:
+        """Send one record, to the partition of its key unless one is said; `settle` tells whether it arrived."""
         from kafka.errors import KafkaError
 
         try:
-            self._under_way.append(self._producer.send(topic, value, key=key, headers=list(headers)))
+            self._under_way.append(
+                self._producer.send(topic, value, key=key, headers=list(headers), partition=partition)
+            )
         except KafkaError as error:
             raise TryLater(f"{topic} takes no records: {type(error).__name__}") from error
         if len(self._under_way) >= WINDOW:

@@ -85,7 +85,7 @@ def plan_connectors(*, paths: tuple[Path, ...], config: Path | None, form: str, 
 
     output = Output(is_json=form == "json")
     settings = settings_from(config, output)
-    items = _planned(wanted := _wanted(paths, settings, output), settings, choices)
+    wanted, items = _planned(paths, settings, choices, output)
     _look_at_topics(wanted, settings, output)
     _show(items, output)
 
@@ -110,7 +110,7 @@ def apply_connectors(
 
     output = Output(is_json=form == "json")
     settings = settings_from(config, output)
-    items = _planned(_wanted(paths, settings, output), settings, choices)
+    _, items = _planned(paths, settings, choices, output)
     if dry_run:
         _show(items, output)
         return 0
@@ -166,13 +166,19 @@ def _client(settings: Settings) -> ConnectClient:
     return client_of(settings)
 
 
-def _planned(wanted: list[Desired], settings: Settings, choices: dict[str, Any]) -> list[Item]:
+def _planned(
+    paths: Sequence[Path], settings: Settings, choices: dict[str, Any], output: Output
+) -> tuple[list[Desired], list[Item]]:
     from connectors.connect import Policy, plan
+    from stagewatch.connector_setup import check_prune
 
+    if choices["prune"]:
+        check_prune(paths, settings)
+    wanted = _wanted(paths, settings, output)
     policy: Policy = Policy(
         settings.application_id, replaces=choices["replace"], prunes=choices["prune"], adopted=choices["adopt"]
     )
-    return plan(wanted, _client(settings).connectors(), policy)
+    return wanted, plan(wanted, _client(settings).connectors(), policy)
 
 
 def _look_at_topics(wanted: list[Desired], settings: Settings, output: Output) -> None:

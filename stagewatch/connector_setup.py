@@ -42,10 +42,34 @@ def version_of(file: Path) -> str | None:
 
 
 def connector_files(paths: Iterable[Path]) -> list[Path]:
-    """Give the connector files among the paths: of a folder those that say so, a file whatever it says."""
+    """Give the connector files among the paths: a file whatever it says, of a folder those that say so.
+
+    And those that seem to be meant as one, or cannot be read: what is left out in silence would look as if it were
+    gone.
+    """
+    return [file for path in paths for file in yaml_files(path) if not path.is_dir() or _is_meant(file)]
+
+
+def _is_meant(file: Path) -> bool:
     from connectors.connect import VERSION
 
-    return [file for path in paths for file in yaml_files(path) if not path.is_dir() or version_of(file) == VERSION]
+    version = version_of(file)
+    return version in {VERSION, None} or b"connector.class" in file.read_bytes()
+
+
+def check_prune(paths: Sequence[Path], settings: Settings) -> None:
+    """See that what is compared is all there is: else what other files describe would be deleted. Raises Failed."""
+    given = [path.resolve() for path in paths]
+    for path in paths:
+        if not path.is_dir():
+            raise Failed(f"--prune deletes what no file describes: give the whole folder, not the file {path}")
+    for folder in settings.connectors if paths else ():
+        if not any(folder.resolve().is_relative_to(path) for path in given):
+            raise Failed(f"--prune would delete what {folder} describes (setting `connectors`): leave the PATHs out")
+    if not connector_files(paths or settings.connectors):
+        raise Failed(
+            "--prune found no connector file and would delete all: `stagewatch connectors delete NAME` does that"
+        )
 
 
 def wanted(paths: Sequence[Path], settings: Settings, output: Output) -> list[Desired]:

@@ -11,14 +11,19 @@ from connectors.debezium import REFERENCE
 MASK = "***"
 _SECRET = re.compile(
     r"(secret|password|passphrase|passwd|(?<!by)pass|pwd|token|credentials?|sasl\.jaas\.config|basic\.auth\.user\.info|"
-    r"private\.key|ssl\.keystore\.key|api\.?key|access\.key)$",
+    r"ssl\.keystore\.key|authorization|(?:api|access|account|encryption|master|private|secret|shared|signing|storage)"
+    r"[._-]?key)$",
     re.IGNORECASE,
 )
+_NO_VALUE = frozenset({"", "bearer", "basic"})
+"""What is left of a value that was a reference."""
 _MASKED = re.compile(r"[*•●]{3,}|\[hidden\]", re.IGNORECASE)
-_WORD = "(?:pass(?:word|wd)?|pwd|secret|token)"
+_WORD = r"(?:pass(?:word|wd)?|pwd|secret|token|authorization|(?:api|access|account|secret|signing)[._-]?key)"
 _ASSIGNED = re.compile(
     # After a colon only where the word stands alone: `configuration database.password: why` is a message.
-    rf"""(?i)(\b{_WORD}\s*=\s*|(?<![.\w]){_WORD}\s*:\s*)("[^"]*"|'[^']*'|[^\s;,&"')]+)"""
+    rf"""(?i)(\b{_WORD}["']?\s*=\s*|(?<![.\w]){_WORD}["']?\s*:\s*(?:bearer\s+|basic\s+)?)"""
+    # A value in braces is how SQL Server's URL holds one with a semicolon.
+    r"""("[^"]*"|'[^']*'|(?<!\$)\{[^}]*\}|[^\s;,&"')}]+)"""
 )
 _PASSWORD_IN_URL = re.compile(r"\w://[^\s/@:]*:[^\s/@]+@|\bjdbc:oracle:\w+:[^\s/@:]+/\S+@", re.IGNORECASE)
 """`scheme://user:password@host`, and Oracle's thin URL `jdbc:oracle:thin:user/password@host`."""
@@ -46,7 +51,7 @@ def literal_secret(key: str, value: str) -> bool:
     rest = REFERENCE.sub("", value)
     if is_secret(key) and not key.lower().endswith("jaas.config"):
         return rest != ""
-    assigned = any(match[2].strip("\"'") for match in _ASSIGNED.finditer(rest))
+    assigned = any(match[2].strip("\"'").lower() not in _NO_VALUE for match in _ASSIGNED.finditer(rest))
     return assigned or _PASSWORD_IN_URL.search(rest) is not None
 
 

@@ -7,6 +7,7 @@ the row form's to say.
 import re
 from datetime import date, datetime, time
 from decimal import Decimal
+from math import isfinite
 
 from connectors.files.sheet import Cell, is_excel_error
 from connectors.files.spoilt import Spoilt
@@ -81,6 +82,8 @@ def _moment(text: str) -> str:
 def _from_number(number: float, kind: ColumnType) -> Value:
     if kind in ("timestamp", "date"):
         raise BadCell("a number and not a date; format the column as a date")
+    if not isfinite(number):
+        raise BadCell("a number beyond what a spreadsheet keeps")
     whole = int(number)
     if whole != number:
         return format(Decimal(repr(number)), "f")

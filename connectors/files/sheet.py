@@ -1,4 +1,6 @@
-"""A CSV or XLSX file as rows of cells, read once from front to back in constant memory.
+"""A CSV or XLSX file as rows of cells, read once from front to back.
+
+Text takes constant memory; of a workbook 0.1 KB a row stay (openpyxl's tree of the sheet, places of its texts).
 
 Encoding and delimiter are detected unless they are said. Nothing here knows tables: a cell is what the file holds.
 """
@@ -6,10 +8,13 @@ Encoding and delimiter are detected unless they are said. Nothing here knows tab
 import codecs
 import csv
 import io
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
+from zipfile import BadZipFile
 
 from connectors.files.spoilt import TooManySpoilt, spoilt_cells
 from schemas import StagewatchError
@@ -24,6 +29,11 @@ MOST_CELL = 1 << 20
 _CHUNK = 1 << 20
 _SNIFFED_LINES = 20
 """Enough to tell a delimiter from a character inside texts."""
+_BROKEN = (
+    ArithmeticError, LookupError, TypeError, ValueError, OSError, EOFError, SyntaxError, NotImplementedError,
+    BadZipFile, zlib.error,
+)  # fmt: skip
+"""What openpyxl and the XML parser say (theirs is a SyntaxError) of a workbook that is cut short or made up."""
 _EXCEL_ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"})
 
 
@@ -159,22 +169,24 @@ def _delimiter_of(lines: Sequence[str]) -> str:
 
 @contextmanager
 def _open_workbook(path: Path, form: Form) -> Iterator[Sheet]:
-    from zipfile import BadZipFile  # noqa: PLC0415 - with the next
+    # A second to load, and most files are text.
+    from connectors.files.workbook_strings import StringsOnDisk, load_workbook  # noqa: PLC0415
 
-    import openpyxl  # noqa: PLC0415 - a second to load, and most files are text
-
+    strings = StringsOnDisk()
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (BadZipFile, KeyError, ValueError, OSError) as error:
+        book = load_workbook(path, strings)
+    except _BROKEN as error:
+        strings.close()
         raise UnreadableFile(f"{path}: no workbook: {error}") from None
     try:
         if form.sheet is not None and form.sheet not in book.sheetnames:
             raise UnreadableFile(f"{path}: no sheet '{form.sheet}'; there are {', '.join(book.sheetnames)}")
-        yield _Workbook(path, book[form.sheet] if form.sheet else book.worksheets[0])  # type: ignore[arg-type]
+        yield _Workbook(path, book[form.sheet] if form.sheet else book.worksheets[0])
     except TooManySpoilt as error:
         raise UnreadableFile(f"{path}:{error}") from None
     finally:
         book.close()
+        strings.close()
 
 
 class _Workbook:
@@ -183,7 +195,7 @@ class _Workbook:
         self._spoilt = spoilt_cells(sheet)
         self.total = sheet.max_row or 0
         sheet.reset_dimensions()  # what a sheet says of its size may be wrong, and would cut it short
-        self._rows = enumerate(sheet.iter_rows(values_only=True), 1)
+        self._rows = enumerate(self._read(sheet.iter_rows(values_only=True)), 1)
         self._done = 0
         number, head = next(self._rows, (1, ()))
         names = ["" if cell is None else str(cell).strip() for cell in head]
@@ -195,6 +207,17 @@ class _Workbook:
 
     def done(self) -> int:
         return self._done
+
+    def _read(self, rows: Iterator[tuple[Cell, ...]]) -> Iterator[tuple[Cell, ...]]:
+        """Give the rows; what the library cannot make out of the next one is the file's fault, and has its place."""
+        for number in count(1):
+            try:
+                cells = next(rows, None)
+            except _BROKEN as error:
+                raise UnreadableFile(f"{self._path}: row {number} cannot be read: {error}") from error
+            if cells is None:
+                return
+            yield cells
 
     def lines(self) -> Iterator[Line]:
         width = len(self.head)

@@ -98,6 +98,7 @@ class InnerWriter(_Consumer):
     def __init__(self, bootstrap: str, landing: Landing, *, partitions: int | None = None) -> None:
         super().__init__(bootstrap)
         self._landing, self._count = landing, partitions
+        self._widths: dict[str, int] = {}
 
     def ends(self, topics: Iterable[str]) -> dict[str, int]:
         """Give where the topics end; they are made if they are not there. Raises TryLater."""
@@ -135,10 +136,22 @@ class InnerWriter(_Consumer):
         return found
 
     def write(self, records: Iterable[RelayedRecord]) -> None:
-        """Write records in order, each with the time at which it arrives here. Raises TryLater."""
+        """Write records in order, each with the time at which it arrives here. Raises TryLater.
+
+        What has no key stays together with what stood in the same partition outside: only that says its order.
+        """
         for record in records:
-            self._landing.put(record.topic, record.key, record.value, record.headers)
+            partition = None if record.key is not None else record.partition % self._width(record.topic)
+            self._landing.put(record.topic, record.key, record.value, record.headers, partition)
         self._landing.settle()
+
+    def _width(self, topic: str) -> int:
+        if topic not in self._widths:
+            partitions = self._partitions([topic])
+            if not partitions:
+                raise TryLater(f"{self._bootstrap} does not say yet how many partitions {topic} has")
+            self._widths[topic] = len(partitions)
+        return self._widths[topic]
 
 
 def _place(tp: Any) -> str:  # noqa: ANN401 - kafka-python carries no types

@@ -168,6 +168,30 @@ def test_only_what_is_ours_is_pruned(standin: StandIn, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("front")
+def test_nothing_is_pruned_by_a_part_of_the_files(standin: StandIn, tmp_path: Path, capsys: Said) -> None:
+    folder = tmp_path / "connectors"
+    (folder / "new.yaml").write_text(FILE.replace("name: mkt", "name: new"), encoding="utf-8")
+    assert at_once("apply") == 0
+    (tmp_path / "empty").mkdir()
+    for command, said in (
+        (["plan", str(folder / "new.yaml"), "--prune"], "give the whole folder"),
+        (["plan", str(tmp_path / "empty"), "--prune"], "leave the PATHs out"),
+    ):
+        assert run(["connectors", *command]) == 1
+        assert said in capsys.readouterr().err
+    (folder / "new.yaml").write_text(FILE.replace("connector/v1", "connectors/v1"), encoding="utf-8")
+    assert at_once("apply", "--prune") == 1  # a slip in a file is no wish to be rid of it
+    assert "new.yaml:1:" in capsys.readouterr().err
+    (folder / "new.yaml").write_text("version: [", encoding="utf-8")
+    assert at_once("apply", "--prune") == 1
+    for file in folder.iterdir():
+        file.unlink()
+    assert at_once("apply", "--prune") == 1
+    assert "would delete all" in capsys.readouterr().err
+    assert standin.connectors.keys() == {"mkt", "new"}
+
+
+@pytest.mark.usefixtures("front")
 def test_offsets_are_set_only_while_stopped_and_come_back(standin: StandIn, tmp_path: Path, capsys: Said) -> None:
     assert at_once("apply") == 0
     pair = ["--partition", '{"server":"cdc"}', "--offset", '{"lsn":7}']

@@ -6,21 +6,22 @@ from base64 import b64decode
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
 from schemas import Change, Decoder, encode_change, parse_recorded
 from schemas.codec import decode_change
-from schemas.mapping import Format
+from schemas.mapping import Dialect, Format
 from tests.helpers.avro_wire import THING
 from tests.helpers.decoding import AT, catalog, table
 from tests.helpers.dialect_wire import ROW, WRITERS, WireRow, Writer, as_line
 
 GOLDEN = Path(__file__).parent / "golden"
+SOURCE_PAGE = (Path(__file__).parents[2] / "docs" / "sources.md").read_text(encoding="utf-8")
 CAPTURE = Path(__file__).parents[1] / "data" / "connection-2026-postgres.jsonl.gz"
-"""The real capture lies beside the checkout, not in it."""
+"""A real capture, by Debezium on PostgreSQL."""
 
 FIELDS = {
     "id": 1, "app": "A1", "stage": "SURVEY", "amt": Decimal("12.50"), "at": AT, "plan": 1_772_121_600_000, "ok": True,
@@ -199,6 +200,16 @@ def test_golden_records_of_the_postgresql_connector_as_avro() -> None:
     ]  # fmt: skip
     assert (decoder.moved, decoder.skipped) == (1, {"tombstone": 2})
     assert [c.position for c in changes] == sorted(c.position for c in changes)
+
+
+def test_the_reference_page_says_whose_the_golden_records_of_each_dialect_are() -> None:
+    table_rows = [line.strip("| ").split(" | ") for line in SOURCE_PAGE.splitlines() if line.startswith("| `")]
+    rows = {row[0].strip("`"): row[1:] for row in table_rows if row[0].strip("`") in get_args(Dialect)}
+    recorded = {"debezium-avro" if "avro" in path.name else "debezium-json" for path in GOLDEN.glob("debezium_*.jsonl")}
+    documented = {json.loads(bytes(sample["dialect"])) for sample in golden("documented.jsonl")}
+    assert rows.keys() == set(get_args(Dialect))
+    assert {dialect for dialect, (real, _) in rows.items() if real != "-"} == recorded
+    assert {dialect for dialect, (_, written) in rows.items() if written != "-"} == documented
 
 
 @pytest.mark.parametrize("sample", golden("documented.jsonl"), ids=lambda sample: json.loads(bytes(sample["name"])))

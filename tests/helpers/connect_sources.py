@@ -39,7 +39,7 @@ tables:
     key: [app_no]
     instance: app_no
     columns: {{app_no: text, org_no: text, volt_class: text, addr: text, apply_cap_kva: decimal,
-              accepted_at: timestamp, archived_at: timestamp}}
+              accepted_at: timestamp, archived_at: timestamp, spare: text, unread: text}}
   mkt_app_progress:
     entity: visit
     key: [progress_id]

@@ -140,6 +140,32 @@ def test_stars_of_the_server_are_known() -> None:
     assert not is_masked("${env:X}")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("transforms.a.headers", "Authorization: Bearer hunter2"), ("aws.secret.key", "hunter2"),
+        ("azure.storage.account.key", "hunter2"), ("transforms.sign.signing.key", "hunter2"),
+        ("producer.note", '{"password":"hunter2"}'), ("database.url", "jdbc:sqlserver://h;password={hun;ter2};x=1"),
+        ("http.authorization", "Basic hunter2"),
+    ],
+)  # fmt: skip
+def test_a_secret_in_other_clothes_is_found_and_not_shown(key: str, value: str) -> None:
+    assert literal_secret(key, value)
+    assert "ter2" not in shown(key, value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("message.key.columns", "mkt.mkt_app:app_no"), ("key.converter", "org.x.JsonConverter"),
+        ("transforms.k.fields", "app_no,key"), ("database.password", "${env:P}"),
+        ("transforms.a.headers", "Authorization: Bearer ${env:TOKEN}"),
+    ],
+)  # fmt: skip
+def test_what_only_sounds_like_a_secret_or_refers_to_one_is_none(key: str, value: str) -> None:
+    assert not literal_secret(key, value)
+
+
 def test_text_of_others_is_cleaned() -> None:
     assert cleaned("Invalid value hunter2 for configuration database.password: no") == (
         "Invalid value *** for configuration database.password: no"

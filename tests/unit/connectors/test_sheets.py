@@ -129,6 +129,50 @@ def test_a_bad_byte_behind_a_mark_is_told_with_its_line_and_not_read_as_another_
         read(path)
 
 
+def _with_cell(folder: Path, cell: bytes) -> Path:
+    """Give a workbook whose second row's number is written as said."""
+    book, path = openpyxl.Workbook(), folder / "a.xlsx"
+    sheet = book.active
+    assert sheet is not None
+    for row in (["app_no", "cap"], ["A1", 1], ["A2", 2]):
+        sheet.append(row)
+    book.save(folder / "right.xlsx")
+    with zipfile.ZipFile(folder / "right.xlsx") as right, zipfile.ZipFile(path, "w") as wrong:
+        for name in right.namelist():
+            data = right.read(name)
+            assert b'<c r="B3" t="n"><v>2</v></c>' in data or not name.endswith("sheet1.xml")
+            wrong.writestr(name, data.replace(b'<c r="B3" t="n"><v>2</v></c>', cell))
+    return path
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [b'<c r="B3" t="n"><v>two</v></c>', b'<c r="B3" t="s"><v>99</v></c>', b'<c r="B3" t="s"><v>-1</v></c>', b"<c"],
+)
+def test_a_row_that_the_workbook_spoils_is_named(tmp_path: Path, cell: bytes) -> None:
+    with pytest.raises(UnreadableFile, match=r"a\.xlsx: row \d cannot be read"):
+        read(_with_cell(tmp_path, cell))
+
+
+def test_a_number_beyond_all_bounds_is_a_bad_cell(tmp_path: Path) -> None:
+    _, rows = read(_with_cell(tmp_path, b'<c r="B3" t="n"><v>1E400</v></c>'))
+    for kind in ("int", "decimal", "text"):
+        with pytest.raises(BadCell, match="beyond what a spreadsheet keeps"):
+            cell_value(rows[1][1], kind)
+
+
+def test_texts_that_cells_share_are_read_as_they_are(tmp_path: Path) -> None:
+    texts = ["", "a_b", "_x0041_", "衢州😀", "two\nlines", " x "]
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for text in ("app_no", *texts, *texts):
+        sheet.append([text, "k"])
+    book.save(tmp_path / "a.xlsx")
+    _, rows = read(tmp_path / "a.xlsx")
+    assert [row[0] or "" for row in rows] == [*texts, *texts]
+
+
 def test_a_file_that_only_looks_like_a_workbook_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsx"
     path.write_text("app_no\nA1\n", encoding="utf-8")
