@@ -110,7 +110,8 @@ class Sender:
         now = int(self._clock() * 1000)
         if not records and (self.pending() or now - self._last_sent() < heartbeat_s * 1000):
             if read.positions:
-                self._keep(read.positions)
+                with self._db:
+                    self._keep(read.positions)
             return None
         number = self._last_number() + 1
         entered = min((record.timestamp for record in records), default=now)
