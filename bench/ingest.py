@@ -16,6 +16,7 @@ from typing import NamedTuple
 from bench.broker import broker_for
 from bench.expectation import WorkLost
 from bench.report import Goal, Report, machine
+from connectors import read_flows
 from schemas import StagewatchError
 from stagewatch import Output
 
@@ -42,7 +43,7 @@ def run(bootstrap: str | None, output: Output, *, data_dir: Path, instances: int
         for rows in (small, large):
             output.say(f"loading {rows} rows")
             loads[rows] = load(write_rows(folder / f"rows-{rows}.csv", rows), folder / "data", broker.url)
-        arrived = sum(broker.ends([TOPIC]).values())
+        arrived = read_flows(broker.bootstrap, [TOPIC], group="")[TOPIC].records  # the ends as fetches tell them
     if arrived != small + large:
         raise WorkLost(f"{arrived} of {small + large} rows are in {TOPIC}")
     figures = {

@@ -21,6 +21,22 @@ Made by `stagewatch sources docs`; do not edit. What the words mean:
 - Columns are text unless a type is given. *not kept*: taken by imports, not held by workers. `codes`: converted to the
   standard codes of that list; a code that the list does not have is kept as it came and counted.
 - An entity with `@source` stands beside the one that another system tells with more weight (setting `precedence`).
+
+## What each dialect is tested on
+
+Every dialect passes the same contract test. Where its producer runs on a test machine, the records are its own;
+elsewhere they are written after its documentation and sources, each with its origin
+(`tests/contract/golden/documented.jsonl`): try a table of such a source first (`stagewatch sources try`).
+
+| Dialect | Recorded from the real producer | Written after the documented form |
+|---|---|---|
+| `debezium-json` | PostgreSQL and MariaDB connectors | Oracle, MySQL, SQL Server, Db2 connectors; flattened records |
+| `debezium-avro` | PostgreSQL connector, Apicurio's converter and registry | - |
+| `ogg-json` | - | GoldenGate for Big Data, JSON formatter; public messages |
+| `ogg-json-row` | - | GoldenGate for Big Data, JSON formatter, row form |
+| `ogg-delimited` | - | GoldenGate for Big Data, delimited text formatter |
+| `canal-json` | - | Canal's `FlatMessage`; Flink CDC |
+| `maxwell-json` | - | Maxwell, data format and bootstrapping |
 """
 
 

@@ -30,7 +30,8 @@ from rules.evaluation_models import TOTAL, Catalogue, EvaluationFile
 from rules.evaluation_period import Period
 from rules.evaluation_units import Units
 from rules.golden import GoldenColumn, Origin, describe_golden, golden_record, lineage
-from rules.impact import Example, Impact, measure
+from rules.impact import Example, Impact, measure, measure_values
+from rules.inbound import Clerk, read_text, without_cards
 from rules.loader import (
     SHIPPED,
     Choice,
@@ -41,13 +42,29 @@ from rules.loader import (
     read_definitions,
     with_files,
 )
-from rules.loop import Loop, Strategies, StrategyFile, is_number, owner_of, parts_of, task_number
+from rules.loop import (
+    By,
+    ControlTotal,
+    Loop,
+    Strategies,
+    StrategyFile,
+    anomaly_number,
+    control_totals,
+    is_number,
+    owner_of,
+    parts_of,
+    task_number,
+    unit_in,
+)
 from rules.message_kinds import KINDS as MESSAGE_KINDS
 from rules.message_kinds import SAMPLES as SAMPLE_VALUES
 from rules.models import LimitFile, LimitRow, Process, RuleFile, TemplateFile
+from rules.quiet_hours import Mornings, QuietHours
 from rules.reach import Uncovered, uncovered
 from rules.reconciliation import Difference, differences
 from rules.reference import Reference
+from rules.report_models import ReportFile
+from rules.reports import Report, ReportClock, Reports, notice_of
 from rules.routing import Routing
 from rules.state import Instance, InstanceSummary, is_time, rung_parts
 from rules.template_fitting import copies_of
@@ -69,7 +86,7 @@ from rules.versions import (
     texts_of,
 )
 from rules.vocabulary import Vocabulary, known_entities, nearest_first
-from rules.wording import parameters_of, text_for
+from rules.wording import Wording, parameters_of, text_for
 from rules.workdays import WorkCalendar, state_council_calendar
 
 __all__ = [
@@ -80,10 +97,13 @@ __all__ = [
     "SHIPPED",
     "TOTAL",
     "Answer",
+    "By",
     "CascadeFile",
     "Catalogue",
     "Choice",
+    "Clerk",
     "ClockRow",
+    "ControlTotal",
     "DayKind",
     "DayRow",
     "Deduction",
@@ -114,12 +134,18 @@ __all__ = [
     "Loop",
     "Manifest",
     "Material",
+    "Mornings",
     "Origin",
     "Overlay",
     "Partition",
     "Period",
     "Process",
+    "QuietHours",
     "Reference",
+    "Report",
+    "ReportClock",
+    "ReportFile",
+    "Reports",
     "Routing",
     "RuleFile",
     "Score",
@@ -138,10 +164,13 @@ __all__ = [
     "Units",
     "UnknownChoice",
     "Vocabulary",
+    "Wording",
     "WorkCalendar",
     "Zone",
+    "anomaly_number",
     "clock_rows",
     "compiled",
+    "control_totals",
     "copies_of",
     "day_names",
     "decode_record",
@@ -166,13 +195,16 @@ __all__ = [
     "lineage",
     "load_definitions",
     "measure",
+    "measure_values",
     "nearest_first",
+    "notice_of",
     "owner_of",
     "parameters_of",
     "parse_duration",
     "parts_of",
     "proposed",
     "read_definitions",
+    "read_text",
     "restored",
     "rule_versions",
     "run_tests",
@@ -184,6 +216,8 @@ __all__ = [
     "text_for",
     "texts_of",
     "uncovered",
+    "unit_in",
     "with_files",
+    "without_cards",
     "workday_rows",
 ]

@@ -13,9 +13,11 @@ from typing import TypeVar
 from rules.durations import parse_duration
 from rules.engine.conditions import Test, compile_condition
 from rules.engine.deadlines import Deadline
+from rules.engine.messages import MessageBook, compile_messages
 from rules.engine.row_rules import RowRules, compile_row_rules
 from rules.indicator_models import Indicator
 from rules.loop import Strategies
+from rules.message_models import Message
 from rules.models import (
     BackdatedRule,
     CodeRule,
@@ -31,6 +33,7 @@ from rules.models import (
     Rule,
     Stage,
 )
+from rules.reports import Reports
 from rules.row_models import Keep
 from rules.state import Instance
 from rules.threshold_models import IndicatorRule
@@ -84,6 +87,8 @@ class CompiledProcess:
     keeps: Mapping[str, Keep]
     """How many rows of an entity stay in state; all of the others."""
     indicators: tuple[Indicator, ...]
+    told: MessageBook | None
+    """What people are told of its instances beside alerts; None: nothing."""
 
     def deadline(self, code: str, stage: str | None) -> Deadline | None:
         """Give a deadline rule by its code and the stage that it watches."""
@@ -109,6 +114,8 @@ class Definitions:
     """Of everything that the set was made from."""
     own_templates: OwnCopies = field(default_factory=dict)
     """What units say in their own words, by template and unit."""
+    reports: Reports = field(default_factory=Reports)
+    """What is mailed at set times."""
     strategies: Strategies | None = None
     """What becomes of alerts that somebody was told of; None: a set made without files."""
 
@@ -133,12 +140,14 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
     indicators: list[Indicator],
     calendars: Mapping[str, WorkCalendar] | None = None,
     units: Sequence[Template] = (),
+    messages: Sequence[Message] = (),
+    versions: Mapping[str, int] | None = None,
     digest: str = "",
 ) -> Definitions:
     """Give the compiled definitions; what does not fit together was found by `rules.loader` before.
 
     `calendar` counts for processes that name none; `calendars` has those that they name. `units` have the thresholds
-    that units set.
+    that units set, `versions` those of the rules that these bring.
     """
     named = calendars or {}
     chosen_by = frozenset(name for process in processes for name in process.when)
@@ -150,6 +159,7 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
             named[process.calendar] if process.calendar else calendar,
             tuple(i for i in indicators if process.is_among(i.processes)),
             chosen_by,
+            messages,
         )
         for process in processes
     }
@@ -162,6 +172,7 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
     thresholds = Thresholds(
         [rule for rule in rules if isinstance(rule, IndicatorRule) and rule.enabled], units, indicators,
         processes={name: frozenset(p.id for p in processes if p.is_among([name])) for name in made}, calendar=calendar,
+        versions=versions,
     )  # fmt: skip
     return Definitions(made, calendar, templates, limits_id, thresholds, by_entity, digest=digest)
 
@@ -174,12 +185,15 @@ def _limits_of(process: Process, limits: list[LimitRow]) -> list[LimitRow]:
 
 def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there are
     process: Process, rules: list[Rule], limits: list[LimitRow], calendar: WorkCalendar,
-    indicators: tuple[Indicator, ...], chosen_by: frozenset[str],
+    indicators: tuple[Indicator, ...], chosen_by: frozenset[str], messages: Sequence[Message],
 ) -> CompiledProcess:  # fmt: skip
     deadlines = [Deadline(r, limits, calendar) for r in _by_stage(process, rules, limits) if not r.is_of_rows]
     of_rows = compile_row_rules(process, rules, limits, calendar)
     members = [r for r in rules if isinstance(r, MembershipRule)]
     backdated = _only(BackdatedRule, rules)
+    stages = {stage.code: stage for stage in process.stages}
+    told = compile_messages(process, messages)
+    own_fields = (of_rows.own_fields if of_rows else frozenset()) | (told.own_fields if told else frozenset())
     return CompiledProcess(
         id=process.id,
         title=process.title,
@@ -191,7 +205,7 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
         codes={name: frozenset(values) for name, values in process.codes.items()},
         connect_stage=process.connect_stage,
         calendar=calendar,
-        stages={stage.code: stage for stage in process.stages},
+        stages=stages,
         by_stage={s.code: tuple(d for d in deadlines if d.stage == s.code) for s in process.stages},
         of_instance=tuple(d for d in deadlines if d.stage is None),
         by_code={d.code: d for d in deadlines},
@@ -207,10 +221,11 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
         unknown_code=_only(CodeRule, rules),
         disagreement=_only(DisagreementRule, rules),
         intervals=tuple((r.field, parse_duration(r.limit).clock_ms, r) for r in rules if isinstance(r, IntervalRule)),
-        watched=_watched(process, rules, limits, indicators) | chosen_by | (of_rows.own_fields if of_rows else set()),
+        watched=_watched(process, rules, limits, indicators) | chosen_by | own_fields,
         rows=of_rows,
         keeps=process.keeps,
         indicators=indicators,
+        told=MessageBook(process.id, process.entity, calendar, stages, told) if told else None,
     )
 
 
@@ -232,7 +247,9 @@ def _watched(
     for row in limits:
         names.update(row.when)
     for indicator in indicators:
-        names.update(name for name in (indicator.field, indicator.sum) if name)
+        names.update(name for name in (indicator.field, indicator.sum, indicator.over) if name)
+        names.update((*indicator.when, *(indicator.share or ()), *indicator.dims.values()))
+        names.update((*(indicator.on_time or ()), *(indicator.seconds or ())))
     for rule in rules:
         if isinstance(rule, DeadlineRule) and not rule.is_of_rows:
             names.update((str(rule.start), *rule.until))

@@ -27,6 +27,7 @@ from rules.models import (
     TemplateFile,
 )
 from rules.row_fitting import row_faults
+from rules.row_models import DistinctRule, DocumentsRule
 from rules.template_fitting import copy_faults, template_faults
 from rules.threshold_models import IndicatorRule
 from rules.vocabulary import Known, Vocabulary, name_faults
@@ -42,14 +43,18 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "stage_mean": ("stage",),
     "stage_count": ("stage",),
     "count": ("field",),
-    "alerts": ("rule",),
+    "alerts": (),
+    "open_alerts": (),
+    "stage_blocked": ("stage",),
     "stage_share": ("stage", "share"),
-    "rows": ("field",),
+    "rows": (),
     "energy": ("per",),
     "share_of_values": ("of", "band"),
     "reduction": ("of",),
+    "growth": ("of",),
 }
 """What an indicator of a kind cannot do without."""
+OF_ALERTS = frozenset({"alerts", "open_alerts", "stage_blocked"})
 
 
 def fitting_faults(
@@ -123,7 +128,24 @@ def _rule_faults(rule: Rule, path: tuple[str | int, ...], places: Places, known:
         yield from _units(rule.limit, CLOCK, (*path, "limit"), places)
     if isinstance(rule, DeadlineRule):
         yield from _deadline_faults(rule, path, places, known.processes)
+    if isinstance(rule, DistinctRule | DocumentsRule):
+        yield from _stage_faults(rule, path, places, known.processes)
     yield from row_faults(rule, path, places)
+
+
+def _stage_faults(
+    rule: DistinctRule | DocumentsRule, path: tuple[str | int, ...], places: Places, processes: dict[str, Process]
+) -> Iterator[Fault]:
+    known = {stage.code for name in rule.processes if name in processes for stage in processes[name].stages}
+    named: list[tuple[tuple[str | int, ...], str]]
+    if isinstance(rule, DistinctRule):
+        named = [(("stages", number), code) for number, code in enumerate(rule.stages)]
+    else:
+        papers = enumerate(rule.papers)
+        named = [(("papers", number, "stages"), code) for number, paper in papers for code in paper.stages]
+    for place, code in named:
+        if known and code not in known:
+            yield places.fault((*path, *place), f"no stage {code!r}; known are {', '.join(sorted(known))}")
 
 
 def _deadline_faults(
@@ -208,6 +230,10 @@ def _indicator_faults(file: IndicatorFile, places: Places, known: Known) -> Iter
         if indicator.rule is not None and known.lacks_rule(indicator.rule):
             message = f"no rule {indicator.rule!r}; known are {', '.join(sorted(known.codes))}"
             yield places.fault((*path, "rule"), message)
+        for number, pattern in enumerate(indicator.rules):
+            if "*" not in pattern and known.lacks_rule(pattern):
+                message = f"no rule {pattern!r}; known are {', '.join(sorted(known.codes))}"
+                yield places.fault((*path, "rules", number), message)
         yield from _needs(indicator, path, places)
         stages = {s.code for name in indicator.processes if name in processes for s in processes[name].stages}
         is_whole = all(name in processes for name in indicator.processes)
@@ -219,6 +245,10 @@ def _needs(indicator: Indicator, path: tuple[str | int, ...], places: Places) ->
     lacking = [name for name in NEEDED_BY[indicator.kind] if getattr(indicator, name) is None]
     if lacking:
         yield places.fault(path, f"an indicator of kind {indicator.kind} needs {' and '.join(lacking)}")
+    if indicator.kind in OF_ALERTS and not (indicator.rule or indicator.rules):
+        yield places.fault(path, f"an indicator of kind {indicator.kind} needs rule or rules")
+    if indicator.kind == "rows" and (indicator.field is None) != indicator.stock:
+        yield places.fault(path, "an indicator of kind rows needs field, or else stock")
 
 
 def _condition_faults(condition: dict[str, object], path: tuple[str | int, ...], places: Places) -> Iterator[Fault]:

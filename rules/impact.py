@@ -7,13 +7,17 @@ says is what happens, as of the clocks that it finds.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from rules.compiler import Definitions
 from rules.engine.engine import Engine
 from rules.engine.instances import Instances
 from rules.engine.partition import Partition, Step
 from rules.state import Instance
+from rules.threshold_judge import ThresholdJudge
+from schemas import AlertEvent, Notice
 
 EXAMPLES = 5
 """Of each rule and kind: enough to see what it is about."""
@@ -66,9 +70,19 @@ def measure(impact: Impact, before: Engine, after: Engine, partition: Partition)
         if key in step.rows and _moved(impact, was, partition.instances[key]):
             touched.add(key)
     impact.touched += len(touched)
-    impact.messages += len({(notice.recipient.no, notice.channel) for notice in step.notices})
+    _tell(impact, step.alerts, step.notices)
+
+
+def measure_values(impact: Impact, judge: ThresholdJudge, after: Definitions) -> None:
+    """Add what the change means for the values of one owner, which must not be used again."""
+    judge.go_over(after)
+    _tell(impact, *judge.take_alerts())
+
+
+def _tell(impact: Impact, alerts: Sequence[AlertEvent], notices: Sequence[Notice]) -> None:
+    impact.messages += len({(notice.recipient.no, notice.channel) for notice in notices})
     shown: Counter[tuple[str, str]] = Counter()
-    for alert in step.alerts:
+    for alert in alerts:
         what = "raised" if alert.event in {"raised", "reopened"} else "spared"
         (impact.raised if what == "raised" else impact.spared)[alert.rule, alert.severity] += 1
         shown[what, alert.rule] += 1

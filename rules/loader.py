@@ -264,6 +264,7 @@ def compiled(loaded: DefinitionSet, choice: Choice = Choice()) -> Definitions:
         units=[file for file in loaded.of(CascadeFile) if file.base == choice.limits],
         messages=[message for file in loaded.of(MessageFile) for message in file.messages],
         indicators=[i for file in loaded.of(IndicatorFile) for i in file.indicators],
+        versions=choice.rule_versions,
         digest=digest_of("\n".join([str(choice), *sorted(f"{file.key}@{file.digest}" for file in loaded.files)])),
     )
     strategies = Strategies.of(loaded.of(StrategyFile), calendar)

@@ -15,21 +15,23 @@ class MessageKind(NamedTuple):
     title: str
     to: str
     parameters: frozenset[str]
+    may_be_declined: bool = False
+    """A customer may do without it (domain.md 6.2); a bill, a stop and a restore everybody is told of."""
 
 
-def _kind(title: str, to: str, *parameters: str) -> MessageKind:
-    return MessageKind(title, to, frozenset(parameters))
+def _kind(title: str, to: str, *parameters: str, may_be_declined: bool = False) -> MessageKind:
+    return MessageKind(title, to, frozenset(parameters), may_be_declined)
 
 
 _BILL = ("name", "month", "kwh", "amount")
 KINDS: Mapping[str, MessageKind] = {
-    "M01": _kind("即时通短信", "anyone", "text"),
-    "M02": _kind("电费提醒通知", "customer", "name", "month", "amount", "due_date"),
+    "M01": _kind("即时通短信", "anyone", "text", may_be_declined=True),
+    "M02": _kind("电费提醒通知", "customer", "name", "month", "amount", "due_date", may_be_declined=True),
     "M03": _kind("电费账单通知", "customer", *_BILL),
     "M04": _kind("停电通知", "customer", "name", "account", "amount", "stop_time"),
-    "M05": _kind("余额不足定制短信", "subscriber", "account", "balance"),
-    "M06": _kind("电费账单定制短信", "subscriber", *_BILL),
-    "M07": _kind("短信电费查询", "customer", "account", "amount", "month"),
+    "M05": _kind("余额不足定制短信", "subscriber", "account", "balance", may_be_declined=True),
+    "M06": _kind("电费账单定制短信", "subscriber", *_BILL, may_be_declined=True),
+    "M07": _kind("短信电费查询", "customer", "account", "amount", "month", "balance"),
     "M08": _kind("催费短信", "customer", "name", "amount", "days_late"),
     "M09": _kind("交费成功确认", "customer", "amount", "channel", "time"),
     "M10": _kind("恢复供电", "meter reader, customer", "account", "address", "time"),
@@ -39,7 +41,7 @@ KINDS: Mapping[str, MessageKind] = {
     "M14": _kind("互动短信", "customer", "app_no", "stage", "next_step"),
     "M15": _kind("短信提醒", "staff, works unit", "app_no", "stage", "who_acts"),
     "M16": _kind("互动回复", "customer", "request_no"),
-    "M17": _kind("宣传", "customer", "text"),
+    "M17": _kind("宣传", "customer", "text", may_be_declined=True),
 }
 """By id."""
 

@@ -184,7 +184,11 @@ LINKED = {
     "negative_item": ("tg_no", "trans_no", "line_no", "subs_no", "bus_no"),
     "bay": ("bus_no",),
     "tg": ("trans_no", "line_no"),
-    "stakeholder": ("org_no",),
+    "stakeholder": ("org_no", "role", "app_no", "mobile", "person_no"),
+    "customer_manager": ("mobile",),
+    "tg_manager": ("mobile",),
+    "sms_subscription": ("cons_no",),
+    "org": ("parent_org_no",),
 }
 """Fields by which rows are looked up besides their key."""
 

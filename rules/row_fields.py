@@ -177,6 +177,8 @@ def _documents(rule: DocumentsRule) -> Iterator[NameUse]:
     for number, paper in enumerate(rule.papers):
         yield NameUse(paper.entity, None, ("papers", number, "entity"))
         yield NameUse(paper.entity, paper.field, ("papers", number, "field"))
+        if paper.stage is not None:
+            yield NameUse(paper.entity, paper.stage, ("papers", number, "stage"))
     if rule.record is not None:
         yield NameUse(rule.record, None, ("record",))
         yield NameUse(rule.record, rule.stage, ("stage",))

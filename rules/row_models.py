@@ -182,7 +182,12 @@ class Paper(Model):
     """Rows that are documents."""
 
     entity: str
-    field: str = Field(description="their field that names the kind of document")
+    field: str = Field(description="their field that names the kind of document, or the document")
+    stage: str | None = Field(
+        default=None,
+        description="their field that names the stage: what no kind is part of stands for all of its kinds",
+    )
+    stages: list[str] = Field(default=[], description="stages whose documents are told there; none: of all")
 
 
 class DocumentsRule(RowRule):

@@ -32,6 +32,7 @@ ENTITIES = frozenset(
         "tg_manager",
         "customer_manager",
         "stakeholder",
+        "sms_subscription",
     }
 )
 _A_TIME = re.compile(r"\d{4}-\d{2}-\d{2}(T.+)?")

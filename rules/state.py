@@ -152,6 +152,8 @@ class Instance(InstanceSummary, array_like=True, gc=False):
     """Serial of the rules whose definitions it keeps, as far as newer ones apply to new instances only; 0: none."""
     counted: dict[str, list[tuple[str, str, str, str, Number, Number]]] | None = None
     """What its rows were counted for in indicators, by `entity:row` ("": its own row): parts, as of `Step.count`."""
+    told: dict[str, int] | None = None
+    """Messages (no alerts) that were told, or were history when they came: `message:row` -> number of the newest."""
 
 
 STATE_FORMAT = 4

@@ -15,6 +15,7 @@ from typing import Any
 from rules.calendar_overlay import Overlay
 from rules.compiler import Definitions
 from rules.durations import parse_duration
+from rules.engine.alerting import MESSAGE
 from rules.engine.conditions import compile_condition
 from rules.engine.engine import Engine
 from rules.engine.partition import Step
@@ -25,12 +26,14 @@ from rules.loop import StrategyFile
 from rules.loop.testing import strategy_test_faults
 from rules.models import LimitFile, TemplateFile
 from rules.reference import Reference
+from rules.report_models import ReportFile, ReportTest
+from rules.reports import report_test_faults
 from rules.scenario import ENTITIES, home_of, scenario_changes
 from rules.state import Instance
 from rules.threshold_judge import ThresholdJudge
 from rules.totals import Totals, indicator_value
 from rules.workdays import failed_tests
-from schemas import AlertEvent, iso, plain
+from schemas import AlertEvent, Notice, iso, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ def _run(file: LoadedFile, test: dict[str, Any], definitions: Definitions, loade
             yield from evaluation_test_faults(file.model, test, models, definitions.calendar)
         elif isinstance(file.model, StrategyFile):
             yield from strategy_test_faults(file.model, test, definitions.calendar, _reader(definitions))
+        elif isinstance(file.model, ReportFile):
+            yield from report_test_faults(file.model, ReportTest.model_validate(test), definitions.calendar)
         else:
             yield from _scenario_faults(test, definitions)
     except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
@@ -130,6 +135,7 @@ def _scenario_faults(test: dict[str, Any], definitions: Definitions) -> Iterator
     raised = [a for a in step.alerts if a.event == "raised"]
     yield from _raised_faults(test, raised, time)
     yield from _open_faults(test, step.alerts)
+    yield from _told_faults(test, step.notices, time)
     yield from _state_faults(test, main)
     yield from _indicator_faults(test, totals)
 
@@ -181,6 +187,24 @@ def _raised_faults(test: dict[str, Any], raised: list[AlertEvent], time: Callabl
     if "raised" in test:
         for alert in open_alerts:
             yield f"{alert.rule} {alert.severity} was raised at {iso(alert.raised_at)} and is not expected"
+
+
+def _told_faults(test: dict[str, Any], notices: list[Notice], time: Callable[[str], int]) -> Iterator[str]:
+    """Compare the messages that are no alerts with those under `tells`, if the test asks."""
+    left = [notice for notice in notices if notice.alert_id.startswith(f"{MESSAGE}:")]
+    for wanted in test.get("tells", []):
+        fits = [
+            notice
+            for notice in left
+            if (notice.rule, notice.recipient.no, notice.at) == (wanted["code"], wanted["to"], time(wanted["at"]))
+            and wanted.get("says", "") in notice.text
+        ]
+        if fits:
+            left.remove(fits[0])
+        else:
+            yield f"{wanted['code']} was not told to {wanted['to']} at {wanted['at']}"
+    for notice in left if "tells" in test else ():
+        yield f"{notice.rule} was told to {notice.recipient.no} at {iso(notice.at)} and is not expected: {notice.text}"
 
 
 def _open_faults(test: dict[str, Any], alerts: list[AlertEvent]) -> Iterator[str]:

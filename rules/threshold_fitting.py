@@ -18,14 +18,15 @@ from schemas import Fault, Places
 
 Parsed = tuple[BaseModel, Places]
 _Path = tuple[str | int, ...]
-DERIVED = frozenset({"share_of_values", "reduction"})
+DERIVED = frozenset({"share_of_values", "reduction", "growth"})
 
 
 def threshold_faults(files: Sequence[Parsed], broken: Collection[str]) -> list[Fault]:
     """Give the faults of indicators and thresholds among the files of a set."""
     if "indicators/v1" in broken:
         return []
-    known = {each.code: each for model, _ in files if isinstance(model, IndicatorFile) for each in model.indicators}
+    every = [each for model, _ in files if isinstance(model, IndicatorFile) for each in model.indicators]
+    known = {each.code: each for each in reversed(every)}  # what comes first says what several of one code are
     faults: list[Fault] = []
     for model, places in files:
         if isinstance(model, IndicatorFile):
@@ -75,7 +76,7 @@ def _indicator_faults(
             yield places.fault((*path, "of"), f"an indicator of kind {indicator.kind} is made of no other")
         elif source is None:
             yield places.fault((*path, "of"), f"no indicator {indicator.of!r}; known are {_list(known)}")
-        elif source.of is not None or not source.is_ratio:
+        elif source.of is not None or not (source.is_ratio or indicator.kind == "growth"):
             yield places.fault((*path, "of"), f"{source.code} must be a quotient that is made of instances")
     given = [name for name in ("over", "share", "on_time", "seconds") if getattr(indicator, name) is not None]
     if indicator.kind == "rows" and len(given) > 1:

@@ -134,7 +134,7 @@ class Template(Protocol):
 class Thresholds:
     """All thresholds of a set of definitions."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a set of definitions says of thresholds
         self,
         rules: Sequence[IndicatorRule],
         templates: Iterable[Template],
@@ -142,8 +142,13 @@ class Thresholds:
         *,
         processes: Mapping[str, frozenset[str]],
         calendar: WorkCalendar,
+        versions: Mapping[str, int] | None = None,
     ) -> None:
-        """Take enabled rules, and by name of a process those that it stands for (`is_a`)."""
+        """Take enabled rules, and by name of a process those that it stands for (`is_a`).
+
+        `versions` are those of the rules that templates bring themselves, by code, where they are not 1.
+        """
+        self._versions = versions or {}
         every = tuple(indicators)
         self.indicators = {each.code: each for each in reversed(every)}
         """By code; several that count into one are known by the first."""
@@ -240,7 +245,8 @@ class Thresholds:
             if any(other.indicator == threshold.indicator for other in rule.thresholds):
                 return _face_of(rule)
         title = self.indicators[threshold.indicator].title if threshold.indicator in self.indicators else ""
-        return RuleFace(f"X-{threshold.indicator}", 1, title, ("unit_supervisor",), OWN_TEXT)
+        code = own_code(threshold)
+        return RuleFace(code, self._versions.get(code, 1), title, ("unit_supervisor",), OWN_TEXT)
 
     def _timetable(self, execution: Execution) -> Timetable:
         if execution not in self._timetables:
@@ -256,6 +262,11 @@ class Thresholds:
     def _grid(self, code: str) -> int:
         is_at_once = code in self.windowed or any(e.frequency == "realtime" for e in self._executions_of(code))
         return REALTIME_MS if is_at_once else TIMED_MS
+
+
+def own_code(threshold: Threshold) -> str:
+    """Give the code of the rule that a template brings itself, for an indicator that no rule judges."""
+    return f"X-{threshold.indicator}"
 
 
 def bounds(threshold: Threshold) -> tuple[Decimal, Decimal]:

@@ -161,20 +161,28 @@ class Totals:
                 total = self._row(target, now.at)
                 total.numerator, total.denominator = total.numerator + n - old_n, total.denominator + d - old_d
             return
-        self._set_reduction(indicator, series, date)
+        self._set_against_last_year(indicator, series, date)
         following = _a_year_from(date, 1)
         if following is not None and series.key(following) in self.rows:
-            self._set_reduction(indicator, series, following)
+            self._set_against_last_year(indicator, series, following)
 
-    def _set_reduction(self, indicator: Indicator, series: Series, date: str) -> None:
-        """The amount saved against the rate of a year before: over the same denominator it is the points gained."""
+    def _set_against_last_year(self, indicator: Indicator, series: Series, date: str) -> None:
+        """A reduction is the amount saved against the rate of a year before: over the same denominator, points gained.
+
+        A growth is what came on top of the amount of a year before, over that amount.
+        """
         base_date = _a_year_from(date, -1)
         now, base = self.rows[series.key(date)], self.rows.get(series.key(base_date or ""))
         target = series._replace(indicator=indicator.code).key(date)
-        if base is None or not base.denominator or not now.denominator:
+        is_growth = indicator.kind == "growth"
+        if base is None or not (base.numerator if is_growth else base.denominator and now.denominator):
             if target in self.rows:
                 total = self._row(target, now.at)
                 total.numerator = total.denominator = 0
+            return
+        if is_growth:
+            total = self._row(target, max(now.at, base.at))
+            total.numerator, total.denominator = EXACT.subtract(now.numerator, base.numerator), base.numerator
             return
         at_base_rate = EXACT.divide(EXACT.multiply(base.numerator, now.denominator), base.denominator)
         saved = EXACT.subtract(at_base_rate, now.numerator).quantize(_PLACES, ROUND_HALF_EVEN, EXACT)

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pydantic import BaseModel
 
 from rules.indicator_models import IndicatorFile
+from rules.message_models import Message, MessageFile
 from rules.models import (
     DeadlineRule,
     LimitFile,
@@ -89,6 +90,8 @@ def known_entities(models: Iterable[BaseModel]) -> frozenset[str]:
                 if isinstance(rule, DeadlineRule):
                     due = rule.due
                     found |= {name for name in (rule.restarts_on, due and due.reference, due and due.through) if name}
+        elif isinstance(model, MessageFile):
+            found |= {entity for each in model.messages for entity in each.entities}
     return frozenset(found)
 
 
@@ -115,6 +118,9 @@ def name_faults(model: BaseModel, places: Places, known: Known, vocabulary: Voca
     elif isinstance(model, RuleFile):
         for index, rule in enumerate(model.rules):
             yield from _of_rule(rule, ("rules", index), known.entities(rule.processes), names)
+    elif isinstance(model, MessageFile):
+        for index, message in enumerate(model.messages):
+            yield from _of_message(message, ("messages", index), known.entities(message.processes), names)
 
 
 def _of_rule(rule: Rule, path: _Path, entities: list[str], names: _Names) -> Iterator[Fault]:
@@ -132,7 +138,7 @@ def _of_indicators(file: IndicatorFile, known: Known, names: _Names) -> Iterator
         for name in ("field", "over", "sum"):
             own = known.entities(indicator.processes) if indicator.stage else entities
             yield from names.fields(own, getattr(indicator, name), (*path, name))
-        for name in indicator.when if indicator.kind != "stage_share" else ():
+        for name in indicator.when if indicator.kind not in {"stage_share", "stage_on_time"} else ():
             yield from names.fields(entities, name, (*path, "when", name), key=True)
 
 
@@ -185,6 +191,28 @@ def _of_rows(rule: Rule, path: _Path, entities: list[str], names: _Names) -> Ite
             continue
         else:
             yield from names.fields([use.entity] if use.entity else own, use.field, place, key=use.is_key)
+
+
+def _of_message(message: Message, path: _Path, own: list[str], names: _Names) -> Iterator[Fault]:
+    rows = [message.each] if message.each else own
+    yield from names.entity(message.each, (*path, "each"))
+    for name in message.when:
+        yield from names.fields(rows, name, (*path, "when", name), key=True)
+    yield from names.each(rows, message.until, (*path, "until"))
+    yield from names.each(rows, message.once_per, (*path, "once_per"))
+    if isinstance(message.at, str):
+        yield from names.fields(rows, message.at, (*path, "at"))
+    for place, told in message.row_times:
+        yield from names.entity(told.entity, (*path, *place, "entity"))
+        yield from names.fields([told.entity], told.field, (*path, *place, "field"))
+        for part, of in (("when", [told.entity]), ("match", [told.entity])):
+            for name in getattr(told, part):
+                yield from names.fields(of, name, (*path, *place, part, name), key=True)
+        for name, field in told.match.items():
+            yield from names.fields(rows, field, (*path, *place, "match", name))
+    for name, field in message.values.items():
+        if not any(field in names.vocabulary.get(entity, ()) for entity in own):
+            yield from names.fields(rows, field, (*path, "values", name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,10 @@ class Wording:
         """Say a time as people do."""
         return "—" if ms is None else self._calendar.local_text(ms)
 
+    def day(self, ms: int) -> str:
+        """Give the local date as YYYY-MM-DD."""
+        return self._calendar.local_date(ms)
+
     def lateness(self, ms: int) -> str:
         """Say a length of time: 3天5小时, 40分钟."""
         minutes = ms // 60_000

@@ -15,7 +15,9 @@ from schemas.codec import (
     decode_command,
     decode_dead_letter,
     decode_delta,
+    decode_inbound,
     decode_indicator,
+    decode_instruction,
     decode_loop,
     decode_mark,
     decode_notice,
@@ -26,7 +28,9 @@ from schemas.codec import (
     encode_command,
     encode_dead_letter,
     encode_delta,
+    encode_inbound,
     encode_indicator,
+    encode_instruction,
     encode_loop,
     encode_mark,
     encode_notice,
@@ -52,6 +56,7 @@ from schemas.decode import (
 )
 from schemas.errors import BadInput, Broken, DefinitionError, Fault, StagewatchError, TryLater
 from schemas.fan_out import FanOut, decoder_of
+from schemas.inbound import InboundRecord, Recharge, Text
 from schemas.indicator import ClockMark, IndicatorDelta, IndicatorValue, Number, plain
 from schemas.ingested import (
     BEFORE_ALL,
@@ -61,6 +66,7 @@ from schemas.ingested import (
     Origin,
     Road,
     comes_after,
+    encode_ingested,
     encode_marker,
     ingested_position,
     is_ingested,
@@ -68,12 +74,27 @@ from schemas.ingested import (
     standing,
     supersedes,
 )
-from schemas.loop import TASK_KINDS, Act, Assigned, Command, CommandKind, Happened, LoopRecord, Outcome, TaskView
+from schemas.loop import (
+    TASK_KINDS,
+    Act,
+    AnomalyFacts,
+    Assigned,
+    Command,
+    CommandKind,
+    Happened,
+    LoopRecord,
+    Outcome,
+    Raised,
+    RectifyOrder,
+    TaskView,
+)
 from schemas.mapping import VISIT_TYPES, Column, ColumnType, Dialect, MessageKey, TableMapping, TimestampUnit, View
-from schemas.notice import Channel, Notice, Recipient, message_text
+from schemas.notice import Channel, Instruction, Notice, Recipient, message_text
 from schemas.record import Raw
 from schemas.recorded import Recorded, parse_recorded
+from schemas.report import ReportIndicator, ReportOrder, ReportUnit
 from schemas.row_form import Columns, RowForm, as_written
+from schemas.silence import Silence, decode_silence, encode_silence
 from schemas.source_time import SourceClock
 from schemas.yaml_places import EMPTY, Places, YamlPath, load_model, load_yaml, pydantic_faults
 
@@ -98,6 +119,7 @@ __all__ = [
     "AlertEvent",
     "AlertEventKind",
     "AlertObject",
+    "AnomalyFacts",
     "Assigned",
     "BadInput",
     "Broken",
@@ -118,8 +140,10 @@ __all__ = [
     "Fault",
     "Happened",
     "Headers",
+    "InboundRecord",
     "IndicatorDelta",
     "IndicatorValue",
+    "Instruction",
     "LocalZone",
     "LoopRecord",
     "Mark",
@@ -130,18 +154,26 @@ __all__ = [
     "Origin",
     "Outcome",
     "Places",
+    "Raised",
     "Raw",
+    "Recharge",
     "Recipient",
     "Recorded",
+    "RectifyOrder",
     "Refused",
+    "ReportIndicator",
+    "ReportOrder",
+    "ReportUnit",
     "Road",
     "RowForm",
     "SchemaOf",
     "Severity",
+    "Silence",
     "SourceClock",
     "StagewatchError",
     "TableMapping",
     "TaskView",
+    "Text",
     "TimestampUnit",
     "TryLater",
     "Value",
@@ -158,10 +190,13 @@ __all__ = [
     "decode_command",
     "decode_dead_letter",
     "decode_delta",
+    "decode_inbound",
     "decode_indicator",
+    "decode_instruction",
     "decode_loop",
     "decode_mark",
     "decode_notice",
+    "decode_silence",
     "decode_task",
     "decoder_of",
     "encode_alert",
@@ -170,11 +205,15 @@ __all__ = [
     "encode_command",
     "encode_dead_letter",
     "encode_delta",
+    "encode_inbound",
     "encode_indicator",
+    "encode_ingested",
+    "encode_instruction",
     "encode_loop",
     "encode_mark",
     "encode_marker",
     "encode_notice",
+    "encode_silence",
     "encode_task",
     "epoch_ms",
     "from_wire",

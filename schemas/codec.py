@@ -17,10 +17,11 @@ from schemas.alert import AlertEvent, AlertEventKind, AlertObject, Evidence, Sev
 from schemas.change import Change, Mark, Op, Value
 from schemas.deadletter import DeadLetter
 from schemas.errors import BadInput
+from schemas.inbound import InboundRecord
 from schemas.indicator import ClockMark, IndicatorDelta, IndicatorValue
 from schemas.loop import Command, CommandKind, LoopRecord, TaskView
 from schemas.mapping import TableMapping
-from schemas.notice import Notice
+from schemas.notice import Instruction, Notice
 
 MARK_KEY = b"\x00mark"
 """Kafka key of a `Mark` in `stagewatch.changes`; no instance key begins with a zero byte."""
@@ -217,6 +218,14 @@ def encode_notice(notice: Notice) -> bytes:
 decode_notice: Callable[[bytes], Notice] = _guarded(msgspec.json.Decoder(Notice).decode)
 
 
+def encode_instruction(instruction: Instruction) -> bytes:
+    """Give the JSON of an instruction's record in `stagewatch.notices`; its key is the recipient's number."""
+    return _to_json(instruction)
+
+
+decode_instruction: Callable[[bytes], Instruction] = _guarded(msgspec.json.Decoder(Instruction).decode)
+
+
 class _WireCommand(msgspec.Struct, omit_defaults=True):
     kind: CommandKind
     key: str
@@ -225,11 +234,21 @@ class _WireCommand(msgspec.Struct, omit_defaults=True):
     text: str = ""
     version: int | None = None
     to: str = ""
+    dept: str = ""
+    energy_kwh: Decimal = Decimal(0)
+    money: Decimal = Decimal(0)
+    errors: int = 0
+    points: Decimal = Decimal(0)
+
+
+_COMMAND_FIELDS = tuple(name for name in _WireCommand.__struct_fields__ if name != "at")
+_MOST_OF_A_COMMAND = Decimal(10**12)
+"""Of energy, money or points in one command: a city uses less in a year; more is a slip."""
 
 
 def encode_command(command: Command) -> bytes:
     """Give the JSON of one record in `stagewatch.commands`."""
-    fields = {name: getattr(command, name) for name in ("kind", "key", "by", "text", "version", "to")}
+    fields = {name: getattr(command, name) for name in _COMMAND_FIELDS}
     return _to_json(_WireCommand(at=iso(command.at), **fields))
 
 
@@ -240,11 +259,20 @@ def decode_command(data: bytes, arrived_at: int) -> Command:
     """
     wire = _decode_wire_command(data)
     at = arrived_at if wire.at is None else min(_command_time(wire.at.encode()), arrived_at)
-    fields = {name: getattr(wire, name) for name in ("kind", "key", "by", "text", "version", "to")}
+    fields = {name: getattr(wire, name) for name in _COMMAND_FIELDS}
     return Command(at=at, **fields)
 
 
-_decode_wire_command: Callable[[bytes], _WireCommand] = _guarded(msgspec.json.Decoder(_WireCommand).decode)
+def _checked_command(data: bytes) -> _WireCommand:
+    wire = _read_wire_command(data)
+    for amount in (wire.energy_kwh, wire.money, wire.points, Decimal(wire.errors)):
+        if not (amount.is_finite() and 0 <= amount <= _MOST_OF_A_COMMAND):
+            raise ValueError(f"{amount} is no amount from 0 to {_MOST_OF_A_COMMAND}")
+    return wire
+
+
+_read_wire_command = msgspec.json.Decoder(_WireCommand).decode
+_decode_wire_command: Callable[[bytes], _WireCommand] = _guarded(_checked_command)
 _command_time: Callable[[bytes], int] = _guarded(lambda data: epoch_ms(data.decode()))
 
 
@@ -262,6 +290,14 @@ def encode_task(view: TaskView) -> bytes:
 
 
 decode_task: Callable[[bytes], TaskView] = _guarded(msgspec.json.Decoder(TaskView).decode)
+
+
+def encode_inbound(record: InboundRecord) -> bytes:
+    """Give the JSON of one record in `stagewatch.inbound`; times as epoch ms (it never leaves us)."""
+    return _to_json(record)
+
+
+decode_inbound: Callable[[bytes], InboundRecord] = _guarded(msgspec.json.Decoder(InboundRecord).decode)
 
 
 def encode_delta(delta: IndicatorDelta) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from schemas.change import Op, Value
-from schemas.ingested import BY_LOG, ingested_position
+from schemas.ingested import BY_ARRIVAL, BY_LOG, ingested_position
 
 UNAVAILABLE = "__debezium_unavailable_value"
 """Stands for a large value that the change did not touch (TOAST, LOB): the column is missing, not null."""
@@ -46,7 +46,8 @@ class Source(msgspec.Struct, gc=False):
     change_lsn: Any = None
     event_serial_no: Any = None
     src_ts: Any = None
-    """Only of rows that no capture wrote (`schemas.ingested`)."""
+    """Only of rows that no capture wrote (`schemas.ingested`), as the next."""
+    by_arrival: Any = None
 
 
 class Envelope(msgspec.Struct, gc=False):
@@ -70,11 +71,13 @@ def position_of(source: Source | None, offset: int, op: Op) -> tuple[int, int]:
     hold a change long before it counts. The order is that within one commit: 0 where the source does not tell it.
     If the source says nothing: 0 for a snapshot row (so that it never overwrites a change), else the record's offset.
     `BY_LOG` for a row of an incremental snapshot, which is as new as its place in the topic and carries no place in
-    the log (PostgreSQL), or the connector's own. Far below zero for a row that no capture wrote.
+    the log (PostgreSQL), or the connector's own; and for a row of any snapshot of PostgreSQL: what a transaction wrote
+    before the snapshot's LSN and committed after it is not in the snapshot, and comes behind it with its lower LSN.
+    Far below zero for a row that no capture wrote.
     """
     if source is None:
         return (0 if op == "r" else offset), 0
-    if op == "r" and source.snapshot == "incremental":
+    if op == "r" and (source.snapshot == "incremental" or (source.lsn is not None and _is_snapshot(source.snapshot))):
         return BY_LOG, 0
     number, order = _number(source.lsn) if source.lsn is not None else None, 0
     if number is None and (source.commit_scn is not None or source.scn is not None):
@@ -86,8 +89,13 @@ def position_of(source: Source | None, offset: int, op: Op) -> tuple[int, int]:
     if number is not None and number <= MOST_POSITION:
         return number, order
     if type(source.src_ts) is int:
-        return ingested_position(source.src_ts), 0
+        return ingested_position(source.src_ts), BY_ARRIVAL if source.by_arrival is True else 0
     return (0 if op == "r" else offset), 0
+
+
+def _is_snapshot(said: object) -> bool:
+    """Tell whether `source.snapshot` names a part of a snapshot: `true`, `first`, `last_in_data_collection`, ..."""
+    return said is True or (isinstance(said, str) and said not in {"", "false"})
 
 
 def _oracle(source: Source) -> tuple[int | None, int]:

@@ -5,8 +5,9 @@ change event in Debezium's form, with the header `stagewatch.ingest`, whatever t
 `source` says who brought it and when the row was true (`src_ts`).
 
 Such a row has no place in the source's log, only a time. Its position is below zero and grows with `src_ts`: rows of
-this kind are ordered among themselves by their time, so that a repeat changes nothing. Against the source's own
-changes `rules` orders them by the topic's log.
+this kind are ordered among themselves by their time, so that a repeat changes nothing; only one whose sender gives no
+time comes after all that stands before it in the log. Against the source's own changes `rules` orders them by the
+topic's log.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,9 @@ BY_LOG = -1
 read. It is above all rows from outside and below every position in a source's log."""
 CLOSED = (1 << 63) - 1
 """The order of a row that was changed from outside: what comes at the same position is a repeat of what was before."""
+BY_ARRIVAL = 1
+"""The order of a row from outside whose sender gives no time. Its `src_ts` is the clock of who took it, and clocks of
+several nodes do not agree: it is newer than every row from outside that stands before it in the log."""
 _MOST_MS = 1 << 53
 """Beyond every date that JSON readers agree about."""
 
@@ -59,6 +63,8 @@ def supersedes(change: Change, position: int, order: int, *, is_later: bool) -> 
     """
     if change.position == position >= 0:
         return change.order > order or (change.order == order and is_later)
+    if change.order == BY_ARRIVAL and change.position < BY_LOG and BEFORE_ALL < position < BY_LOG:
+        return is_later
     return comes_after(change.position, position, is_later=is_later)
 
 
@@ -93,6 +99,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Line or sheet row of the file."""
     undoes: str = ""
     """The batch that this row takes back."""
+    by_arrival: bool = False
+    """Nobody says when the row was true: `src_ts` is when it came."""
 
     @property
     def headers(self) -> list[tuple[str, bytes]]:

@@ -4,6 +4,7 @@
 owns the task; `stagewatch.tasks` (compacted, JSON) is what everybody may read.
 """
 
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -13,9 +14,11 @@ from schemas.notice import Notice
 
 TaskCommandKind = Literal["acknowledge", "reply", "close", "hand_over"]
 OrderCommandKind = Literal["lock", "unlock", "feed_back", "finish", "approve", "reject"]
+AnomalyCommandKind = Literal["confirm", "dismiss", "package", "dispatch", "rectify", "forward", "archive"]
 CommandKind = Literal[
-    "acknowledge", "reply", "close", "hand_over", "lock", "unlock", "feed_back", "finish", "approve", "reject"
-]
+    "acknowledge", "reply", "close", "hand_over", "lock", "unlock", "feed_back", "finish", "approve", "reject",
+    "confirm", "dismiss", "package", "dispatch", "rectify", "forward", "archive",
+]  # fmt: skip
 TASK_KINDS: frozenset[str] = frozenset({"acknowledge", "reply", "close", "hand_over"})
 """Commands about a supervision task; the others are about a work order."""
 
@@ -34,7 +37,17 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag="command", tag_fiel
     version: int | None = None
     """The version that the sender saw; None: whatever it is now."""
     to: str = ""
-    """Number of the person that it is handed over to."""
+    """Number of a person: whom it is handed over or forwarded to; of an `archive` whose duty it was."""
+    dept: str = ""
+    """Department: of a `confirm` the one that has to act; of an `archive` the one whose duty it was."""
+    energy_kwh: Decimal = Decimal(0)
+    """Of a `rectify`: energy that it recovered."""
+    money: Decimal = Decimal(0)
+    """Of a `rectify`: money that it recovered, yuan."""
+    errors: int = 0
+    """Of a `rectify`: errors that it put right."""
+    points: Decimal = Decimal(0)
+    """Of an `archive`: points taken off for it."""
 
 
 class Assigned(msgspec.Struct, frozen=True, kw_only=True, tag="assigned", tag_field="type"):
@@ -45,6 +58,16 @@ class Assigned(msgspec.Struct, frozen=True, kw_only=True, tag="assigned", tag_fi
     notice: Notice
     parent: str | None = None
     """Number that stands for the tasks of all persons, if there are several."""
+    anomaly: str = ""
+    """Number of the anomaly that its alert becomes if nobody answers in time; none: it never does."""
+
+
+class Raised(msgspec.Struct, frozen=True, kw_only=True, tag="raised", tag_field="type"):
+    """An alert goes the long way, from now on: it is an anomaly."""
+
+    number: str
+    event: AlertEvent
+    strategy: str
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True, tag="happened", tag_field="type"):
@@ -61,7 +84,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", tag_fiel
     """`sinks.State`, one that is final."""
 
 
-LoopRecord = Command | Assigned | Happened | Outcome
+LoopRecord = Command | Assigned | Raised | Happened | Outcome
 """What `stagewatch.loop` holds; a `Command` there was sent on by the agent that read it."""
 
 
@@ -75,11 +98,51 @@ class Act(msgspec.Struct, frozen=True, array_like=True):
     note: str = ""
 
 
+class RectifyOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What was put right about an anomaly, and what that was worth: where the effect of control is counted from."""
+
+    at: int
+    by: str
+    text: str
+    energy_kwh: Decimal = Decimal(0)
+    money: Decimal = Decimal(0)
+    """Yuan."""
+    errors: int = 0
+    is_rejected: bool = False
+    """The leader did not accept it: it counts for nothing."""
+
+
+class AnomalyFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the long loop adds to a task as others see it (domain.md 4.7)."""
+
+    domain: str
+    """One of the nine domains under control."""
+    dept: str = ""
+    """The department that has to act."""
+    package: str = ""
+    order: str = ""
+    """Its work order."""
+    is_dismissed: bool = False
+    is_self_cleared: bool = False
+    """The data stopped showing it before anybody had done anything about it; it is dealt with all the same."""
+    feedback: str = ""
+    """What was found on site, the last time."""
+    rectifications: tuple[RectifyOrder, ...] = ()
+    leader: str = ""
+    """Number of whom it was forwarded to."""
+    duty_dept: str = ""
+    duty_person: str = ""
+    duty_reason: str = ""
+    deducted_score: Decimal = Decimal(0)
+    refused: tuple[Act, ...] = ()
+    """The last commands that came out of order: when, by whom, what, and why they changed nothing."""
+
+
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):
-    """A task or work order as it stands: one record of `stagewatch.tasks`. Holds no phone number."""
+    """A task, work order, anomaly or package as it stands: one record of `stagewatch.tasks`. Holds no phone number."""
 
     number: str
-    kind: Literal["task", "parent", "order"]
+    kind: Literal["task", "parent", "order", "anomaly", "package"]
     state: str
     version: int
     """Grows with every change."""
@@ -104,3 +167,5 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     is_overdue: bool = False
     remark: str = ""
     acts: tuple[Act, ...] = ()
+    anomaly: AnomalyFacts | None = None
+    """Of an anomaly only."""

@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from schemas.report import ReportOrder
+
 Channel = Literal["sms", "mail", "online", "none"]
 """`none`: nobody could be found for it (unroutable); it is recorded and counted, not sent."""
 
@@ -47,12 +49,29 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Number of the supervision task that it opens, if it opens one."""
     rung: str = ""
     """Tells apart what is said about one alert after its first message: reminders, escalations, answers."""
+    object_no: str = ""
+    """Number of the grid equipment that it is about, if it is about one."""
+    below: str = ""
+    """The constrained equipment above that one (`main_subs S1`), of which the same instance has an alert of its own."""
+    report: ReportOrder | None = None
+    """What a mail of figures is to show; `text` is then its title."""
 
     @property
     def key(self) -> str:
         """The idempotency key: one send per (alert rung, recipient, channel)."""
         key = f"{self.alert_id}:{self.recipient.no}:{self.channel}"
         return f"{key}:{self.rung}" if self.rung else key
+
+
+class Instruction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a person wants done with a notice, in the topic of the notices: `cancel` before it left, `retry` after."""
+
+    instruction: Literal["cancel", "retry"]
+    key: str
+    """Of the notice."""
+    by: str
+    """Number of the person."""
+    reason: str = ""
 
 
 def message_text(notices: "list[Notice]") -> str:

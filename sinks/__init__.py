@@ -6,10 +6,11 @@ This is the room's one door. `sinks.store` is its second, for those who only rea
 from sinks.delivery import Delivery
 from sinks.masking import masked, masked_address
 from sinks.outbox import Outbox
-from sinks.outbox_rows import OPEN_STATES, OutboxPolicy, State, message_id
+from sinks.outbox_rows import OPEN_STATES, Holding, OutboxPolicy, State, message_id
 from sinks.pipeline import Changes, Commit, Pipeline
 from sinks.registry import build_routes, build_sinks, sinks_for
-from sinks.routing import Mute
+from sinks.report_mail import ReportMails
+from sinks.routing import Mute, mobile_digits
 from sinks.senders import Senders
 from sinks.sink import (
     Delivered,
@@ -25,6 +26,8 @@ from sinks.sink import (
 )
 from sinks.sms import split as sms_parts
 from sinks.sms import units as sms_length
+from sinks.sms_routes import SmsRoutes, Written
+from sinks.standing import Standing
 from sinks.wording import compose
 
 __all__ = [
@@ -33,6 +36,7 @@ __all__ = [
     "Commit",
     "Delivered",
     "Delivery",
+    "Holding",
     "Message",
     "Mute",
     "Outbox",
@@ -41,19 +45,24 @@ __all__ = [
     "OutcomeUnknown",
     "Pipeline",
     "Refused",
+    "ReportMails",
     "Result",
     "RetryAfter",
     "Senders",
     "Sink",
     "SinkSettingError",
+    "SmsRoutes",
+    "Standing",
     "State",
     "Unknown",
+    "Written",
     "build_routes",
     "build_sinks",
     "compose",
     "masked",
     "masked_address",
     "message_id",
+    "mobile_digits",
     "sinks_for",
     "sms_length",
     "sms_parts",

@@ -5,7 +5,6 @@ not postpone it. Channels wait apart, so that a hanging gateway holds nobody els
 """
 
 import heapq
-from collections.abc import Iterator
 
 import msgspec
 
@@ -50,14 +49,15 @@ class Buckets:
             heapq.heappop(self._heap)  # it left, or was brought forward
         return None
 
-    def pop_due(self, now: int, limit: int, max_keys: int) -> Iterator[list[str]]:
-        """Take out up to `limit` lists of at most `max_keys` keys whose time has come, earliest first."""
-        while limit > 0 and (at := self.next_at()) is not None and at <= now:
-            bucket_id = self._heap[0][1]
-            bucket = self._buckets[bucket_id]
-            keys, bucket.keys = bucket.keys[:max_keys], bucket.keys[max_keys:]
-            if not bucket.keys:
-                del self._buckets[bucket_id]
-                heapq.heappop(self._heap)
-            limit -= 1
-            yield keys
+    def pop(self, now: int, max_keys: int) -> list[str] | None:
+        """Take out at most `max_keys` keys of the earliest bucket whose time has come; None: none has."""
+        at = self.next_at()
+        if at is None or at > now:
+            return None
+        bucket_id = self._heap[0][1]
+        bucket = self._buckets[bucket_id]
+        keys, bucket.keys = bucket.keys[:max_keys], bucket.keys[max_keys:]
+        if not bucket.keys:
+            del self._buckets[bucket_id]
+            heapq.heappop(self._heap)
+        return keys

@@ -6,9 +6,11 @@ would turn into outcomes that nobody knows.
 
 import asyncio
 import contextlib
+import html
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
+from email.utils import localtime
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -25,7 +27,7 @@ _LOGIN_DELAY_S = 300.0  # a wrong password is mended by a person
 
 
 class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an `smtp_url` says: `smtp[s]://[user:password@]host[:port][?from=a@b][&starttls=auto|yes|no]`."""
+    """What an `smtp_url` says: `smtp[s]://[user:password@]host[:port][?from=a@b][&starttls=auto|yes|no][&bounces=DIR]`."""
 
     host: str
     port: int
@@ -34,6 +36,8 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     password: str | None
     is_tls: bool
     starttls: Literal["auto", "yes", "no"]
+    bounces: str
+    """Maildir into which mails to the sender are put; empty: none is looked into."""
 
     def __repr__(self) -> str:
         """Without the password."""
@@ -53,8 +57,8 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise SinkSettingError("smtp_url: not a URL") from error
         if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
             raise SinkSettingError("smtp_url: expected smtp://host:port or smtps://host:port")
-        if unknown := sorted(options.keys() - {"from", "starttls"}):
-            raise SinkSettingError(f"smtp_url: unknown option {', '.join(unknown)}; known: from, starttls")
+        if unknown := sorted(options.keys() - {"from", "starttls", "bounces"}):
+            raise SinkSettingError(f"smtp_url: unknown option {', '.join(unknown)}; known: from, starttls, bounces")
         is_tls = parts.scheme == "smtps"
         return cls(
             host=parts.hostname,
@@ -63,6 +67,7 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
             user=None if parts.username is None else unquote(parts.username),
             password=None if parts.password is None else unquote(parts.password),
             is_tls=is_tls,
+            bounces=options.get("bounces", [""])[-1],
             starttls=_starttls(options.get("starttls", ["auto"])[-1]),
         )
 
@@ -158,11 +163,23 @@ class MailSink:
         mail["From"] = self._settings.sender
         mail["To"] = Address(display_name=message.recipient.name or "", addr_spec=message.address)
         mail["Subject"] = " ".join(message.subject.split())
-        mail["Message-ID"] = f"<{message.msg_id}@{self._settings.sender.rpartition('@')[2]}>"
+        mail["Date"] = localtime()
+        domain = self._settings.sender.rpartition("@")[2]  # of From, envelope and ids alike: DKIM and DMARC align
+        mail["Message-ID"] = f"<{message.msg_id}@{domain}>"
+        mail["List-Id"] = f"<{(message.topic or 'alerts').replace('_', '-')}.stagewatch.{domain}>"  # RFC 2919
         mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
         # base64: Chinese text survives servers without 8BITMIME, and lines stay short.
         mail.set_content(message.text, cte="base64")
-        mail.add_alternative(message.html or f"<p>{message.text}</p>", subtype="html", cte="base64")
+        mail.add_alternative(message.html or f"<p>{html.escape(message.text)}</p>", subtype="html", cte="base64")
+        shown = mail.get_body(("html",))
+        for part in message.parts:
+            main, _, sub = part.kind.partition("/")
+            if part.cid and shown is not None:
+                shown.add_related(
+                    part.data, main, sub, cid=f"<{part.cid}>", filename=part.name, disposition="inline"
+                )  # fmt: skip
+            else:
+                mail.add_attachment(part.data, main, sub, filename=part.name)
         return mail.as_bytes()
 
     async def close(self) -> None:

@@ -11,8 +11,9 @@ the same `msg_id` where the peer drops repeats of one (`OutboxPolicy.idempotent`
 
                   ┌──────────────► refused
     queued ► sending ► delivered ──┤ (report: did not arrive)
-      ▲         ├──► unknown ◄─────┘ (report: delivered, refused or retry)
-      └─ retry ◄┴──► failed          never sent: no_channel, unroutable, muted
+     ▲▲         ├──► unknown ◄─────┘ (report: delivered, refused or retry)
+     │└─ retry ◄┴──► failed          never sent: no_channel, unroutable, muted
+    held ► cancelled                 held by quiet hours or the daily cap; cancelled: its alert ended meanwhile
 """
 
 import heapq
@@ -21,16 +22,31 @@ from typing import assert_never
 
 import msgspec
 
-from schemas.notice import Channel, Notice
-from sinks.buckets import BucketId, Buckets
+from schemas.notice import Channel, Instruction, Notice
+from sinks.buckets import Buckets
 from sinks.delivery import Delivery
+from sinks.gathering import bucket_of, leaves_at
+from sinks.holding import Hold, SentToday, held, muted
 from sinks.masking import masked
-from sinks.outbox_rows import OPEN_STATES, OutboxPolicy, Row, State, message_id, notification_of
+from sinks.outbox_rows import (
+    OPEN_STATES,
+    RETRIED_STATES,
+    WAITING_STATES,
+    OutboxPolicy,
+    Row,
+    State,
+    in_order,
+    message_id,
+    notification_of,
+    set_back,
+)
 from sinks.routing import address_of, is_muted
 from sinks.sink import Delivered, Outcome, Refused, RetryAfter, Unknown
+from sinks.standing import Standing
 from sinks.store.rows import NotificationRow
 
 _MS = 1000
+_SOON_MS = 1000
 _LONGEST_WISH_S = 3600.0  # a peer that asks for more is mistaken; people wait for the message
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Row)
@@ -39,9 +55,14 @@ _decoder = msgspec.msgpack.Decoder(Row)
 class Outbox:
     """The notices of one partition. `now` is epoch ms everywhere. Not thread-safe."""
 
-    def __init__(self, policy: OutboxPolicy, *, lane_of: Callable[[Notice], str] | None = None) -> None:
-        """`lane_of`: what notices wait apart by; by default their channel."""
+    def __init__(
+        self, policy: OutboxPolicy, *, lane_of: Callable[[Notice], str] | None = None, standing: Standing | None = None
+    ) -> None:
+        """`lane_of`: what notices wait apart by; by default their channel. `standing`: what is known beside them."""
         self.policy = policy
+        self._standing = standing or Standing()
+        self._sent = SentToday(policy.holding)
+        self._held: dict[str, set[str]] = {}
         self._lane_of = lane_of or (lambda notice: notice.channel)
         self._rows: dict[str, Row] = {}
         self._waiting: dict[str, Buckets] = {}
@@ -64,10 +85,13 @@ class Outbox:
         if known is not None:
             return known.state
         state, reason = self._admit(notice, now)
-        row = Row(notice=notice, state=state, added_at=now, changed_at=now, reason=reason)
-        self._rows[notice.key] = row
-        self._put(row, state, now)
-        return state
+        row = self._rows[notice.key] = Row(notice=notice, state=state, added_at=now, changed_at=now, reason=reason)
+        wait = self._wait_of(row, now) if state is State.QUEUED else None
+        if wait is None:
+            self._put(row, state, now)
+        else:
+            self._hold(row, wait, now)
+        return row.state
 
     def _admit(self, notice: Notice, now: int) -> tuple[State, str]:
         """Route, then mute (architecture, section 1)."""
@@ -77,8 +101,9 @@ class Outbox:
             return State.NO_CHANNEL, f"no {notice.channel} channel is set up"
         if address_of(notice) is None:
             return State.NO_CHANNEL, f"the recipient has no usable {notice.channel} address"
-        if is_muted(notice, self.policy.mutes, now):
-            return State.MUTED, ""
+        reason = muted(notice, self._standing, now, inhibits=self.policy.inhibits)
+        if reason or is_muted(notice, self.policy.mutes, now):
+            return State.MUTED, reason
         if notice.channel == "online":
             return State.DELIVERED, "listed"  # the list that people read is made of these very rows
         return State.QUEUED, ""
@@ -91,18 +116,69 @@ class Outbox:
         """
         deliveries: list[Delivery] = []
         for lane, buckets in sorted(self._waiting.items()):
-            limit = len(self._rows) if room is None else room.get(lane, 0)
-            gathered = buckets.pop_due(now, limit, self.policy.mail_digest_max)
-            deliveries.extend(self._start([self._rows[key] for key in keys], now) for keys in gathered)
+            left = len(self._rows) if room is None else room.get(lane, 0)
+            while left > 0 and (keys := buckets.pop(now, self.policy.mail_digest_max)) is not None:
+                rows = [row for key in keys if (row := self._rows.get(key)) and row.state in WAITING_STATES]
+                leaving = [row for row in rows if self._may_leave(row, now)]
+                if leaving:
+                    deliveries.append(self._start(leaving, now))
+                    left -= 1
         return deliveries
 
+    def _may_leave(self, row: Row, now: int) -> bool:
+        """Ask again what was asked when it came: hours have changed since, silences, and whether it matters still."""
+        if row.msg_id:
+            return True  # its message was begun: its peer may know it
+        if row.state is State.HELD:
+            if self._standing.has_ended(row.notice.alert_id):
+                self._cancel(row, now)
+                return False
+            if self._standing.known_at < row.held_until:  # news of what has ended is still on its way
+                row.next_at = now + _SOON_MS
+                self._index(row)
+                return False
+            row.reason = muted(row.notice, self._standing, now, inhibits=self.policy.inhibits)
+            if row.reason:
+                self._put(row, State.MUTED, now)
+                return False
+        wait = self._wait_of(row, now)
+        if wait is not None:
+            self._hold(row, wait, now)
+        return wait is None
+
+    def _wait_of(self, row: Row, now: int) -> Hold | None:
+        sent_today = self._sent.of(row.notice, now, self._rows.values())
+        return held(row.notice, self.policy.holding, now, sent_today=sent_today)
+
+    def _hold(self, row: Row, wait: Hold, now: int) -> None:
+        row.held_until = row.next_at = wait.until
+        row.reason = wait.reason
+        self._put(row, State.HELD, now)
+
+    def _cancel(self, row: Row, now: int) -> None:
+        row.reason = "its alert ended before it left"
+        self._put(row, State.CANCELLED, now)
+
+    def holds(self, alert_id: str) -> bool:
+        """Whether a notice about this alert is held."""
+        return alert_id in self._held
+
+    def cancel(self, alert_id: str, now: int) -> int:
+        """The alert ended: what is held about it need not be told. How many notices."""
+        rows = [self._rows[key] for key in sorted(self._held.get(alert_id, ()))]
+        for row in rows:
+            self._cancel(row, now)
+        return len(rows)
+
     def _start(self, rows: list[Row], now: int) -> Delivery:
-        rows = _in_order(rows)
+        rows = in_order(rows)
         msg_id = rows[0].msg_id or message_id(row.notice.key for row in rows)
         self._members[msg_id] = [row.notice.key for row in rows]
         attempt = 1 + max(row.attempt for row in rows)
+        if not rows[0].left_at:
+            self._sent.add(rows[0].notice)
         for row in rows:
-            row.msg_id, row.attempt, row.reason = msg_id, attempt, ""
+            row.msg_id, row.attempt, row.reason, row.left_at = msg_id, attempt, "", row.left_at or now
             self._put(row, State.SENDING, now)
         return Delivery(msg_id=msg_id, attempt=attempt, notices=tuple(row.notice for row in rows))
 
@@ -112,6 +188,24 @@ class Outbox:
             row = self._rows.get(notice.key)
             if row is not None and (row.state, row.attempt) == (State.SENDING, delivery.attempt):
                 self._apply(row, outcome, now)
+
+    def instruct(self, wish: Instruction, now: int) -> int:
+        """Do what a person wants with a notice, if it can be done where it stands. How many rows it changed.
+
+        Cancelled is what has not left; tried once more what did not arrive, with all that its message was for.
+        """
+        row = self._rows.get(wish.key)
+        states = WAITING_STATES if wish.instruction == "cancel" else RETRIED_STATES
+        if row is None or row.state not in states:
+            return 0
+        found = [row]
+        if wish.instruction == "retry" and row.msg_id:
+            others = (self._rows.get(key) for key in self._members.get(row.msg_id, ()))
+            found = [each for each in others if each is not None and each.state in states]
+        for each in found:
+            each.reason, each.next_at = f"{wish.instruction} by {wish.by}: {wish.reason}", now
+            self._put(each, State.CANCELLED if wish.instruction == "cancel" else State.RETRY, now)
+        return len(found)
 
     def report(self, msg_id: str, outcome: Outcome, now: int) -> int:
         """Note a carrier's delivery report: settles what is `unknown`, and what was taken but did not arrive.
@@ -137,7 +231,7 @@ class Outbox:
             if row.msg_id and row.state in sent and row.changed_at >= at and row.notice.channel in channels:
                 found.setdefault(row.msg_id, []).append(row)
         return [
-            (Delivery(msg_id=msg_id, attempt=rows[0].attempt, notices=tuple(row.notice for row in _in_order(rows))),
+            (Delivery(msg_id=msg_id, attempt=rows[0].attempt, notices=tuple(row.notice for row in in_order(rows))),
              rows[0].receipt, rows[0].changed_at)
             for msg_id, rows in found.items()
         ]  # fmt: skip
@@ -158,8 +252,7 @@ class Outbox:
                 row.reason = f"no {row.notice.channel} channel is set up"
                 self._put(row, State.NO_CHANNEL, now)
             else:
-                _set_back(row, now)
-                self._index(row)
+                self._go_on(row, now)
         return found
 
     def rewind(self, now: int) -> None:
@@ -169,9 +262,23 @@ class Outbox:
         """
         self._waiting = {}
         for row in self._rows.values():
-            if row.state in OPEN_STATES and row.state is not State.SENDING:
-                _set_back(row, now)
-                self._index(row)
+            if row.state in WAITING_STATES:
+                self._go_on(row, now)
+
+    def _go_on(self, row: Row, now: int) -> None:
+        """Wait on after a restart, or by a clock that was set back; what was held, as the settings now say."""
+        set_back(row, now)
+        if row.state is State.HELD:
+            if self._standing.has_ended(row.notice.alert_id):
+                self._cancel(row, now)
+                return
+            wait = self._wait_of(row, now)
+            if wait is None:
+                row.held_until = row.next_at = min(row.held_until, now)
+            elif wait.until != row.held_until:
+                self._hold(row, wait, now)
+                return
+        self._index(row)
 
     def _apply(self, row: Row, outcome: Outcome, now: int) -> None:
         match outcome:
@@ -212,33 +319,18 @@ class Outbox:
 
     def _index(self, row: Row) -> None:
         key, state = row.notice.key, row.state
+        if state is State.HELD:
+            self._held.setdefault(row.notice.alert_id, set()).add(key)
+        elif row.held_until and (others := self._held.get(row.notice.alert_id)) is not None:
+            others.discard(key)
+            if not others:
+                del self._held[row.notice.alert_id]
         if state not in OPEN_STATES:
             heapq.heappush(self._final, (self._expires_at(row), key))
         elif state is not State.SENDING and row.notice.channel in self.policy.channels:
             self._waiting.setdefault(self._lane_of(row.notice), Buckets()).put(
-                self._bucket_of(row), key, self._leaves_at(row)
+                bucket_of(row, self.policy), key, leaves_at(row, self.policy)
             )
-
-    @staticmethod
-    def _bucket_of(row: Row) -> BucketId:
-        notice = row.notice
-        if row.msg_id:
-            return ("again", row.msg_id)  # a message is never regrouped: its peer may know it by its id
-        person = (notice.recipient.no, address_of(notice) or "")
-        if notice.channel == "mail":
-            return ("digest", *person)
-        if notice.group is not None:
-            return ("group", *person, notice.group)
-        return ("one", notice.key)
-
-    def _leaves_at(self, row: Row) -> int:
-        if row.msg_id:
-            return row.next_at
-        if row.notice.channel == "mail":
-            return row.added_at + round(self.policy.mail_digest_s * _MS)
-        if row.notice.group is not None:
-            return row.added_at + round(self.policy.group_wait_s * _MS)
-        return row.added_at
 
     def next_due(self, room: Mapping[str, int] | None = None) -> int | None:
         """When `due` will next have something for this room, epoch ms; None: nothing waits."""
@@ -302,15 +394,3 @@ class Outbox:
     def notifications(self) -> list[NotificationRow]:
         """Every row as the store shows it."""
         return [notification_of(row) for row in self._rows.values()]
-
-
-def _in_order(rows: list[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: (row.added_at, row.notice.at, row.notice.key))
-
-
-def _set_back(row: Row, now: int) -> None:
-    """Move the times of a waiting row to a clock that is behind the one that wrote them."""
-    ahead = row.changed_at - now
-    if row.state in OPEN_STATES and ahead > 0:
-        row.added_at, row.changed_at = min(row.added_at, now), now
-        row.next_at = max(row.next_at - ahead, 0)

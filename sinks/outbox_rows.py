@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Protocol
 
 import msgspec
 
@@ -12,9 +13,10 @@ from sinks.store.rows import NotificationRow
 
 
 class State(StrEnum):
-    """Where a notice stands. All but the first three are final."""
+    """Where a notice stands. All but the first four are final."""
 
     QUEUED = "queued"
+    HELD = "held"
     SENDING = "sending"
     RETRY = "retry"
     DELIVERED = "delivered"
@@ -24,9 +26,41 @@ class State(StrEnum):
     NO_CHANNEL = "no_channel"
     UNROUTABLE = "unroutable"
     MUTED = "muted"
+    CANCELLED = "cancelled"
 
 
-OPEN_STATES = frozenset({State.QUEUED, State.SENDING, State.RETRY})
+OPEN_STATES = frozenset({State.QUEUED, State.HELD, State.SENDING, State.RETRY})
+WAITING_STATES = OPEN_STATES - {State.SENDING}
+RETRIED_STATES = frozenset({State.REFUSED, State.FAILED, State.UNKNOWN})
+"""What a person may have sent once more; unknown by their own judgement, for it may have arrived."""
+
+
+class Hours(Protocol):
+    """When people may be told. Times are epoch ms."""
+
+    def open_at(self, at: int) -> int:
+        """Give `at`, or the end of the quiet hours that it lies in."""
+
+    def tomorrow(self, at: int) -> int:
+        """Give the next working morning after the day of `at`."""
+
+    def day(self, at: int) -> str:
+        """Give the local date."""
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """What is held, and for whom not. Without it nothing is."""
+
+    hours: Hours
+    is_quiet_kept: bool = True
+    """Quiet hours hold; else only the daily cap does."""
+    daily_cap: int = 0
+    """Most messages to one person over one channel on one day; 0: any number."""
+    always: frozenset[str] = frozenset({"CRITICAL"})
+    """Severities that are told at any hour, however many."""
+    duty: frozenset[str] = frozenset()
+    """Numbers of people who are told at any hour, however many."""
+    channels: frozenset[Channel] = frozenset({"sms", "mail"})
 
 
 class OutboxPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +90,12 @@ class OutboxPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How long a final row is kept to recognise repeats, seconds: as long as `stagewatch.changes` is."""
     mutes: tuple[Mute, ...] = ()
     """What is recorded as `muted` and not sent."""
+    gather_s: float = 0
+    """An SMS waits this long for others to the same person, seconds; 0: no waiting, but for those of its group."""
+    inhibits: bool = False
+    """What is below constrained equipment that has an alert of its own is recorded as `muted`, not sent."""
+    holding: Holding | None = None
+    """Quiet hours and the daily cap; None: nothing is held."""
 
 
 class Row(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -71,6 +111,10 @@ class Row(msgspec.Struct, kw_only=True, omit_defaults=True):
     next_at: int = 0
     receipt: str = ""
     reason: str = ""
+    held_until: int = 0
+    """When it is, or was, to be released; 0: it was never held."""
+    left_at: int = 0
+    """When its message left for the first time."""
 
 
 def message_id(keys: Iterable[str]) -> str:
@@ -105,3 +149,17 @@ def notification_of(row: Row) -> NotificationRow:
         updated_at=row.changed_at,
         version=row.version,
     )
+
+
+def in_order(rows: list[Row]) -> list[Row]:
+    """Give rows in the order in which they came."""
+    return sorted(rows, key=lambda row: (row.added_at, row.notice.at, row.notice.key))
+
+
+def set_back(row: Row, now: int) -> None:
+    """Move the times of a waiting row to a clock that is behind the one that wrote them."""
+    ahead = row.changed_at - now
+    if row.state in OPEN_STATES and ahead > 0:
+        row.added_at, row.changed_at = min(row.added_at, now), now
+        if row.state is not State.HELD:  # until a time of day
+            row.next_at = max(row.next_at - ahead, 0)

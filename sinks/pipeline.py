@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from schemas.notice import Notice
+from schemas.notice import Instruction, Notice
 from sinks.delivery import Delivery
 from sinks.outbox import Outbox
 from sinks.outbox_rows import State
@@ -46,6 +46,7 @@ class Pipeline:
         self._answers: deque[tuple[Delivery, Outcome]] = deque()
         self._reports: deque[Report] = deque()
         self._noted: list[Report] = []  # in no commit yet
+        self._ended: list[str] = []
         self._turned_at = 0
         self.answered = asyncio.Event()
         """Set when a send ended: time for a `turn`, which clears it."""
@@ -60,7 +61,7 @@ class Pipeline:
         if self._has_stepped_back(now):
             return True
         due = self._outbox.next_due(self._senders.room())
-        return bool(self._answers or self._reports) or (due is not None and due <= now)
+        return bool(self._answers or self._reports or self._ended) or (due is not None and due <= now)
 
     def recover(self, now: int) -> int:
         """Begin with the rows loaded into the outbox; the number whose outcome the last owner left open.
@@ -84,10 +85,20 @@ class Pipeline:
         self.answered.set()
         return True
 
+    def alert_ended(self, alert_id: str) -> None:
+        """Take in that an alert is over, for the next turn: what is held about it need not be told."""
+        if self._outbox.holds(alert_id):
+            self._ended.append(alert_id)
+
     def offer(self, notices: Iterable[Notice], now: int) -> None:
         """Take notices in; a repeat changes nothing."""
         for notice in notices:
             self._outbox.add(notice, now)
+
+    def instruct(self, wish: Instruction, now: int) -> None:
+        """Do what a person wants with a notice."""
+        if not self._outbox.instruct(wish, now):
+            _log.warning("cannot be done as it stands: instruction=%s key=%s", wish.instruction, wish.key)
 
     def turn(self, now: int) -> None:
         """Settle what was answered, forget what is old, mark what may leave now."""
@@ -101,6 +112,8 @@ class Pipeline:
             self._complain(delivery)
         while self._reports:
             self._note(self._reports.popleft(), now)
+        while self._ended:
+            self._outbox.cancel(self._ended.pop(), now)
         self._outbox.expire(now)
         for delivery in self._outbox.due(now, self._senders.room()):
             self._senders.reserve(delivery)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from schemas.notice import Channel
+from sinks.bounces import MailWithBounces
 from sinks.carriers import Carrier, CarrierBook, directory_of, prefixes_of
 from sinks.console import ConsoleSink
 from sinks.mail_smtp import MailSettings, MailSink
@@ -38,11 +39,16 @@ def build_sinks(
         sinks["mail"] = (
             ConsoleSink("mail", stream or sys.stderr)
             if smtp_url == _CONSOLE
-            else MailSink(MailSettings.of(smtp_url), connect_s=timeout_s, answer_s=timeout_s)
+            else _mail_sink(MailSettings.of(smtp_url), timeout_s)
         )
     if sms_url:
         sinks["sms"] = _sms_sink(sms_url, timeout_s, stream)
     return sinks
+
+
+def _mail_sink(settings: MailSettings, timeout_s: float) -> Sink:
+    sink = MailSink(settings, connect_s=timeout_s, answer_s=timeout_s)
+    return MailWithBounces(sink, Path(settings.bounces)) if settings.bounces else sink
 
 
 class SinkSettings(Protocol):

@@ -59,5 +59,5 @@ def mobile_digits(text: str) -> str | None:
 
 
 def is_muted(notice: Notice, mutes: Iterable[Mute], now: int) -> bool:
-    """Whether any mute silences the notice. Quiet hours are for customers and never hold a staff alert."""
+    """Whether any mute of the settings silences the notice."""
     return any(mute.matches(notice, now) for mute in mutes)

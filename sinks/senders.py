@@ -10,29 +10,47 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from zoneinfo import ZoneInfo
 
+from schemas.errors import TryLater
 from schemas.notice import Channel, Notice
 from sinks.delivery import Delivery
+from sinks.report_mail import ReportMails
 from sinks.routing import address_of
-from sinks.sink import Outcome, OutcomeUnknown, Report, Roads, Sink, Unknown
+from sinks.sink import (
+    Message,
+    Outcome,
+    OutcomeUnknown,
+    Refused,
+    Report,
+    RetryAfter,
+    Roads,
+    Sink,
+    Unknown,
+)
 from sinks.wording import compose
 
 _log = logging.getLogger(__name__)
 Listener = Callable[[Report], bool]
 """Takes a report on one of its messages; False: the message is none of its own."""
+_FIGURES_S = 30.0
+"""A store that takes longer for a few sums is in trouble; the mail is tried again."""
 _GRACE_S = 1.0  # a sink ends by itself at its time-out, and knows more than we do about how
 
 
 class Senders:
     """The sinks by channel, with the room that each has left."""
 
-    def __init__(self, sinks: Mapping[Channel, Sink], *, concurrency: int = 16, zone: str = "Asia/Shanghai") -> None:
+    def __init__(
+        self, sinks: Mapping[Channel, Sink], *, concurrency: int = 16, zone: str = "Asia/Shanghai",
+        reports: ReportMails | None = None,
+    ) -> None:  # fmt: skip
         """`concurrency`: messages on their way at once per sink. 16 × 10 a second is 5 times the peak we know.
 
-        `zone`: in which mails show times.
+        `zone`: in which mails show times. `reports`: puts figures into the mails that are to have some.
         """
         self._sinks = dict(sinks)
         self._concurrency = concurrency
         self._zone = ZoneInfo(zone)
+        self._reports = reports
         self._busy: dict[str, str] = {}  # lane by msg_id
         self._routed = {channel: sink for channel, sink in sinks.items() if isinstance(sink, Roads)}
         self._listeners: list[Listener] = []
@@ -87,15 +105,18 @@ class Senders:
         self._routed[delivery.channel].expect(compose(delivery, self._zone), receipt, at)
 
     def _hear(self, report: Report) -> None:
-        if not any(listener(report) for listener in self._listeners):
+        if not any(listener(report) for listener in self._listeners) and not report.is_shared:
             report.accept()  # nobody here waits for it: its row was forgotten, or is another worker's
 
     async def send(self, delivery: Delivery) -> Outcome:
         """Send a reserved delivery and say what became of it. Raises nothing but cancellation."""
         sink = self._sinks[delivery.channel]
         try:
+            message = await self._composed(delivery)
+            if not isinstance(message, Message):
+                return message
             async with asyncio.timeout(sink.timeout_s + _GRACE_S):
-                return await sink.send(compose(delivery, self._zone))
+                return await sink.send(message)
         except OutcomeUnknown as error:
             return Unknown(str(error))
         except TimeoutError:
@@ -106,6 +127,21 @@ class Senders:
             return Unknown(f"{sink.name} failed: {type(error).__name__}")
         finally:
             self.release(delivery)
+
+    async def _composed(self, delivery: Delivery) -> Message | RetryAfter | Refused:
+        """Make the message; why not now, or never, if its figures cannot be had. Nothing has left by then."""
+        message = compose(delivery, self._zone)
+        if delivery.channel != "mail" or all(notice.report is None for notice in delivery.notices):
+            return message
+        if self._reports is None:
+            return Refused("reports are made from the store, and this worker has none")
+        try:
+            async with asyncio.timeout(_FIGURES_S):
+                return await asyncio.to_thread(self._reports.fill, message)
+        except TryLater as error:
+            return RetryAfter(0, f"the figures cannot be had: {error}")
+        except TimeoutError:
+            return RetryAfter(0, "the figures cannot be had: the store is slow")
 
     async def close(self) -> None:
         """Close every sink."""

@@ -14,6 +14,17 @@ from schemas.errors import StagewatchError
 from schemas.notice import Channel, Notice, Recipient
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that goes with a mail."""
+
+    name: str
+    kind: str
+    """Its media type: `image/png`."""
+    data: bytes
+    cid: str = ""
+    """Content-ID by which the HTML shows it in its place; empty: an attachment."""
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One text for one person over one channel, standing for one or more notices."""
 
@@ -27,6 +38,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What an SMS says; the plain-text part of a mail."""
     subject: str = ""
     html: str = ""
+    parts: tuple[Part, ...] = ()
+    topic: str = ""
+    """What a mail belongs to for its readers' rules; empty: alerts."""
     notices: tuple[Notice, ...] = ()
 
     def __repr__(self) -> str:
@@ -109,6 +123,8 @@ class Report:
     outcome: Outcome
     accept: Callable[[], None]
     """Tells the peer that we have it; call it once the outcome is durable. May be called again."""
+    is_shared: bool = False
+    """Other workers are told of it, too: who does not know the message leaves it to them."""
 
 
 @runtime_checkable

@@ -14,6 +14,7 @@ from typing import assert_never
 
 from schemas.notice import Channel
 from sinks.carriers import Carrier, CarrierBook
+from sinks.routing import mobile_digits
 from sinks.sink import (
     Delivered,
     Message,
@@ -47,6 +48,20 @@ _LONGEST_S = 180.0
 """A channel ends by itself: 5 s for a connection, 60 s for answers, 8 s for a carrier without room; all that twice."""
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What somebody wrote to one of our numbers, and who brought it."""
+
+    road: str
+    carrier_id: str
+    """The carrier's name for it; empty where it has none (SMPP)."""
+    mobile: str = field(repr=False)
+    to: str
+    text: str = field(repr=False)
+    accept: Callable[[], None]
+    """Tells the gateway that we have it; call it once it is durable. May be called twice."""
+
+
 @dataclass(slots=True)
 class _Road:
     name: str
@@ -73,7 +88,7 @@ class SmsRoutes:
         self._book, self._now = book, now
         self._listeners: list[asyncio.Task[None]] = []
         self.on_report: Callable[[Report], None] = lambda _report: None
-        self.on_inbound: Callable[[Arrival], None] | None = None
+        self.on_inbound: Callable[[Written], None] | None = None
         """Takes what people write to us, and accepts it once it is durable. None: it stays with the carrier."""
 
     def open(self) -> None:
@@ -143,8 +158,8 @@ class SmsRoutes:
 
     def _take(self, road: _Road, arrival: Arrival) -> None:
         match arrival.item:
-            case Inbound():
-                self._hand_in(road, arrival)
+            case Inbound() as inbound:
+                self._hand_in(road, inbound, arrival.accept)
                 return
             case DeliveryReport() as report:
                 settled = road.reports.reported(report, self._now_ms())
@@ -159,9 +174,10 @@ class SmsRoutes:
         if not settled:
             arrival.accept()
 
-    def _hand_in(self, road: _Road, arrival: Arrival) -> None:
+    def _hand_in(self, road: _Road, inbound: Inbound, accept: Callable[[], None]) -> None:
         if self.on_inbound is not None:
-            self.on_inbound(arrival)
+            mobile = mobile_digits(inbound.mobile) or inbound.mobile
+            self.on_inbound(Written(road.name, inbound.carrier_id, mobile, inbound.to, inbound.text, accept))
         else:
             _log.warning("nobody takes in what people write; it stays with the carrier: road=%s", road.name)
 

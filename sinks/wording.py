@@ -4,6 +4,7 @@
 """
 
 import html
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,8 +20,10 @@ _LABELS = {"CRITICAL": "严重告警", "ALARM": "告警", "WARN": "预警", "INF
 _COLOURS = {"CRITICAL": "#8b0000", "ALARM": "#c0392b", "WARN": "#b9770e", "INFO": "#555555"}
 _RANK = {severity: rank for rank, severity in enumerate(_LABELS)}
 _MOST_LISTED = 100  # numbers in one SMS; more is some 20 parts, which carriers cut
+_LONGEST_SHORT = 402  # six parts of 67 characters: what was gathered overnight is read on a phone
 _FAR = 1 << 62  # sorts a missing deadline after every real one
 _LAST_SECOND = 253_402_271_999_000  # 9999-12-31 in every zone: the last day that datetime can show
+_SIGNED = re.compile(r"【[^】]*】")
 _COLUMNS = ("级别", "规则", "编号", "单位", "内容", "时限", "发生时间")
 
 
@@ -41,10 +44,38 @@ def compose(delivery: Delivery, zone: ZoneInfo) -> Message:
 
 
 def short_text(notices: Sequence[Notice]) -> str:
-    """One notice: its text. Several of a group: the group's wording with `{count}` and `{list}` filled in."""
+    """One notice: its text. Several of a group: the group's sentence. What else was gathered: one sentence each.
+
+    The gravest come first, up to some parts of an SMS; how many more there are is said at the end.
+    """
+    if len(notices) == 1:
+        return notices[0].text
+    gathered: dict[str, list[Notice]] = {}
+    for notice in notices if _is_one_group(notices) else _sorted(notices):
+        gathered.setdefault(notice.group if notice.group and notice.group_text else f"\0{notice.key}", []).append(
+            notice
+        )
+    sentences = list(dict.fromkeys(_sentence(each) for each in gathered.values()))
+    signature = _SIGNED.match(sentences[0])
+    if signature:  # once is enough
+        sentences[1:] = [sentence.removeprefix(signature[0]) for sentence in sentences[1:]]
+    told, length = 1, len(sentences[0])
+    while told < len(sentences) and length + len(sentences[told]) < _LONGEST_SHORT:
+        length += 1 + len(sentences[told])
+        told += 1
+    more = f"；另有{len(sentences) - told}条" if told < len(sentences) else ""
+    return "；".join(sentences[:told]) + more
+
+
+def _is_one_group(notices: Sequence[Notice]) -> bool:
+    return notices[0].group is not None and all(notice.group == notices[0].group for notice in notices)
+
+
+def _sentence(notices: Sequence[Notice]) -> str:
+    """Give the text of one notice, or the sentence that stands for several of one group."""
     first = notices[0]
     if len(notices) == 1 or first.group_text is None:
-        return "；".join(dict.fromkeys(notice.text for notice in notices))
+        return first.text
     instances = list(dict.fromkeys(notice.instance for notice in notices))
     listed = "、".join(instances[:_MOST_LISTED]) + ("等" if len(instances) > _MOST_LISTED else "")
     # Not str.format: a brace in a name must neither fail nor reach into an object.
@@ -68,15 +99,32 @@ def mail_text(notices: Sequence[Notice], zone: ZoneInfo) -> str:
     return "\n".join(lines) + "\n"
 
 
+def label_of(severity: str) -> str:
+    """Give a severity as people read it; one that is not known as it stands."""
+    return _LABELS.get(severity, severity)
+
+
 def mail_html(notices: Sequence[Notice], zone: ZoneInfo) -> str:
+    """A mail with a table of the notices."""
+    return page(alert_table(notices, zone))
+
+
+def alert_table(notices: Sequence[Notice], zone: ZoneInfo) -> str:
     """A table of the notices, the gravest and most urgent first; each row carries its `data-alert` id."""
     head = "".join(f'<th align="left">{column}</th>' for column in _COLUMNS)
     rows = "\n".join(_html_row(notice, zone) for notice in _sorted(notices))
     return (
-        '<!DOCTYPE html>\n<html lang="zh-CN"><head><meta charset="utf-8"></head>\n'
-        f'<body style="font-family:sans-serif"><p>{html.escape(mail_subject(notices))}：</p>\n'
+        f"<p>{html.escape(mail_subject(notices))}：</p>\n"
         '<table border="1" cellpadding="6" cellspacing="0" style="border-collapse:collapse;font-size:14px">\n'
-        f'<thead><tr style="background:#eef2f6">{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>\n'
+        f'<thead><tr style="background:#eef2f6">{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>'
+    )
+
+
+def page(body: str) -> str:
+    """Give the HTML of a mail with what it says."""
+    return (
+        '<!DOCTYPE html>\n<html lang="zh-CN"><head><meta charset="utf-8"></head>\n'
+        f'<body style="font-family:sans-serif">{body}\n'
         '<p style="color:#777777;font-size:12px">本邮件由系统自动发送，请勿直接回复。</p></body></html>\n'
     )
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from schemas import Recorded
 from stagewatch.backtest_decode import Decoded, ShareDecoder, ShareFiles
 from stagewatch.backtest_judge import Both, judge_share, merged
+from stagewatch.backtest_values import judge_values
 from stagewatch.backtest_versions import Change, Versions, load_versions
 from stagewatch.recording import Recording, at_once
 from stagewatch.settings import Settings
@@ -74,7 +75,9 @@ class Backtest:
                 tasks = [pool.submit(_judge, number, path, end) for number, path in enumerate(paths)]
                 while wait(tasks, LOOK_S).not_done:
                     progress(self._judged(sum(done[:])))
-                return merged(task.result() for task in tasks)
+                both = merged(task.result() for task in tasks)
+            judge_values(both, paths[0], self.versions, end, mail_domain=self.settings.mail_domain)
+            return both
 
     def _pool(
         self,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rules import ITEM, Definitions, Engine, Reference, Step
-from schemas import AlertEvent, Change, Notice
+from schemas import AlertEvent, Change, IndicatorDelta, Notice
 from stagewatch.backtest_decode import read_share
 from stagewatch.backtest_versions import Versions
 
@@ -19,6 +19,8 @@ AT_ONCE = 40_000
 """Changes that are judged in one step (some 20 MB): what changes several times in it is encoded once, which saves
 about a fifth of the time against steps of a tenth of this; larger ones saved nothing more."""
 
+OF_ITEMS = '"process":"negative_list"'
+"""What the dimensions of an indicator say that list items count for."""
 Message = tuple[str, str, str, int]
 """One message: channel, recipient, what makes it one (a group or an alert), when (epoch ms)."""
 
@@ -29,13 +31,21 @@ class Judged:
 
     alerts: dict[str, AlertEvent] = field(default_factory=dict)
     messages: set[Message] = field(default_factory=set)
+    deltas: list[IndicatorDelta] = field(default_factory=list)
+    """Differences of the indicators that thresholds judge."""
 
     def take(self, step: Step) -> None:
-        """Take in what a step raised."""
-        for alert in step.alerts:
+        """Take in what a step raised, and what its values are to be judged for."""
+        self.hear(step.alerts, step.notices)
+        if step.grids:
+            self.deltas += [delta for delta in step.deltas if delta.indicator in step.grids]
+
+    def hear(self, alerts: Iterable[AlertEvent], notices: Iterable[Notice]) -> None:
+        """Take in what was raised, and who was told."""
+        for alert in alerts:
             if alert.event == "raised":
                 self.add(alert)
-        self.messages.update(map(_message, step.notices))
+        self.messages.update(map(_message, notices))
 
     def add(self, alert: AlertEvent) -> None:
         """Take in an alert; of one that several shares raised, the earliest."""
@@ -56,18 +66,19 @@ class _Version:
     """One version at work on one share."""
 
     def __init__(self, definitions: Definitions, reference: Reference, mail_domain: str) -> None:
+        self._grids = definitions.thresholds.grids
         self._engine = Engine(definitions, reference, mail_domain=mail_domain)
         self._partition = self._engine.new_partition(0)
         self._engine.finish_recovery(self._partition)
         self.judged = Judged()
 
     def apply(self, changes: Sequence[Change]) -> None:
-        step = Step()
+        step = Step(grids=self._grids)
         self._engine.apply(self._partition, changes, step)
         self._take(step)
 
     def advance(self, until: int) -> None:
-        step = Step()
+        step = Step(grids=self._grids)
         self._engine.advance(self._partition, until, step)
         self._take(step)
 
@@ -122,14 +133,19 @@ def _runs(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
 
 
 def merged(shares: Iterable[Both]) -> Both:
-    """Join what the shares judged."""
+    """Join what the shares judged; list items, which are in all of them, count for values in the first alone."""
     whole = Both()
-    for share in shares:
+    for number, share in enumerate(shares):
         for into, judged in ((whole.running, share.running), (whole.changed, share.changed)):
             for alert in judged.alerts.values():
                 into.add(alert)
             into.messages |= judged.messages
+            into.deltas += [delta for delta in judged.deltas if not number or not _is_of_items(delta)]
     return whole
+
+
+def _is_of_items(delta: IndicatorDelta) -> bool:
+    return OF_ITEMS in delta.dims
 
 
 def _message(notice: Notice) -> Message:

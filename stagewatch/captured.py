@@ -49,6 +49,8 @@ class Captured:
         """By topic and column, of what was read so far."""
         self.late: dict[str, Late] = {}
         """By topic, of what `changes` was told the limits of."""
+        self.warnings: list[str] = []
+        """What the records read so far say against their declarations; a sentence each, with what to do."""
 
     def changes(
         self, mappings: Iterable[TableMapping], late_limits: Mapping[str, int] | None = None
@@ -75,6 +77,7 @@ class Captured:
                     self._note_lateness(mapping.topic, record, clock.time_of(record.value or b""), limit_ms)
                 for change in changes:
                     yield mapping, change
+            self.warnings += decoder.warnings
             self.unknown_codes.update({(mapping.topic, name): n for name, n in decoder.unknown_codes.items()})
 
     def _note_lateness(self, topic: str, record: TopicRecord, told_ms: int | None, limit_ms: int) -> None:

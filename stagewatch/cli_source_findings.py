@@ -35,8 +35,9 @@ def show_findings(*, config: Path | None, form: str) -> None:
     Silent sources (R-D01), unknown codes (R-D02), refused records (R-D05), records later than their table's
     `late_after` (R-D06), districts of nobody (R-D07), refused batches of this data folder (R-D08).
 
-    Reads the topics that may be late, with coded columns, districts and managers to their present ends. Rows of unknown
-    applications (R-D03) are alerts: `stagewatch alerts list --rule R-D03`.
+    Reads the topics that may be late, with coded columns, districts and managers to their present ends, and warns where
+    they say that their declaration is wrong: a zone, or a source's log that began anew, whether or not a worker ran
+    then. Rows of unknown applications (R-D03) are alerts: `stagewatch alerts list --rule R-D03`.
     """
     from stagewatch.output import Output
 
@@ -51,6 +52,8 @@ def show_findings(*, config: Path | None, form: str) -> None:
     output.table(
         _HEAD, [[rule, SEVERITIES[rule], where, what, count, first] for rule, where, what, count, first in found]
     )
+    for warning in captured.warnings:
+        output.warn(warning)
 
 
 _Finding = tuple[str, str, str, int, str]

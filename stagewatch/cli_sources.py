@@ -91,8 +91,12 @@ def list_sources(*, items: bool, config: Path | None, form: str) -> None:
 @settings_option
 @output_option
 def describe_source(*, name: str, config: Path | None, form: str) -> None:
-    """Show every column of SOURCE (mkt), or of one of its tables (mkt.mkt_app)."""
+    """Show every column of SOURCE (mkt), or of one of its tables (mkt.mkt_app), and the tables' further views.
+
+    A further view (`also:`) tells the same rows again, to other instances: an object with `view` in JSON.
+    """
     from stagewatch.output import Output
+    from stagewatch.source_views import VIEW_HEAD, view_row
 
     output = Output(is_json=form == "json")
     catalog = catalog_of(settings_from(config, output))
@@ -103,7 +107,8 @@ def describe_source(*, name: str, config: Path | None, form: str) -> None:
     tables = {each.lower(): model for each, model in models[source].tables.items()}
     if table and table not in tables:
         raise Failed(unknown("table", table, tables))
-    topics = {mapping.table: mapping.topic for mapping in catalog.mappings if mapping.source == source}
+    described = [each for each in catalog.mappings if each.source == source and table in {"", each.table}]
+    topics = {mapping.table: mapping.topic for mapping in described}
     rows: list[list[Value]] = [
         [
             topics[each], column, said.type, "key" if column in model.key else "", said.title,
@@ -114,6 +119,11 @@ def describe_source(*, name: str, config: Path | None, form: str) -> None:
         for column, said in model.columns.items()
     ]  # fmt: skip
     output.table(["topic", "column", "type", "key", "title", "codes", "joins", "kept"], rows)
+    views = [view_row(mapping, each) for mapping in described for each in mapping.also]
+    if views:
+        if not output.is_json:
+            output.line("")
+        output.table(VIEW_HEAD, views)
 
 
 @command(name="health", short_help="Show how every source is doing.")

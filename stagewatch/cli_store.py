@@ -33,8 +33,13 @@ alerts = Group(
 )
 notifications = Group(
     name="notifications",
-    help="Look at what became of notifications.",
-    members={"list": "stagewatch.cli_store:list_notifications"},
+    help="Look at what became of notifications; cancel them, or send them once more.",
+    members={
+        "list": "stagewatch.cli_store:list_notifications",
+        "retry": "stagewatch.cli_notifications:retry",
+        "cancel": "stagewatch.cli_notifications:cancel",
+        "audit": "stagewatch.cli_notifications:audit_chains",
+    },
 )
 
 limit_option = click.option(

@@ -1,4 +1,4 @@
-"""`stagewatch tasks` and `stagewatch commands`: look at supervision tasks and work orders, and act on them.
+"""`stagewatch tasks` and `stagewatch commands`: look at tasks, anomalies and work orders, and act on them.
 
 What a command does is decided by the worker that owns the task; here it is only written to `stagewatch.commands`.
 """
@@ -7,9 +7,10 @@ What a command does is decided by the worker that owns the task; here it is only
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,37 +18,58 @@ from stagewatch.cli import Failed, Group, command, output_option, settings_from,
 from stagewatch.cli_store import limit_option, opened_store
 
 if TYPE_CHECKING:
-    from schemas import Command, TaskView
+    from schemas import Act, Command, TaskView
     from stagewatch.output import Output, Value
 
 KINDS = (
     "acknowledge", "reply", "close", "hand_over", "lock", "unlock", "feed_back", "finish", "approve", "reject",
+    "confirm", "dismiss", "package", "dispatch", "rectify", "forward", "archive",
 )  # fmt: skip
+NAMES_PERSON = frozenset({"hand_over", "forward", "archive"})
 SEND_S = 15.0
 """A broker that does not take a record within this is away."""
 TIMES = ("updated_at", "created_at", "reply_due", "finish_due", "replied_at", "closed_at")
 
 tasks = Group(
     name="tasks",
-    help="Look at supervision tasks and work orders; close them or reply to them.",
+    help="Look at supervision tasks, anomalies and work orders; close tasks or reply to them.",
     members={
         "list": "stagewatch.cli_tasks:list_tasks",
         "show": "stagewatch.cli_tasks:show_task",
+        "totals": "stagewatch.cli_anomalies:show_totals",
         "close": "stagewatch.cli_tasks:close_tasks",
         "reply": "stagewatch.cli_tasks:reply_to_tasks",
     },
 )
 commands = Group(
     name="commands",
-    help="Tell the worker what somebody does about a task or a work order.",
+    help="Tell the worker what somebody does about a task, an anomaly or a work order.",
     members={"send": "stagewatch.cli_tasks:send_commands"},
 )
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would be sent, and send nothing.")
 
 
-@command(name="list", short_help="List supervision tasks and work orders, the last changed first.")
-@click.option("--kind", type=click.Choice(["task", "parent", "order"]), help="Only of this kind.")
-@click.option("--state", help="Only in this state: SENT, OVERDUE, CLOSED, LOCKED, ...")
+class _Amount(click.ParamType):
+    """A number from 0 on, every digit kept."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:  # noqa: ANN401
+        try:
+            amount = Decimal(value)
+        except InvalidOperation:
+            self.fail(f"{value!r} is no number", param, ctx)
+        if not amount.is_finite() or amount < 0:
+            self.fail(f"{value!r} is no number from 0 on", param, ctx)
+        return amount
+
+
+AMOUNT = _Amount()
+
+
+@command(name="list", short_help="List tasks, anomalies, packages and work orders.")
+@click.option("--kind", type=click.Choice(["task", "parent", "order", "anomaly", "package"]), help="Only of this kind.")
+@click.option("--state", help="Only in this state: SENT, OVERDUE, CLOSED, LOCKED, RAISED, ...")
 @click.option("--person", "person_no", help="Only of this person: whose task it is, who holds the order.")
 @click.option("--org", "org_no", help="Only of this unit.")
 @click.option("--instance", help="Only about this instance.")
@@ -58,7 +80,7 @@ def list_tasks(  # noqa: PLR0913 - click hands over every option
     *, kind: str | None, state: str | None, person_no: str | None, org_no: str | None, instance: str | None,
     limit: int, config: Path | None, form: str,
 ) -> None:  # fmt: skip
-    """List tasks and orders as they stand, the last changed first."""
+    """List tasks, anomalies, packages and orders as they stand, the last changed first."""
     from schemas import iso
     from stagewatch.output import Output
 
@@ -103,18 +125,27 @@ def show_task(*, number: str, config: Path | None, form: str) -> None:
     output.record(document_of(found[0].task))
 
 
-def document_of(task: TaskView) -> dict[str, Value]:
+def document_of(task: TaskView) -> dict[str, Any]:
     """Give a task as JSON has it: times as ISO 8601."""
     import msgspec
 
     from schemas import iso
 
-    document: dict[str, Value] = msgspec.to_builtins(task)
+    document: dict[str, Any] = msgspec.to_builtins(task)
     for name in TIMES:
         time = document[name]
         document[name] = iso(time) if isinstance(time, int) else None
     names = ("at", "by", "what", "note")
-    document["acts"] = [dict(zip(names, (iso(act.at), act.by, act.what, act.note), strict=True)) for act in task.acts]
+
+    def acts_of(acts: Iterable[Act]) -> list[dict[str, Value]]:
+        return [dict(zip(names, (iso(act.at), act.by, act.what, act.note), strict=True)) for act in acts]
+
+    document["acts"] = acts_of(task.acts)
+    if task.anomaly is not None:
+        facts = document["anomaly"]
+        facts["refused"] = acts_of(task.anomaly.refused)
+        for made in facts["rectifications"]:
+            made["at"] = iso(made["at"])
     return document
 
 
@@ -144,26 +175,32 @@ def reply_to_tasks(*, mobile: str, text: str, dry_run: bool, config: Path | None
     _do("reply", (mobile,), by=mobile, text=text, dry_run=dry_run, config=config, form=form)
 
 
-@command(name="send", short_help="Send a command about tasks or work orders.")
+@command(name="send", short_help="Send a command about tasks, anomalies or work orders.")
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("keys", nargs=-1, required=True)
 @click.option("--by", required=True, help="Number of the person who does it.")
-@click.option("--text", default="", help="What was found; why somebody else's lock is opened.")
-@click.option("--to", default="", help="hand_over: number of the person who gets it.")
+@click.option("--text", default="", help="What was found or done; why it is dismissed, rejected or opened.")
+@click.option("--to", default="", help="hand_over, forward: who gets it; archive: whose duty it was.")
 @click.option("--version", type=int, help="The version that was seen: the command counts only for it.")
+@click.option("--dept", default="", help="confirm: the department that has to act; archive: whose duty it was.")
+@click.option("--energy", "energy_kwh", type=AMOUNT, default="0", help="rectify: energy recovered, kWh.")
+@click.option("--money", type=AMOUNT, default="0", help="rectify: money recovered, yuan.")
+@click.option("--errors", type=click.IntRange(0), default=0, help="rectify: errors put right.")
+@click.option("--points", type=AMOUNT, default="0", help="archive: points taken off.")
 @dry_run_option
 @settings_option
 @output_option
-def send_commands(  # noqa: PLR0913 - click hands over every option
-    *, kind: str, keys: tuple[str, ...], by: str, text: str, to: str, version: int | None, dry_run: bool,
-    config: Path | None, form: str,
+def send_commands(
+    *, kind: str, keys: tuple[str, ...], dry_run: bool, config: Path | None, form: str, **said: Any  # noqa: ANN401
 ) -> None:  # fmt: skip
-    """Send one command of KIND for each of KEYS: numbers of tasks or of work orders."""
-    if kind == "hand_over" and not to:
-        raise click.UsageError("hand_over: say to whom with --to")
+    """Send one command of KIND for each of KEYS: numbers of tasks, anomalies, packages or work orders."""
+    if kind in NAMES_PERSON and not said["to"]:
+        raise click.UsageError(f"{kind}: say who with --to")
+    if kind == "dismiss" and not said["text"]:
+        raise click.UsageError("dismiss: say why with --text")
     if kind in {"acknowledge", "close"}:
         _check_numbers(keys)
-    _do(kind, keys, by=by, text=text, to=to, version=version, dry_run=dry_run, config=config, form=form)
+    _do(kind, keys, dry_run=dry_run, config=config, form=form, **said)
 
 
 def _check_numbers(numbers: Sequence[str]) -> None:
@@ -175,10 +212,10 @@ def _check_numbers(numbers: Sequence[str]) -> None:
         raise click.UsageError(f"'{wrong[0]}' is no number of a task; `stagewatch tasks list` has them")
 
 
-def _do(  # noqa: PLR0913 - what a command is, and how it is sent
-    kind: str, keys: Sequence[str], *, by: str, text: str, dry_run: bool, config: Path | None, form: str,
-    to: str = "", version: int | None = None,
+def _do(
+    kind: str, keys: Sequence[str], *, dry_run: bool, config: Path | None, form: str, **said: Any  # noqa: ANN401
 ) -> None:  # fmt: skip
+    """Send a command for each key; `said`: its other fields."""
     import time
     from typing import get_args
 
@@ -191,7 +228,7 @@ def _do(  # noqa: PLR0913 - what a command is, and how it is sent
         raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
     known = next(each for each in get_args(CommandKind) if each == kind)
     at = int(time.time() * 1000)
-    sent = [Command(kind=known, key=key, by=by, at=at, text=text, to=to, version=version) for key in keys]
+    sent = [Command(kind=known, key=key, at=at, **said) for key in keys]
     for each in sent:
         _show(each, output)
     if dry_run:
@@ -208,7 +245,11 @@ def _show(sent: Command, output: Output) -> None:
 
     is_mobile = sent.kind == "reply"
     key, by = (masked_address(sent.by), masked_address(sent.by)) if is_mobile else (sent.key, sent.by)
-    output.record({"kind": sent.kind, "key": key, "by": by, "at": iso(sent.at), "text": sent.text})
+    shown: dict[str, Value] = {"kind": sent.kind, "key": key, "by": by, "at": iso(sent.at), "text": sent.text}
+    for name in ("to", "dept", "energy_kwh", "money", "errors", "points"):
+        if value := getattr(sent, name):
+            shown[name] = value if isinstance(value, int) else str(value)
+    output.record(shown)
 
 
 def _send(bootstrap: str, sent: Sequence[Command]) -> None:

@@ -59,6 +59,8 @@ class ReceivedMail(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     html: str
     alert_ids: tuple[str, ...]
+    content: bytes = b""
+    """As it came, with its headers and files."""
 
 
 class ReceivedSms(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,6 +223,7 @@ def _read_mail(recipient: str, content: bytes) -> ReceivedMail:
         text=_part(mail, "plain"),
         html=html,
         alert_ids=tuple(_ALERT_ID.findall(html)),
+        content=content,
     )
 
 

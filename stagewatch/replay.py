@@ -16,7 +16,17 @@ from typing import Any
 import msgspec
 
 from connectors import SourceCatalog
-from rules import Definitions, Engine, Reference, Step, ThresholdJudge, Totals, describe, indicator_value
+from rules import (
+    Definitions,
+    Engine,
+    Reference,
+    ReportClock,
+    Step,
+    ThresholdJudge,
+    Totals,
+    describe,
+    indicator_value,
+)
 from schemas import (
     AlertEvent,
     BadInput,
@@ -70,6 +80,7 @@ class Replay:
         self._decoders: dict[str, Decoder | FanOut | None] = {}
         self.outcome = Outcome()
         self._thresholds = ThresholdJudge(definitions, self._reference, self.outcome.totals, mail_domain=mail_domain)
+        self._reports = ReportClock(lambda _name: True, self._reference, mail_domain=mail_domain)
 
     @property
     def clock(self) -> int:
@@ -159,11 +170,12 @@ class Replay:
         return Step(grids=self._definitions.thresholds.grids)
 
     def _judge_values(self, until: int) -> None:
-        """Judge thresholds over indicator values up to `until`."""
+        """Judge thresholds over indicator values up to `until`, and let go the reports of that time."""
+        self._reports.advance(self._thresholds.clock, until, self._definitions.reports)
         self._thresholds.advance(until)
         alerts, notices = self._thresholds.take_alerts()
         self.outcome.alerts += alerts
-        self.outcome.notices += notices
+        self.outcome.notices += [*notices, *self._reports.take()]
         self._thresholds.take_rows()
 
     # -- what is written

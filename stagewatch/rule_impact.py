@@ -8,12 +8,27 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+import msgspec
+
 from connectors import SourceCatalog
-from rules import Definitions, Engine, Impact, Partition, Reference, measure
+from rules import (
+    Definitions,
+    Engine,
+    Impact,
+    Partition,
+    Reference,
+    ThresholdJudge,
+    Total,
+    Totals,
+    measure,
+    measure_values,
+)
 from schemas import BadInput, Decoder
 from stagewatch.settings import Settings
 from stagewatch.topic_reader import TopicRecord, read_topic
-from streams import POSITION_KEY, engine_position
+from streams import POSITION_KEY, engine_position, totals_clock
+
+_decode_total = msgspec.msgpack.Decoder(Total).decode
 
 
 def impact_of(
@@ -25,7 +40,32 @@ def impact_of(
     impact = Impact()
     for partition in _partitions(bootstrap, f"{settings.application_id}-track-changelog", engines[0]):
         measure(impact, engines[0], engines[1], partition)
+    for judge in _judges(bootstrap, f"{settings.application_id}-totals-changelog", before, reference):
+        measure_values(impact, judge, after)
     return impact
+
+
+def _judges(bootstrap: str, changelog: str, definitions: Definitions, reference: Reference) -> Iterator[ThresholdJudge]:
+    """Give the judge of each owner of indicator values as its last transaction left it."""
+    logs: dict[int, dict[bytes, bytes]] = defaultdict(dict)
+    for record in read_topic(bootstrap, changelog):
+        log, key = logs[record.partition], record.key or b""
+        log.pop(key, None)
+        if record.value is not None:
+            log[key] = record.value
+    for log in logs.values():
+        position = log.pop(POSITION_KEY, None)
+        totals, rows = Totals(), {}
+        for key, value in log.items():
+            name = key.decode()
+            if ThresholdJudge.is_row(name):
+                rows[name] = value
+            else:
+                totals.rows[name] = _decode_total(value)
+        if position is not None:
+            judge = ThresholdJudge(definitions, reference, totals)
+            judge.load(rows, totals_clock(position))
+            yield judge
 
 
 def _reference(bootstrap: str, sources: SourceCatalog) -> Reference:

@@ -21,7 +21,7 @@ from pydantic import (
 import connectors
 import rules
 from connectors import DialectModel, Reference
-from rules import DurationField
+from rules import DurationField, QuietHours
 
 EMBEDDED = "embedded"
 DAY_S = 86_400
@@ -194,7 +194,9 @@ class Keys(_Model):
     )
     # -- who is told
     smtp_url: Annotated[str, _one_of_schemes("smtp", "smtps", "console")] | None = Field(
-        None, description="Mail server, smtp[s]://[user:password@]host[:port][?from=a@b]. Unset: no mail is sent."
+        None,
+        description="Mail server, smtp[s]://[user:password@]host[:port][?from=a@b][&bounces=MAILDIR]; what comes "
+        "back into the maildir makes its messages refused. Unset: no mail is sent.",
     )
     sms_url: Annotated[str, _one_of_schemes("http", "https", "console")] | None = Field(
         None,
@@ -241,6 +243,29 @@ class Keys(_Model):
     )
     mute: tuple[MuteChoice, ...] = Field(
         (), description="What is recorded but not sent: entries with `until`, and `rule` or `org_no`. []: nothing."
+    )
+    sms_gather_s: float = Field(
+        0,
+        ge=0,
+        le=DAY_S,
+        json_schema_extra=_unit("s"),
+        description="An SMS waits this long for others to the same person; they become one. 0: only groups do.",
+    )
+    quiet_hours: QuietHours | None = Field(
+        None,
+        description="When what can wait is held until the next working morning, e.g. `{starts: '22:00', ends: "
+        "'08:00'}`; also `rest_days`, `always` (severities), `duty` (persons), `channels`. Unset: never.",
+    )
+    daily_cap: int = Field(
+        0,
+        ge=0,
+        description="Most messages to one person over one channel on one day; the rest become one on the next working "
+        "morning. What `quiet_hours` always lets through counts and is not held. 0: any number.",
+    )
+    inhibit: bool = Field(
+        default=False,
+        description="What is told of a line or transformer below a substation (or line) that is constrained, too, and "
+        "has an alert of its own about the same application is recorded as muted, not sent.",
     )
     # -- what others bring in
     push_host: str = Field("127.0.0.1", min_length=1, description="Address that `ingest serve` listens on.")

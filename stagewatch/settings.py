@@ -20,12 +20,24 @@ NOT_SETTINGS = frozenset({"STAGEWATCH_REQUIRE"})
 """Variables of the name's space that are not for the program: what CI demands of the tests."""
 
 SHOWN_PARAMETERS = frozenset(
-    {"from", "starttls", "sslmode", "timeout", "connect_timeout", "access", "version", "rate", "window", "connections"}
+    {
+        "from",
+        "starttls",
+        "bounces",
+        "sslmode",
+        "timeout",
+        "connect_timeout",
+        "access",
+        "version",
+        "rate",
+        "window",
+        "connections",
+    }
 )
 """Parameters of URLs that hold no secret; the value of any other is masked."""
 
 _LISTS = frozenset({"connectors", "definitions", "sources"})
-_YAML_VALUES = frozenset({"dialects", "mute", "precedence", "push_tokens", "sms_carriers"})
+_YAML_VALUES = frozenset({"dialects", "mute", "precedence", "push_tokens", "quiet_hours", "sms_carriers"})
 
 
 class SettingError(StagewatchError):

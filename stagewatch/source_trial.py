@@ -17,6 +17,7 @@ from schemas import BadInput, Decoder, advice_on, is_ingested, looks_like
 from schemas.mapping import Format
 from schemas.row_images import row_images
 from stagewatch.column_guess import guess_type
+from stagewatch.source_views import ViewTrial, try_views
 from stagewatch.trial_advice import absence_advice, decimal_advice, order_advice, time_advice, whole_advice
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class Trial:
     """Changes of rows that belong to no instance, though the table has an instance column."""
     columns: list[ColumnTrial] = field(default_factory=list)
     undeclared: list[Undeclared] = field(default_factory=list)
+    views: list[ViewTrial] = field(default_factory=list)
+    """What the table's further views tell of the records that it takes itself."""
     faults: list[str] = field(default_factory=list)
     """Why it does not work; empty if it does."""
     advice: list[str] = field(default_factory=list)
@@ -97,6 +100,10 @@ def try_records(
     trial = Trial(mapping, len(records), partitions)
     decoder = Decoder(mapping, schema_of=schema_of)
     told = [(record, _decode(trial, decoder, record)) for record in records]
+    trial.views = try_views(mapping, [record for record, found in told if found], schema_of)
+    refused = {(each[0].partition, each[0].offset): each for view in trial.views for each in view.refused}
+    for record, error in refused.values():
+        _refuse(trial, record, error)
     changes = [change for _, found in told for change in found]
     images = [image for record in records for image in _images(mapping, record, schema_of)]
     trial.decoded = sum(bool(found) for _, found in told)
@@ -107,7 +114,8 @@ def try_records(
     trial.columns = _columns(mapping, records, decoder, schema_of)
     trial.undeclared = _undeclared(mapping, images)
     trial.faults = _faults(trial, told)
-    trial.advice = list(dict.fromkeys(_advice(trial, records, changes, images) + decoder.warnings))
+    warnings = decoder.warnings + [line for view in trial.views for line in view.warnings]
+    trial.advice = list(dict.fromkeys(_advice(trial, records, changes, images) + warnings))
     return trial
 
 
@@ -115,10 +123,14 @@ def _decode(trial: Trial, decoder: Decoder, record: Recorded) -> list[Change]:
     try:
         return _changes(decoder, record)
     except BadInput as error:
-        place = f"{record.topic}[{record.partition}]@{record.offset}"
-        refusal = trial.refused.setdefault(error.reason, Refusal(place, str(error), looks_like(record.value)))
-        refusal.count += 1
+        _refuse(trial, record, error)
         return []
+
+
+def _refuse(trial: Trial, record: Recorded, error: BadInput) -> None:
+    place = f"{record.topic}[{record.partition}]@{record.offset}"
+    refusal = trial.refused.setdefault(error.reason, Refusal(place, str(error), looks_like(record.value)))
+    refusal.count += 1
 
 
 def _changes(decoder: Decoder, record: Recorded) -> list[Change]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from schemas import iso
 from stagewatch.source_trial import ColumnTrial, Trial, Undeclared
+from stagewatch.source_views import ViewTrial, instance_form
 
 if TYPE_CHECKING:
     from stagewatch.output import Output, Value
@@ -58,6 +59,7 @@ def as_json(trial: Trial) -> dict[str, Value]:
         "refused": [dict(zip(_REFUSED, row, strict=True)) for row in _refused(trial)],
         "columns": [dict(zip(_COLUMNS, _column(each), strict=True)) for each in trial.columns],
         "undeclared": [dict(zip(_UNDECLARED, _undeclared(each), strict=True)) for each in trial.undeclared],
+        "views": [dict(zip(_VIEWS, _view(each), strict=True)) for each in trial.views],
         "advice": trial.advice,
     }
 
@@ -65,6 +67,7 @@ def as_json(trial: Trial) -> dict[str, Value]:
 _REFUSED = ["reason", "count", "first", "error", "looks_like"]
 _COLUMNS = ["column", "type", "seen", "null", "missing", "unreadable", "unknown_codes", "example"]
 _UNDECLARED = ["column", "seen", "declare"]
+_VIEWS = ["view", "instance", "rows", "instances", "gone", "untold", "example"]
 
 
 def _head(trial: Trial) -> dict[str, Value]:
@@ -111,6 +114,14 @@ def _undeclared(column: Undeclared) -> list[Value]:
     return [column.name, column.seen, None if column.type is None else f"{column.name}: {column.type}"]
 
 
+def _view(view: ViewTrial) -> list[Value]:
+    example = masked_example(view.mapping.instance or "", max(view.instances)) if view.instances else None
+    return [
+        view.mapping.entity, instance_form(view.mapping), view.rows, len(view.instances), view.gone,
+        dict(view.untold.most_common()), example,
+    ]  # fmt: skip
+
+
 def _show(trial: Trial, output: Output) -> None:
     head = {name: value for name, value in _head(trial).items() if value not in (None, {})}
     if trial.mapping.instance is None:
@@ -128,3 +139,14 @@ def _show(trial: Trial, output: Output) -> None:
             output.line(
                 f"      {each.name}: {each.type}" if each.type else f"      # {each.name}: nested, cannot be declared"
             )
+    if trial.views:
+        output.line("")
+        output.line("The same rows in further views (`also:`), told where a loaded process follows such instances")
+        rows = [_view(each) for each in trial.views]
+        output.table(
+            _VIEWS, [[*row[:-2], _reasons(each), row[-1]] for row, each in zip(rows, trial.views, strict=True)]
+        )
+
+
+def _reasons(view: ViewTrial) -> str:
+    return ", ".join(f"{count} {why}" for why, count in view.untold.most_common())

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from rules import InstanceSummary, Partition, rung_parts
-from sinks import OPEN_STATES, Outbox
+from sinks import OPEN_STATES, Outbox, State
 
 KEPT_S = 5.0
 """A count of a million instances takes half a second; nobody needs it more often than this."""
@@ -35,10 +35,10 @@ class Census:
         return self._alerts
 
     def pending(self) -> Mapping[str, int]:
-        """Notices not sent yet, by channel."""
+        """Notices not sent yet, by channel; what is held on purpose waits for nothing of ours."""
         found: Counter[str] = Counter()
         for outbox in self._outboxes():
-            found.update(row.channel for row in outbox.notifications() if row.state in OPEN_STATES)
+            found.update(row.channel for row in outbox.notifications() if row.state in OPEN_STATES - {State.HELD})
         return found
 
     def _count(self) -> None:

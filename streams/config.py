@@ -5,11 +5,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from rules import QuietHours
 from sinks import Mute
 
 DEFAULT_PORT = 9092
-PARTS = ("rekey", "track", "totals", "loop", "notify", "store")
-"""What a worker is made of: the five agents, and the writer of the read model."""
+PARTS = ("rekey", "track", "totals", "loop", "inbound", "notify", "store")
+"""What a worker is made of: the six agents, and the writer of the read model."""
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +54,14 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The gateway drops a repeated `msg_id`: a send of unknown outcome may be repeated."""
     mute: tuple[Mute, ...] = ()
     """What is recorded and not sent."""
+    sms_gather_s: float = 0.0
+    """An SMS waits this long for others to the same person."""
+    quiet_hours: QuietHours | None = None
+    """When people are not told of what can wait; None: at any hour."""
+    daily_cap: int = 0
+    """Most messages to one person over one channel on one day; 0: any number."""
+    inhibit: bool = False
+    """What is below constrained equipment that has an alert of its own is not told again."""
     log_format: str = "auto"
     """`text`, `json`, or `auto`: text where a terminal looks on."""
     log_level: str = "info"

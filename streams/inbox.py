@@ -1,6 +1,7 @@
 """What the loop is told by the other agents, in their own transactions: `stagewatch.loop`, by the owner of the task.
 
 The owner is the partition of the alert's instance; a task's number names it, so replies and the outbox find it, too.
+An anomaly's owner is the partition of its unit, so that packages have one; its number names the unit.
 """
 
 from collections import Counter
@@ -8,8 +9,19 @@ from collections.abc import Sequence
 
 import msgspec
 
-from rules import Strategies, is_number, owner_of, task_number
-from schemas import TASK_KINDS, AlertEvent, Assigned, Command, Happened, LoopRecord, Notice, Outcome, encode_loop
+from rules import Strategies, anomaly_number, is_number, owner_of, task_number, unit_in
+from schemas import (
+    TASK_KINDS,
+    AlertEvent,
+    Assigned,
+    Command,
+    Happened,
+    LoopRecord,
+    Notice,
+    Outcome,
+    Raised,
+    encode_loop,
+)
 from streams.logic import Batch, SourcePartition
 from streams.partitioner import Partitioner
 
@@ -29,7 +41,12 @@ class LoopInbox:
         """Give who owns what a command is about: its number says so, or its key as for every topic."""
         if command.kind in TASK_KINDS and is_number(command.key):
             return owner_of(command.key, self.count)
-        return self._owners.of(command.key)[1]
+        return self.owner_of_key(command.key)
+
+    def owner_of_key(self, key: str) -> int:
+        """Give who owns an order or an anomaly: an anomaly's unit says so, or the key as for every topic."""
+        unit = unit_in(key)
+        return self._owners.of(key if unit is None else unit)[1]
 
     def tell(
         self, batch: Batch, alerts: Sequence[AlertEvent], notices: Sequence[Notice], strategies: Strategies | None
@@ -47,19 +64,35 @@ class LoopInbox:
             for notice in notices
         ]
         for alert in ours:
+            self._pass_on(batch, alert, strategies, is_told=alert.alert_id in persons)
+        return told
+
+    def _pass_on(self, batch: Batch, alert: AlertEvent, strategies: Strategies, *, is_told: bool) -> None:
+        """Tell the owner of the short loop or of the long one; what nobody was told of begins no long one."""
+        strategy = strategies.find(alert.rule, alert.severity)
+        if strategy is None or strategy.loop == "short":
             if alert.event != "raised":
                 self.put(batch, self._owners.of(alert.instance)[1], alert.instance, Happened(event=alert))
-        return told
+            return
+        number = anomaly_number(alert.alert_id, alert.org_no)
+        if alert.event != "raised":
+            self.put(batch, self.owner_of_key(number), number, Happened(event=alert))
+        elif is_told:
+            self.put(batch, self.owner_of_key(number), number, Raised(number=number, event=alert, strategy=strategy.id))
 
     def _assign(
         self, batch: Batch, event: AlertEvent, notice: Notice, strategies: Strategies, *, has_parent: bool
     ) -> Notice:
+        strategy = strategies.find(event.rule, event.severity)
+        if strategy is None or strategy.loop == "long":
+            return notice
         owner = self._owners.of(event.instance)[1]
         number = task_number(event.alert_id, notice.recipient.no, owner=owner, owners=self.count)
         parent = task_number(event.alert_id, "", owner=owner, owners=self.count) if has_parent else None
-        self.put(batch, owner, event.instance, Assigned(number=number, event=event, notice=notice, parent=parent))
-        strategy = strategies.find(event.rule, event.severity)
-        hint = strategy.hint.replace("{number}", number) if strategy else ""
+        anomaly = anomaly_number(event.alert_id, event.org_no) if strategy.overdue_becomes else ""
+        record = Assigned(number=number, event=event, notice=notice, parent=parent, anomaly=anomaly)
+        self.put(batch, owner, event.instance, record)
+        hint = strategy.hint.replace("{number}", number)
         return msgspec.structs.replace(notice, task=number, text=notice.text + hint)
 
     def report(self, batch: Batch, notice: Notice, state: str) -> None:

@@ -1,8 +1,8 @@
-"""The loop's agent: tasks of those who were told, commands and replies, escalation, work orders.
+"""The loop's agent: tasks of those who were told, commands and replies, escalation, work orders, anomalies.
 
-One partition owns a task from its number to its end, and a work order by its own. A command that another partition
-owns is sent on through `stagewatch.loop`, in the transaction that moves past it. What the loop concludes, its state
-and its positions go into one transaction.
+One partition owns a task from its number to its end, a work order by its own, and all anomalies of a unit. A command
+that another partition owns is sent on through `stagewatch.loop`, in the transaction that moves past it. What the loop
+concludes, its state and its positions go into one transaction.
 """
 
 import time
@@ -19,6 +19,7 @@ from schemas import (
     Command,
     Happened,
     Outcome,
+    Raised,
     Raw,
     Refused,
     decode_command,
@@ -216,6 +217,8 @@ class Looping:
         match told:
             case Assigned():
                 self.loop.assign(told, record.timestamp)
+            case Raised():
+                self.loop.begin(told, record.timestamp)
             case Happened():
                 self.loop.happened(told, record.timestamp)
             case Outcome():
@@ -272,6 +275,8 @@ class Looping:
             write(out.tasks, number, None if view is None else encode_task(view))
         for command in self._forwards:
             self._agent.inbox.put(batch, self._agent.inbox.owner_of_command(command), command.key, command)
+        for number, record in todo.passed:
+            self._agent.inbox.put(batch, self._agent.inbox.owner_of_key(number), number, record)
         self._letters.write(batch)
         rows: Records = [(key.encode(), value) for key, value in self.loop.take_rows()]
         rows.append((POSITION_KEY, _encode_position(LoopPosition(self._positions, len(self.loop)))))

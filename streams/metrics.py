@@ -22,7 +22,7 @@ from sinks.store import NotificationRow
 _LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.4, 0.75, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 _LIVE_S = 3600.0
 """Older events are retained history that is being caught up with; their latency says nothing about us."""
-_FINAL = {"delivered", "refused", "unknown", "failed", "no_channel", "unroutable", "muted"}
+_FINAL = {"delivered", "refused", "unknown", "failed", "no_channel", "unroutable", "muted", "cancelled"}
 
 Counts = Mapping[str, int]
 OpenAlerts = Mapping[tuple[str, str, str], int]

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from schemas import BadInput, Raw
-from schemas.codec import decode_notice
-from sinks import Outbox, OutboxPolicy, Pipeline, Senders
+from schemas.codec import decode_instruction, decode_notice
+from sinks import Outbox, OutboxPolicy, Pipeline, Senders, Standing
 from sinks.store import NotificationRow
 from streams.inbox import LoopInbox
 from streams.logic import Batch, Committed, Lease, Records, SourcePartition
@@ -45,8 +45,9 @@ class NotifyAgent:
         is_exact: bool = True,
         now: Callable[[], float] = time.time,
         inbox: LoopInbox | None = None,
+        standing: Standing | None = None,
     ) -> None:
-        self.inbox = inbox
+        self.inbox, self.standing = inbox, standing or Standing()
         self.topics = frozenset({notices})
         self.notices, self.changelog = notices, changelog
         self.senders, self.policy, self.metrics, self.record, self.now = senders, policy, metrics, record, now
@@ -70,8 +71,9 @@ class Notifying:
         self._agent = agent
         self._number = lease.number
         self._source = SourcePartition(agent.notices, lease.number)
-        self.outbox = Outbox(agent.policy, lane_of=agent.senders.lane_of)
+        self.outbox = Outbox(agent.policy, lane_of=agent.senders.lane_of, standing=agent.standing)
         self._pipeline = Pipeline(self.outbox, agent.senders, record=self._record)
+        agent.standing.listeners.append(self._pipeline.alert_ended)
         self._kept: LogPosition | None = None
         self._position: int | None = None
         self._moved = False
@@ -116,9 +118,16 @@ class Notifying:
             try:
                 self._pipeline.offer([decode_notice(record.value or b"")], now)
             except BadInput:
-                self._agent.metrics.on_dropped("undecodable_notice", 1)
+                self._instruct(record, now)
         self._position, self._moved = next_offset, True
         self._pipeline.turn(now)
+
+    def _instruct(self, record: Raw, now: int) -> None:
+        """Do what a person wants done with a notice; anything else is none of ours."""
+        try:
+            self._pipeline.instruct(decode_instruction(record.value or b""), now)
+        except BadInput:
+            self._agent.metrics.on_dropped("undecodable_notice", 1)
 
     def is_due(self, positions: Mapping[SourcePartition, int]) -> bool:  # noqa: ARG002 - the protocol's
         """An answer came, or something may leave and there is room for it."""
@@ -182,5 +191,7 @@ class Notifying:
     def close(self) -> None:
         """Another owner will find what was under way as unknown; let go of what was not begun."""
         self._pipeline.close()
+        if self._pipeline.alert_ended in self._agent.standing.listeners:
+            self._agent.standing.listeners.remove(self._pipeline.alert_ended)
         if self._agent.owned.get(self._number) is self:
             del self._agent.owned[self._number]

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from schemas import BadInput, TryLater, decode_alert, decode_indicator, decode_task
-from sinks.store import AlertEventRow, IndicatorRow, InstanceRow, NotificationRow, StoreBatch, TaskRow
+from schemas import BadInput, ReportOrder, TryLater, decode_alert, decode_indicator, decode_task
+from sinks.store import AlertEventRow, Findings, IndicatorRow, InstanceRow, NotificationRow, StoreBatch, TaskRow
 
 if TYPE_CHECKING:
     from sinks.store import Store
@@ -77,6 +77,12 @@ class StoreWriter:
                     await asyncio.sleep(_LOOK_S)
         finally:
             await consumer.stop()
+
+    def find(self, order: ReportOrder, limit: int) -> Findings:
+        """Give what a report rests on; blocks. Raises TryLater while the store is away, or not open yet."""
+        if self._store is None:
+            raise TryLater("the store is not open yet")
+        return self._store.findings(order, limit=limit)
 
     async def flush(self) -> None:
         """Write what is known of notices; at a clean stop."""

@@ -11,9 +11,10 @@ from rules import Definitions
 from schemas import Broken, TryLater
 from streams import log as logs
 from streams.config import WorkerConfig
+from streams.discovery import Restart
 from streams.partitions import EXIT_BROKEN
 from streams.sources import Sources
-from streams.worker import Restart, Worker, log
+from streams.worker import Worker, log
 
 EXIT_FAILED = 1
 """It did not start: nothing of ours is broken."""

@@ -42,6 +42,11 @@ class TopicNames(msgspec.Struct, frozen=True):
     notices: str = "stagewatch.notices"
     loop: str = "stagewatch.loop"
     tasks: str = "stagewatch.tasks"
+    silences: str = "stagewatch.silences"
+    inbound: str = "stagewatch.inbound"
+    requests: str = "stagewatch.requests"
+    recharges: str = "stagewatch.recharges"
+    subscriptions: str = "stagewatch.subscriptions"
 
     def changelog(self, agent: str) -> str:
         """The changelog of an agent's state."""
@@ -49,19 +54,29 @@ class TopicNames(msgspec.Struct, frozen=True):
 
     def states(self) -> dict[str, str]:
         """What each changelog is the state of: the topic that its agent reads."""
-        read = {"track": self.changes, "totals": self.deltas, "notify": self.notices, "loop": self.loop}
+        read = {
+            "track": self.changes, "totals": self.deltas, "notify": self.notices, "loop": self.loop,
+            "inbound": self.inbound,
+        }  # fmt: skip
         return {self.changelog(agent): topic for agent, topic in read.items()}
 
     def twins(self) -> dict[str, str]:
         """Topics that have as many partitions as another, since one owner holds both."""
         return {**self.states(), self.loop: self.commands, self.changelog("loop"): self.commands}
 
+    @property
+    def alone(self) -> frozenset[str]:
+        """Topics of one partition: little is written to them."""
+        return frozenset({self.definitions, self.silences, self.requests, self.recharges, self.subscriptions})
+
     def configs(self) -> dict[str, Mapping[str, str]]:
         """Every topic that the worker makes, with its settings."""
-        compacted = [self.indicators, self.definitions, self.tasks, *self.states()]
+        compacted = [
+            self.indicators, self.definitions, self.silences, self.tasks, self.subscriptions, *self.states()
+        ]  # fmt: skip
         return {
-            **dict.fromkeys((self.changes, self.deltas, self.notices, self.loop), _A_WEEK),
-            **dict.fromkeys((self.alerts, self.deadletters, self.commands), _FOR_EVER),
+            **dict.fromkeys((self.changes, self.deltas, self.notices, self.loop, self.inbound), _A_WEEK),
+            **dict.fromkeys((self.alerts, self.deadletters, self.commands, self.requests, self.recharges), _FOR_EVER),
             **dict.fromkeys(compacted, _COMPACTED),
         }
 
@@ -91,7 +106,7 @@ async def ensure(
         if name in counts:
             continue
         # A changelog belongs to the partitions of what its agent reads.
-        count = 1 if name == names.definitions else counts.get(names.twins().get(name, ""), wanted)
+        count = 1 if name in names.alone else counts.get(names.twins().get(name, ""), wanted)
         settings = {**config, "max.message.bytes": str(_MAX_BYTES)}
         new.append(NewTopic(name, count, 1, topic_configs=settings))
     await _create(admin, new)

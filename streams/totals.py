@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from rules import Definitions, ThresholdJudge, Total, Totals, indicator_value
+from rules import Definitions, ReportClock, ThresholdJudge, Total, Totals, indicator_value
 from schemas import AlertEvent, BadInput, Broken, Notice, Raw
 from schemas.codec import CLOCK_KEY, decode_clock, decode_delta, encode_alert, encode_indicator, encode_notice
 from streams.definitions import RuleBook
@@ -44,6 +44,11 @@ class TotalsPosition(LogPosition, array_like=True, gc=False):
 _encode = msgspec.msgpack.Encoder().encode
 _decode_total = msgspec.msgpack.Decoder(Total).decode
 _decode_position = msgspec.msgpack.Decoder(TotalsPosition).decode
+
+
+def totals_clock(data: bytes) -> int:
+    """Give how far thresholds were judged (epoch ms) by a position record, for those who look from outside."""
+    return _decode_position(data).clock
 
 
 class TotalsTopics(msgspec.Struct, frozen=True):
@@ -84,6 +89,7 @@ class TotalsAgent:
         self.book, self.out, self.changelog = book, out, out.changelog
         self.by_key = {topic: Partitioner(counts[topic]) for topic in (out.indicators, out.alerts, out.notices)}
         self.inbox = LoopInbox(out.inbox, counts[out.inbox]) if out.inbox else None
+        self._owner = Partitioner(counts[out.deltas])
         self.trackers, self.ends, self.reference = trackers, ends, reference
         self.metrics, self.mail_domain, self.is_exact = metrics, mail_domain, is_exact
         self.started_at = int(now() * 1000)
@@ -93,6 +99,10 @@ class TotalsAgent:
         """Make the logic of a partition just taken over."""
         totalling = self.owned[lease.number] = Totalling(self, lease)
         return totalling
+
+    def owner_of(self, name: str) -> int:
+        """Give the partition that an indicator or a report belongs to."""
+        return self._owner.of(name)[1]
 
     def is_held(self, source: SourcePartition) -> bool:  # noqa: ARG002 - the protocol's
         """Never."""
@@ -112,6 +122,10 @@ class Totalling:
         self.judge = ThresholdJudge(
             self._definitions(), agent.book.newest.reference, self.totals, mail_domain=agent.mail_domain
         )
+        self.reports = ReportClock(
+            lambda name: agent.owner_of(name) == lease.number, agent.book.newest.reference,
+            mail_domain=agent.mail_domain,
+        )  # fmt: skip
         self._marks: dict[int, int] = {}
         self._kept: TotalsPosition | None = None
         self._position: int | None = None
@@ -156,6 +170,7 @@ class Totalling:
             self._notify_from = agent.started_at
         self.judge.use(self._definitions())
         self.judge.note_run(notify_from=self._notify_from, live_from=agent.started_at)
+        self.reports.notify_from, self.reports.live_from = self._notify_from, agent.started_at
         self.judge.load(self._rows, 0 if kept is None else kept.clock)
         self._position, self._kept_clock, self._rows = position, self.judge.clock, {}
         return {} if position is None else {self._source: position}
@@ -193,16 +208,23 @@ class Totalling:
     def _judge(self) -> None:
         until = self._reached()
         while (following := self._agent.book.following(self._serial)) is not None and following[0] <= until:
-            self.judge.advance(following[0])
+            self._advance(following[0])
             self._serial = following[1]
             self.judge.go_over(self._definitions())
             self._moved = True
         if until > self.judge.clock:
-            self.judge.advance(until)
+            self._advance(until)
+
+    def _advance(self, until: int) -> None:
+        """Judge up to a time by the rules in effect, and let go the reports whose time has come."""
+        before = self.judge.clock
+        self.judge.advance(until)
+        self.reports.advance(before, until, self._definitions().reports)
 
     def is_due(self, positions: Mapping[SourcePartition, int]) -> bool:  # noqa: ARG002 - the protocol's
         """Something is to be judged that could not be when the last record came."""
-        due = self.judge.next_due
+        of_reports = self.reports.due_after(self.judge.clock, self._definitions().reports)
+        due = min((each for each in (self.judge.next_due, of_reports) if each is not None), default=None)
         following = self._agent.book.following(self._serial)
         if following is not None:
             due = following[0] if due is None else min(due, following[0])
@@ -223,7 +245,7 @@ class Totalling:
 
     def is_urgent(self) -> bool:
         """A sum moved, or there is something to tell."""
-        return bool(self.totals.changed) or self.judge.has_news
+        return bool(self.totals.changed or self.reports.notices) or self.judge.has_news
 
     def is_catching_up(self) -> bool:
         """Never: there is little to write."""
@@ -252,7 +274,7 @@ class Totalling:
         told: Sequence[Notice] = notices
         if self._agent.inbox is not None:
             told = self._agent.inbox.tell(batch, self._alerts, notices, self._definitions().strategies)
-        for notice in told:
+        for notice in (*told, *self.reports.take()):
             write(out.notices, notice.recipient.no, encode_notice(notice))
         for key in sorted(self.totals.changed):
             total = self.totals.rows[key]

@@ -357,7 +357,7 @@ class Tracking:
         for delta in step.deltas:
             owner = SourcePartition(out.deltas, agent.by_key[out.deltas].of(delta.indicator)[1])
             batch.writes.setdefault(owner, []).append((delta_key(delta).encode(), encode_delta(delta)))
-        self._marks.write(batch, self.partition.clock, self._judging.engine.definitions.thresholds)
+        self._marks.write(batch, self.partition.clock, self._judging.engine.definitions)
         notices: Sequence[Notice] = step.notices
         if agent.inbox is not None:
             notices = agent.inbox.tell(batch, step.alerts, notices, self._judging.engine.definitions.strategies)

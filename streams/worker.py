@@ -1,4 +1,4 @@
-"""One worker: a Faust app with five agents on the partition core, and what they share.
+"""One worker: a Faust app with six agents on the partition core, and what they share.
 
 Called by the front door (`stagewatch worker`). `run.py` runs it and gives the exit code; a failed
 transaction ends the process at once with 70 (see `partitions.py`).
@@ -15,13 +15,13 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError
 from faust.transport.drivers import TRANSPORTS
 
 from rules import Definitions, Engine, Reference
 from schemas import Broken, TableMapping, TryLater
 from schemas.codec import change_encoder
-from sinks import OutboxPolicy, Senders, sinks_for
+from sinks import OutboxPolicy, ReportMails, Senders, Standing, sinks_for
 from sinks.store import NotificationRow
 from streams.broker import KafkaBroker
 from streams.census import Census
@@ -29,9 +29,12 @@ from streams.config import WorkerConfig
 from streams.decoders import Decoders
 from streams.definitions import DefinitionsReader, RuleBook
 from streams.direct import DirectTopic, direct_topics, partitioners_of
+from streams.discovery import Restart, watch_for_more
 from streams.ends import Answer, Ends
 from streams.faust_app import make_app
+from streams.inbound import InboundAgent, InboundTopics
 from streams.inbox import LoopInbox
+from streams.inbox_gate import InboxGate
 from streams.instances import InstanceReader
 from streams.logic import Agent, SourcePartition
 from streams.loop import LoopAgent, LoopTopics
@@ -43,6 +46,7 @@ from streams.readmodel import StoreWriter
 from streams.reference import ReferenceReader
 from streams.rekey import RekeyAgent
 from streams.sources import Sources
+from streams.standing_reader import StandingReader, holding_of
 from streams.topics import TopicNames, check_states, ensure, partition_counts
 from streams.totals import TotalsAgent, TotalsTopics
 from streams.track import TrackAgent, TrackTopics
@@ -56,10 +60,6 @@ STOP_TIMEOUT_S = 9.0
 """SIGTERM must end the process within 10 s."""
 LAST_RESORT_S = 9.5
 """What hangs on a broker out of reach is left as it is: nothing of it is committed."""
-
-
-class Restart(Exception):
-    """New captured topics or partitions: begin anew with them."""
 
 
 class Worker:
@@ -108,6 +108,33 @@ class Worker:
         except (KafkaConnectionError, OSError) as exc:
             raise TryLater(f"cannot reach the broker at {self.config.servers}; is `broker` right?") from exc
         mappings = await self._discover()
+        references = await self._read_beforehand(mappings)
+        mappings = self._with_views(mappings)
+        self._make_agents(mappings)
+        inputs = self._partitions(t for t, m in mappings.items() if m.is_keyed)
+        for reader in (self.reader, self.rules, self.standing):
+            self._go(reader.run())
+        asking = self.ends.ask_for_ever(
+            self.broker.consumer, inputs, [*references, self.rules.source], self._on_answer,
+            give_up_s=self.config.stall_s,
+        )  # fmt: skip
+        self._go(asking)
+        watching = watch_for_more(
+            self.broker.admin, counts=self.counts, read=mappings.keys(), every_s=self.config.rediscover_s,
+            is_captured=lambda topic: self.sources.mapping_for(topic) is not None,
+        )  # fmt: skip
+        self._go(watching)
+        await self.gate.start(self.broker.settings)
+        self._serve_metrics()
+        self.app = self._make_app()
+        self.broker.commit = self._commit
+        await self.app.start()
+        self._go(self._watch_app())
+        if self.store is not None:
+            self._go(self.store.run(self.broker.settings))
+
+    async def _read_beforehand(self, mappings: Mapping[str, TableMapping]) -> list[SourcePartition]:
+        """Read what judgements rest on to its end: reference data, published rules, silences; give the first's."""
         reference = Reference(frozenset(m.entity for m in mappings.values() if m.is_reference))
         self.reader = ReferenceReader(
             reference, {t: self.decoders.make(m) for t, m in mappings.items() if m.is_reference}
@@ -121,39 +148,26 @@ class Worker:
         references = self._partitions(t for t, m in mappings.items() if m.is_reference)
         await self.reader.start(references, self.broker.settings)
         await self.rules.start(self.broker.settings)
-        mappings = self._with_views(mappings)
-        self._make_agents(mappings)
-        inputs = self._partitions(t for t, m in mappings.items() if m.is_keyed)
-        self._go(self.reader.run())
-        self._go(self.rules.run())
-        asking = self.ends.ask_for_ever(
-            self.broker.consumer,
-            inputs,
-            [*references, self.rules.source],
-            self._on_answer,
-            give_up_s=self.config.stall_s,
-        )
-        self._go(asking)
-        self._go(self._rediscover(mappings))
-        self._serve_metrics()
-        self.app = self._make_app()
-        self.broker.commit = self._commit
-        await self.app.start()
-        self._go(self._watch_app())
-        if self.store is not None:
-            self._go(self.store.run(self.broker.settings))
+        await self._start_standing()
+        return references
 
     async def _discover(self) -> dict[str, TableMapping]:
         """Find the captured topics that have a mapping, and see to our own topics."""
         counts = await partition_counts(self.broker.admin)
         await check_states(self.names, counts, self.broker.committed)
-        mappings = {topic: m for topic in sorted(counts) if (m := self.sources.mapping_for(topic)) is not None}
-        self.counts = await ensure(
-            self.broker.admin, self.names, {t: counts[t] for t in mappings}, partitions=self.config.partitions
-        )
+        own = self.names.configs().keys()
+        found = {t: counts[t] for t in counts.keys() - own if self.sources.mapping_for(t) is not None}
+        self.counts = await ensure(self.broker.admin, self.names, found, partitions=self.config.partitions)
+        mappings = {topic: m for topic in sorted(self.counts) if (m := self.sources.mapping_for(topic)) is not None}
         self.metrics.on_captured({topic: mapping.source for topic, mapping in mappings.items()}, self.sources.rhythms())
         log.info("reading %d captured topics: %s", len(mappings), ", ".join(mappings) or "none yet")
         return mappings
+
+    async def _start_standing(self) -> None:
+        """Read the silences; also which alerts ended of late, where notices may wait for a morning."""
+        holding = holding_of(self.config, lambda: self.book.newest.definitions.calendar)
+        self.standing = StandingReader(Standing(), holding, silences=self.names.silences)
+        await self.standing.start(self._partitions([self.names.alerts]), self.broker.settings)
 
     def _with_views(self, mappings: Mapping[str, TableMapping]) -> dict[str, TableMapping]:
         """Give the mappings with the further views that the rules in effect have instances for: only those are told."""
@@ -199,6 +213,7 @@ class Worker:
             mail_domain=config.mail_domain, is_exact=is_exact,
         )  # fmt: skip
         self._make_loop()
+        self._make_inbound()
         self._make_notify()
 
     def _make_loop(self) -> None:
@@ -213,18 +228,30 @@ class Worker:
             mail_domain=self.config.mail_domain, is_exact=is_exact,
         )  # fmt: skip
 
+    def _make_inbound(self) -> None:
+        self.inbound = InboundAgent(
+            self.book,
+            out=InboundTopics.of(self.names),
+            counts=self.counts, reference=self.reader, metrics=self.metrics, is_exact=self.broker.is_exact,
+        )  # fmt: skip
+
     def _make_notify(self) -> None:
         names, config = self.names, self.config
-        self.senders = Senders(sinks_for(self.config))
         self.store = self._make_store()
+        reports = None if self.store is None else ReportMails(self.store.find)
+        sinks = sinks_for(self.config)
+        self.gate = InboxGate(names.inbound, self.counts[names.inbound], metrics=self.metrics)
+        self.gate.listen(sinks.get("sms"))
+        self.senders = Senders(sinks, reports=reports)
         policy = OutboxPolicy(
             channels=self.senders.channels, mail_digest_s=config.mail_digest_s, group_wait_s=config.group_wait_s,
             idempotent=frozenset({"sms"} if config.sms_is_idempotent else ()), mutes=config.mute,
+            gather_s=config.sms_gather_s, inhibits=config.inhibit, holding=self.standing.holding,
         )  # fmt: skip
         self.notify = NotifyAgent(
             self.senders, policy, notices=names.notices, changelog=names.changelog("notify"), metrics=self.metrics,
             record=self.store.record if self.store is not None else _forget, is_exact=self.broker.is_exact,
-            inbox=LoopInbox(names.loop, self.counts[names.loop]),
+            inbox=LoopInbox(names.loop, self.counts[names.loop]), standing=self.standing.standing,
         )  # fmt: skip
 
     def _make_store(self) -> StoreWriter | None:
@@ -277,7 +304,7 @@ class Worker:
 
     def _make_app(self) -> Any:  # noqa: ANN401 - Faust carries no types
         app, config = make_app(self.config, self.client_id), self.config
-        every: tuple[Agent, ...] = (self.rekey, self.track, self.totals, self.loop, self.notify)
+        every: tuple[Agent, ...] = (self.rekey, self.track, self.totals, self.loop, self.inbound, self.notify)
         agents = [agent for agent in every if agent.topics and agent.name in config.parts]
         self.partitions = Partitions(app, agents=agents, counts=self.counts, broker=self.broker, observer=self.metrics)
         self.partitions.on_ready = self._on_ready
@@ -325,24 +352,6 @@ class Worker:
         await self.app._crashed.wait()  # noqa: SLF001 - mode offers no public way
         raise Broken(f"Faust crashed: {self.app.crash_reason!r}")
 
-    async def _rediscover(self, mappings: dict[str, TableMapping]) -> None:
-        """Begin anew when there are new captured topics, or more partitions: one code path, the start.
-
-        Changing the subscription of a running Faust app would change groups of partitions half-way; a clean
-        stop and start is what every rebalance does anyway.
-        """
-        while True:
-            await asyncio.sleep(self.config.rediscover_s)
-            try:
-                counts = await partition_counts(self.broker.admin)
-            except KafkaError as exc:
-                log.warning("cannot look for new captured topics: %r", exc)
-                continue
-            found = {topic: n for topic, n in counts.items() if self.sources.mapping_for(topic) is not None}
-            if any(self.counts.get(topic) != n for topic, n in found.items()) or found.keys() - mappings.keys():
-                log.info("there is more to read than before: beginning anew")
-                raise Restart
-
     def _on_answer(self, answer: Answer) -> None:
         """A quarter of a second has passed: lag, the slowest clock, and whether all is well."""
         self.decoders.warn()
@@ -376,7 +385,10 @@ class Worker:
                     await self.reader.stop()
                 if hasattr(self, "rules"):
                     await self.rules.stop()
+                if hasattr(self, "standing"):
+                    await self.standing.stop()
                 if hasattr(self, "senders"):
+                    await self.gate.stop()
                     await self.senders.close()
                 await self.broker.stop()
                 self.metrics.close()

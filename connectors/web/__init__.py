@@ -3,7 +3,9 @@
 A door of its own: loading it costs what only the commands for web services need.
 """
 
-from connectors.web.pull import BadAnswer, Cursors, Pull, Pulled, wait_after
+from connectors.web.cursors import Cursors
+from connectors.web.endpoint import BadAnswer
+from connectors.web.pull import Pull, Pulled, wait_after
 from connectors.web.pull_models import seconds
 from connectors.web.pulls import PullFile, load_pulls
 from connectors.web.push import Push

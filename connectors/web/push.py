@@ -5,46 +5,27 @@ request is written unless all of it can be. A request with an `Idempotency-Key` 
 """
 
 import asyncio
-import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
-from typing import Any
 
-import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from connectors.landing import Landing
 from connectors.references import MissingSecret, secret_of
+from connectors.web.bodies import Checked, Refusal, checked, rows_of
 from connectors.web.rate import Rate
 from connectors.web.repeats import Repeats
 from connectors.web.rows import Shape
 from schemas import TableMapping, TryLater
 
-MOST_FAULTS = 100
-"""Faults that an answer names; the rest is counted."""
 RETRY_S = 5
 """After how long to try again while Kafka is away: a broker's restart takes about that."""
-
-_parse = msgspec.json.Decoder(Any, float_hook=Decimal).decode
-
-
-class Refusal(Exception):
-    """A request that is not taken: HTTP status, what is wrong, and headers."""
-
-    def __init__(self, status: int, error: str, *, retry_s: float | None = None, **more: object) -> None:
-        super().__init__(error)
-        self.status, self.retry_s = status, retry_s
-        self.body = {"error": error, **more}
-
-    def response(self) -> web.Response:
-        """Give it as JSON."""
-        headers = {} if self.retry_s is None else {"Retry-After": str(max(1, round(self.retry_s)))}
-        if self.status == web.HTTPUnauthorized.status_code:
-            headers["WWW-Authenticate"] = "Bearer"
-        return web.json_response(self.body, status=self.status, headers=headers)
+WRITTEN_AT_ONCE = 5_000
+"""Rows of a request that are under way to Kafka: a few MB."""
+_MOST_KEY = 200
+"""Characters of an `Idempotency-Key`: a UUID has 36; it stands in every record."""
 
 
 @web.middleware
@@ -72,6 +53,8 @@ class Push:
         self._max_bytes, self._partitions = max_bytes, partitions
         self._landing: Landing | None = None
         self._connecting = asyncio.Lock()
+        self._reading = asyncio.Lock()
+        """One body at a time becomes rows: two would not be faster, and take twice the memory."""
 
     def application(self) -> web.Application:
         """Give the application that serves it."""
@@ -103,14 +86,15 @@ class Push:
         shape = self._shape(source, request.match_info["table"].lower())
         if request.content_type != "application/json":
             raise Refusal(415, f"the body must be application/json, not {request.content_type}")
+        repeat_key = _repeat_key(request)
         body = await self._body(request)
-        rows = _rows_of(body)
-        wait_s = self._rate.take(source, len(rows), self._clock())
-        if wait_s > 0:
-            raise Refusal(429, f"more rows than {source} may send in a second; wait", retry_s=wait_s)
-        now_ms = int(self._clock() * 1000)
-        _check(shape, rows, now_ms)
-        return await self._write(shape, rows, body, request.headers.get("Idempotency-Key"), now_ms=now_ms)
+        async with self._reading:
+            rows = await asyncio.to_thread(rows_of, body)
+            wait_s = self._rate.take(source, len(rows), self._clock())
+            if wait_s > 0:
+                raise Refusal(429, f"more rows than {source} may send in a second; wait", retry_s=wait_s)
+            taken = await asyncio.to_thread(checked, shape, rows, body, int(self._clock() * 1000))
+        return await self._write(shape, taken, repeat_key)
 
     def _authorise(self, request: web.Request, source: str) -> None:
         """Compare the token of the source, in time that tells nothing. An unknown source is not told from a known."""
@@ -120,7 +104,7 @@ class Push:
             expected = secret_of(reference) if reference else ""
         except MissingSecret as error:
             raise Refusal(503, f"the token of {source} cannot be read: {error}") from None
-        is_right = hmac.compare_digest(token.strip().encode(), expected.encode())
+        is_right = hmac.compare_digest(_bytes(token.strip()), _bytes(expected))
         if scheme.lower() != "bearer" or not expected or not is_right:
             raise Refusal(401, "needs `Authorization: Bearer <the source's token>`")
 
@@ -137,26 +121,22 @@ class Push:
         except web.HTTPRequestEntityTooLarge:
             raise Refusal(413, f"more than {self._max_bytes} bytes; send fewer rows at once") from None
 
-    async def _write(
-        self, shape: Shape, rows: list[Any], body: bytes, repeat_key: str | None, *, now_ms: int
-    ) -> web.Response:
-        digest, src_ts = hashlib.sha256(body).hexdigest(), now_ms
-        ignored = sorted({name for row in rows for name in shape.unknown(row)})
-        accepted = {"accepted": len(rows), **({"ignored": ignored} if ignored else {})}
+    async def _write(self, shape: Shape, taken: Checked, repeat_key: str | None) -> web.Response:
+        src_ts, key = taken.now_ms, f"{shape.topic} {repeat_key}"
+        accepted = {"accepted": len(taken.rows), **({"ignored": taken.ignored} if taken.ignored else {})}
+        landing = await self._landed()
+        await asyncio.to_thread(landing.make_topic, shape.topic, self._partitions)
         if repeat_key is not None:
-            seen = self._repeats.begin(f"{shape.topic} {repeat_key}", digest, src_ts)
-            if seen.digest != digest:
+            seen = self._repeats.begin(key, taken.digest, src_ts)
+            if seen.digest != taken.digest:
                 raise Refusal(422, "this Idempotency-Key came with another body")
             if seen.is_done:
                 return web.json_response({**accepted, "repeated": True}, status=202)
             src_ts = seen.src_ts  # the same rows at the same time: what stands in Kafka already is not newer
-        landing = await self._landed()
-        batch = repeat_key or digest[:12]
-        records = [shape.landed(row, src_ts=src_ts, now_ms=now_ms, batch=batch) for row in rows]
-        await asyncio.to_thread(landing.make_topic, shape.topic, self._partitions)
-        await asyncio.to_thread(landing.write, shape.topic, records)
+        batch = repeat_key or taken.digest[:12]
+        await asyncio.to_thread(_land, landing, shape, taken, src_ts=src_ts, batch=batch)
         if repeat_key is not None:
-            self._repeats.end(f"{shape.topic} {repeat_key}")
+            self._repeats.end(key)
         return web.json_response(accepted, status=202)
 
     async def _landed(self) -> Landing:
@@ -168,24 +148,21 @@ class Push:
             return self._landing
 
 
-def _rows_of(body: bytes) -> list[Any]:
-    """Give the rows of a body: an object is one row, an array are several. Raises Refusal."""
-    try:
-        parsed = _parse(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise Refusal(400, f"not JSON: {error}") from None
-    rows = parsed if isinstance(parsed, list) else [parsed]
-    if not rows:
-        raise Refusal(400, "no rows")
-    return rows
+def _bytes(text: str) -> bytes:
+    """Give what stood in a header, which may be no UTF-8."""
+    return text.encode(errors="surrogateescape")
 
 
-def _check(shape: Shape, rows: list[Any], now_ms: int) -> None:
-    faults = [
-        {"row": number, "field": fault.field, "error": fault.what}
-        for number, row in enumerate(rows)
-        for fault in shape.faults(row, now_ms=now_ms)
-    ]
-    if faults:
-        more = {"more": len(faults) - MOST_FAULTS} if len(faults) > MOST_FAULTS else {}
-        raise Refusal(400, f"{len(faults)} fields are wrong; nothing was taken", faults=faults[:MOST_FAULTS], **more)
+def _repeat_key(request: web.Request) -> str | None:
+    """Give the request's `Idempotency-Key`. Raises Refusal for one that cannot stand in a record."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (0 < len(key) <= _MOST_KEY and key.isprintable()):
+        raise Refusal(400, f"Idempotency-Key must be 1 to {_MOST_KEY} printable characters in UTF-8")
+    return key
+
+
+def _land(landing: Landing, shape: Shape, taken: Checked, *, src_ts: int, batch: str) -> None:
+    """Write rows, and return when Kafka has them all. Raises TryLater."""
+    for start in range(0, len(taken.rows), WRITTEN_AT_ONCE):
+        rows = taken.rows[start : start + WRITTEN_AT_ONCE]
+        landing.write(shape.topic, [shape.landed(row, src_ts=src_ts, now_ms=taken.now_ms, batch=batch) for row in rows])

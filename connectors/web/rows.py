@@ -3,7 +3,8 @@
 Used by pull and push: what a web service sends must mean the same on both roads.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from connectors.outside_rows import moment_of, with_instance
@@ -69,21 +70,27 @@ class Shape:
                 found.append(FieldFault("", str(error)))
         return found
 
-    def _twice(self, row: Mapping[str, Any]) -> list[FieldFault]:
+    def _twice(self, row: Mapping[str, Any]) -> Iterator[FieldFault]:
         """Give the fields that name a column which another has named: which of them is right, nobody knows."""
-        meant = [(name, self._names[name.lower()]) for name in row if name.lower() in self._names]
-        columns = [column for _, column in meant]
-        return [FieldFault(name, "names a column that another field names") for name, column in meant
-                if columns.count(column) > 1]  # fmt: skip
+        meant = {name: self._names[name.lower()] for name in row if name.lower() in self._names}
+        named = Counter(meant.values())
+        for name, column in meant.items():
+            if named[column] > 1:
+                yield FieldFault(name, "names a column that another field names")
 
     def landed(self, row: Mapping[str, Any], *, src_ts: int, now_ms: int, batch: str) -> Landed:
         """Make the record of a row without faults; `now_ms` as for `faults`.
 
-        `src_ts` holds where the row does not say when it was true.
+        `src_ts` holds where the row does not say when it was true. As `now_ms` it is a clock's of ours, which need not
+        agree with another node's: the log orders such rows. It is an earlier one for what was sent before, and may
+        stand in Kafka already.
         """
         columns, said = self._columns(row), self._moment(row, now_ms)
         true_at = src_ts if said is None else said
-        origin = Origin(connector=f"stagewatch-{self._road}", src="web", src_ts=true_at, batch=batch)
+        origin = Origin(
+            connector=f"stagewatch-{self._road}", src="web", src_ts=true_at, batch=batch,
+            by_arrival=said is None and src_ts == now_ms,
+        )  # fmt: skip
         op = _OPS[row.get(OP)]
         return Landed(self._form.key(columns), self._form.record(op, columns, origin), origin.headers)
 
@@ -99,6 +106,10 @@ class Shape:
         # Whose row is deleted must be said: it is looked for nowhere else.
         return columns if row.get(OP) == "d" else with_instance(self._form, columns)
 
+    def moment(self, said: object, *, now_ms: int) -> int:
+        """Give a time as epoch ms, read as the table's are. Raises ValueError."""
+        return moment_of(self._form, said, now_ms=now_ms)
+
     def _moment(self, row: Mapping[str, Any], now_ms: int) -> int | None:
         said = row.get(SRC_TS)
-        return None if said is None else moment_of(self._form, said, now_ms=now_ms)
+        return None if said is None else self.moment(said, now_ms=now_ms)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from rules.compiler import CompiledProcess, Definitions
 from rules.engine.deadlines import RuleFace
 from rules.engine.partition import Partition, Step
+from rules.indicator_models import Indicator
+from rules.message_models import Message
 from rules.routing import Routing
 from rules.state import Instance, Place, Raised, rung_key
 from rules.wording import OBJECT_WORDS, SEVERITY_WORDS, Wording
@@ -38,10 +40,38 @@ class Claim(NamedTuple):
     """Tells apart what a rule says more than once of the same thing: the time, or the row that it is about."""
     group_text: str | None = None
     """Template of the message that stands for all notices of this rule and item to one person."""
+    below: str = ""
+    """Equipment above the thing that the same instance has an alert about: what is said here repeats that."""
 
     def key(self, severity: str) -> str:
         """Give the key of one rung among those of its rule in the instance's state."""
         return rung_key(self.stage, self.visit, self.thing.item if self.thing else self.repeat, severity)
+
+
+def alert_dims(indicator: Indicator, process: str, event: AlertEvent) -> str:
+    """Give the dimensions that an alert counts under; beside what others count there is the process alone."""
+    if indicator.part == "denominator" or indicator.severities:
+        return f'{{"process":"{process}"}}'
+    of_rule = f',"rule":"{event.rule}"' if indicator.rules else ""
+    return f'{{"process":"{process}"{of_rule},"severity":"{event.severity}"}}'
+
+
+MESSAGE = "message"
+"""How the ids of what is no alert begin."""
+
+
+class Telling(NamedTuple):
+    """What people are told that is no alert."""
+
+    message: Message
+    subject: str
+    """The row or visit that it is about; empty: the instance."""
+    number: int
+    """Of a message that comes several times, which it is; from 1."""
+    due: int
+    """When it was to be told, epoch ms."""
+    values: dict[str, object]
+    """Parameters of the sentence."""
 
 
 class Alerting:
@@ -52,6 +82,8 @@ class Alerting:
         self._calendar = definitions.calendar
         self._routing = routing
         self._definitions = definitions
+        self._counting: dict[tuple[str, str, str], tuple[tuple[Indicator, str], ...]] = {}
+        """By process, rule and severity, the indicators that count such an alert, and under which dimensions."""
 
     def raise_rung(  # noqa: PLR0913 - what a rung is
         self, partition: Partition, instance: Instance, claim: Claim, step: Step, *,
@@ -169,13 +201,15 @@ class Alerting:
 
     def _count(self, partition: Partition, instance: Instance, event: AlertEvent, step: Step) -> None:
         process = self._process(instance)
-        for indicator in process.indicators:
-            if indicator.kind == "alerts" and indicator.rule == event.rule:
-                is_beside = indicator.part == "denominator"  # of what others count, which know no severity
-                dims = f'{{"process":"{process.id}"' + ("}" if is_beside else f',"severity":"{event.severity}"}}')
-                day = self._calendar.local_date(event.raised_at)
-                amounts = (0, 1) if is_beside else (1, 0)
-                step.count((), ((indicator.code, event.org_no or "", day, dims, *amounts),), partition.clock)
+        key = process.id, event.rule, event.severity
+        counting = self._counting.get(key)
+        if counting is None:
+            every = (i for i in process.indicators if i.kind == "alerts" and i.is_about(event.rule, event.severity))
+            counting = self._counting[key] = tuple((i, alert_dims(i, process.id, event)) for i in every)
+        for indicator, dims in counting:
+            day = self._calendar.local_date(event.raised_at)
+            amounts = (0, 1) if indicator.part == "denominator" else (1, 0)
+            step.count((), ((indicator.code, event.org_no or "", day, dims, *amounts),), partition.clock)
 
     def _tell(  # noqa: PLR0913, PLR0917 - an event and what it stands on
         self, partition: Partition, instance: Instance, claim: Claim, event: AlertEvent, raised: Raised, step: Step
@@ -208,6 +242,34 @@ class Alerting:
                     is_late=(event.raised_at if raised.due is None else raised.due) < partition.live_from,
                     group=group,
                     group_text=group_text,
+                    object_no=claim.thing.no if claim.thing else "",
+                    below=claim.below,
+                )
+            )
+
+    def inform(self, partition: Partition, instance: Instance, process: str, telling: Telling, step: Step) -> None:
+        """Tell people what is no alert, each once; as of alerts, history is not told."""
+        now, message = partition.clock, telling.message
+        if now < partition.notify_from or partition.is_history:
+            return
+        fields = self._routing.placed(instance.main.fields if instance.main else {}, now)
+        org_no = _text(fields.get("org_no"))
+        text = self._wording.say(message.code, telling.values, unit=org_no)
+        for recipient, channel in self._routing.inform(tuple(message.to), message.code, fields, now):
+            step.notices.append(
+                Notice(
+                    alert_id=f"{MESSAGE}:{message.family}:{instance.key}:{telling.subject}:{telling.number}",
+                    rule=message.code,
+                    severity="INFO",
+                    process=process,
+                    instance=instance.key,
+                    org_no=org_no,
+                    recipient=recipient,
+                    channel=channel,
+                    text=text,
+                    at=now,
+                    due_at=None,
+                    is_late=telling.due < partition.live_from,
                 )
             )
 

@@ -11,6 +11,7 @@ from rules.compiler import CompiledProcess
 from rules.engine.conditions import compile_condition
 from rules.engine.deadlines import EARLIEST, LATEST, usable
 from rules.engine.energy import amount as amount_of
+from rules.engine.open_parts import OpenParts
 from rules.engine.partition import Part
 from rules.engine.row_parts import RowParts
 from rules.indicator_models import Indicator
@@ -20,6 +21,10 @@ from schemas import from_wire
 
 Amounts = Callable[[Row, Visit], tuple[int, int] | None]
 """From the instance's own row and a visit: numerator and denominator; None: nothing."""
+
+
+STOCKS = frozenset({"stage_open", "stage_blocked"})
+"""Kinds that count visits which have not ended."""
 
 
 class Contributions:
@@ -39,6 +44,7 @@ class Contributions:
             for stage, of_stage in self._by_stage.items()
         }
         self.of_rows = RowParts(process.id, process.indicators, calendar)
+        self.of_open = OpenParts(process.id, process.indicators)
         self.deadline_rules = {i.stage: i.rule for i in process.indicators if i.kind == "stage_on_time"}
         self.measured = frozenset(i.stage for i in process.indicators if i.kind in ("stage_on_time", "stage_mean"))
 
@@ -53,8 +59,8 @@ class Contributions:
         if finished is None:
             if instance.over_at is not None:
                 return []
-            held = ((i.code, _counted(main, i)) for i in indicators if i.kind == "stage_open")
-            return [(code, org, "", self._dims, amount, 0) for code, amount in held if amount]
+            held = ((i.code, _held(main, i)) for i in indicators if i.kind in STOCKS)
+            return [(code, org, "", self._dims, *amounts) for code, amounts in held if any(amounts)]
         day = self._calendar.local_date(finished)
         parts: list[Part] = []
         for code, amounts_of in self._finished[visit.stage or ""]:
@@ -74,7 +80,8 @@ class Contributions:
             time = usable(fields.get(i.field or ""))
             amount = _counted(instance.main, i)
             if time is not None and amount and (not i.when or self._fits[i.code](from_wire(fields))):
-                parts.append((i.code, org, self._calendar.local_date(time), self._dims, amount, 0))
+                amounts = (amount, 0) if i.part == "numerator" else (0, amount)
+                parts.append((i.code, org, self._calendar.local_date(time), self._dims, *amounts))
         return parts
 
 
@@ -82,7 +89,7 @@ def _of_finished(indicator: Indicator) -> Amounts | None:
     """Give what says what a visit that has ended adds to numerator and denominator; None: it adds nothing."""
     match indicator.kind:
         case "stage_on_time":
-            return lambda _, visit: None if visit.is_on_time is None else (int(visit.is_on_time), 1)
+            return _on_time(indicator)
         case "stage_mean":
             return lambda _, visit: None if visit.took is None else (visit.took, 1)
         case "stage_count":
@@ -91,6 +98,18 @@ def _of_finished(indicator: Indicator) -> Amounts | None:
             return _share_of(indicator)
         case _:
             return None
+
+
+def _on_time(indicator: Indicator) -> Amounts:
+    fits = compile_condition(indicator.when)
+    names = [name for name in VISIT_FIELDS if name in indicator.when]
+
+    def amounts(_: Row, visit: Visit) -> tuple[int, int] | None:
+        if visit.is_on_time is None or (names and not fits({name: getattr(visit, name) for name in names})):
+            return None
+        return int(visit.is_on_time), 1
+
+    return amounts
 
 
 def _share_of(indicator: Indicator) -> Amounts:
@@ -102,6 +121,11 @@ def _share_of(indicator: Indicator) -> Amounts:
         return (int(shares(fields)), 1) if fits(fields) else None
 
     return amounts
+
+
+def _held(main: Row, indicator: Indicator) -> tuple[int, int]:
+    """Give what an open visit adds; of those that alerts block, `open_parts` has the numerator."""
+    return (0, 1) if indicator.kind == "stage_blocked" else (_counted(main, indicator), 0)
 
 
 def _counted(main: Row, indicator: Indicator) -> int:

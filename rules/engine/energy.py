@@ -31,6 +31,8 @@ class Whereabouts(NamedTuple):
     tg: str | None = None
     line: str | None = None
     bus: str | None = None
+    cons: str | None = None
+    """The customer, if it has a transformer of its own, so that it may have a loss of its own."""
 
 
 class Energy(NamedTuple):
@@ -44,7 +46,7 @@ class Energy(NamedTuple):
     out: Decimal
     """What went out of it: given back, or sold."""
     measures: str
-    """`cons`, or what a gateway stands at the head of: `tg`, `line`, `bus`."""
+    """`cons`, or what a gateway stands at the head of: `tg`, `line`, `bus`, `supply` (of one customer)."""
     at: Whereabouts
 
 
@@ -60,9 +62,11 @@ class Topology:
 
     def of_customer(self, cons_no: object) -> Whereabouts:
         """Give where a customer hung: `cons_no → tg_no → line_no`."""
-        own = self.row("cons_tg", cons_no) or self.row("customer", cons_no)
+        customer = self.row("customer", cons_no)
+        own = self.row("cons_tg", cons_no) or customer
         tg, line = own.get("tg_no"), own.get("line_no")
-        return self.of_district(tg) if tg is not None else self.of_line(line)
+        place = self.of_district(tg) if tg is not None else self.of_line(line)
+        return place._replace(cons=_text(cons_no)) if customer.get("volt_class") == "HV" else place
 
     def of_district(self, tg: object) -> Whereabouts:
         """Give where a district hung; the unit is its own."""
@@ -164,6 +168,8 @@ def _measured(topology: Topology, no: WireValue) -> tuple[str, Whereabouts]:
         return "line", topology.of_line(no)
     if topology.row("bus", no):
         return "bus", topology.of_bus(no)
+    if topology.row("customer", no):
+        return "supply", topology.of_customer(no)
     return "", Whereabouts()
 
 

@@ -211,6 +211,7 @@ class Engine:
                     self._judgement.judge_visit(partition, process, instance, visit, step)
             if instance.due is not None and instance.due <= due:
                 self._judgement.judge_whole(partition, process, instance, step)
+        self.judges.count_open(partition, instance, step)
         partition.schedule(instance)
         step.changed.add(instance.key)
 
@@ -238,6 +239,7 @@ class Engine:
     def _note(self, partition: Partition, instance: Instance, step: Step, *, is_new: bool) -> None:
         """Whatever was judged of an instance: when it is due again, and that it has to be kept."""
         if is_new:
+            self.judges.count_open(partition, instance, step)
             partition.schedule(instance)
             step.changed.add(instance.key)
         else:

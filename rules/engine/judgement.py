@@ -13,6 +13,7 @@ from rules.engine.alerting import Alerting, Claim
 from rules.engine.deadlines import Deadline, RuleFace, Times, suspended, usable
 from rules.engine.equipment import object_of
 from rules.engine.findings import Single, face_of, orphan_rule
+from rules.engine.message_judgement import MessageJudgement
 from rules.engine.partition import Partition, Step
 from rules.engine.row_judgement import RowJudgement
 from rules.state import Instance, Visit, rung_parts
@@ -29,6 +30,7 @@ class Judgement:
         self._definitions = definitions
         self._alerting = alerting
         self._rows = RowJudgement(alerting)
+        self._messages = MessageJudgement(alerting)
 
     # -- deadlines
 
@@ -78,6 +80,17 @@ class Judgement:
         rows = process.rows
         if rows is not None and rows.concern(instance):
             self._rows.judge(partition, process, instance, rows, step, changed=changed)
+        told = process.told
+        if told is not None and told.messages.concern(instance):
+            self._messages.judge(partition, told, instance, step)
+
+    def judge_entry(
+        self, partition: Partition, process: CompiledProcess, instance: Instance, visit: Visit, step: Step
+    ) -> None:
+        """Tell people of a stage that was entered or ended, if they are to hear of it."""
+        told = process.told
+        if told is not None and visit.stage in told.messages.of_stages:
+            self._messages.judge_visit(partition, told, instance, visit, step)
 
     def _judge_deadlines(self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step) -> None:
         instance.due = None

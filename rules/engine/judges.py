@@ -17,6 +17,7 @@ from rules.engine.fusion import fuse_visit as fuse_row_of
 from rules.engine.fusion import new_visit
 from rules.engine.judgement import Judgement
 from rules.engine.membership import ITEM, PREFIXES, Membership
+from rules.engine.open_parts import OPEN, recount_open
 from rules.engine.partition import Part, Partition, Step
 from rules.engine.row_parts import recount
 from rules.reference import Reference, ReferenceEvent
@@ -75,6 +76,7 @@ class Judges:
                 if twin is not visit and (twin.stage, twin.visit) == was.name:
                     self.judge_visit(partition, process, instance, twin, step)
         self.judge_visit(partition, process, instance, visit, step)
+        self.judgement.judge_entry(partition, process, instance, visit, step)
         self.findings.judge_times(partition, process, instance, visit, was.times, step)
         self.findings.judge_order(partition, process, instance, visit, step)
         self.findings.judge_disagreement(partition, process, instance, step)
@@ -103,6 +105,7 @@ class Judges:
         for visit in instance.visits:
             self.judge_visit(partition, process, instance, visit, step)
             if is_new:
+                self.judgement.judge_entry(partition, process, instance, visit, step)
                 now = usable(visit.entered_at), usable(visit.finished_at)
                 self.findings.judge_times(partition, process, instance, visit, now, step)
                 self.findings.judge_order(partition, process, instance, visit, step)
@@ -132,7 +135,8 @@ class Judges:
         """Judge what a change of reference data touches."""
         if event.entity == ITEM:
             partition.is_history = event.is_history
-            self.membership.judge_item(partition, event.key, event.kind, step)
+            for instance in self.membership.judge_item(partition, event.key, event.kind, step):
+                self.count_open(partition, instance, step)
             self.judge_again(partition, self.membership.beside(partition, event.key), step)
             partition.is_history = False
         else:
@@ -153,6 +157,7 @@ class Judges:
                 partition.index(instance, self.membership.index_keys(partition, instance, process))
                 self.membership.judge_instance(partition, instance, process, step)
             step.count(before, self.all_parts(process, instance), partition.clock)
+            self.count_open(partition, instance, step)
             partition.schedule(instance)
             step.changed.add(instance.key)
 
@@ -173,6 +178,15 @@ class Judges:
         parts = self._contributions[process.id].of_rows if process else None
         if parts or instance.counted:
             recount(partition, parts, instance, step, changed=changed)
+
+    def count_open(self, partition: Partition, instance: Instance, step: Step) -> None:
+        """Count what is open about an instance; after all that may have changed it."""
+        if instance.raised is None and instance.counted is None:  # hot path
+            return
+        process = self._definitions.process_of(instance)
+        parts = self._contributions[process.id].of_open if process else None
+        if parts or (instance.counted is not None and OPEN in instance.counted):
+            recount_open(partition, parts, instance, step)
 
     def all_parts(self, process: CompiledProcess | None, instance: Instance) -> list[Part]:
         """Give all that an instance contributes to indicators."""

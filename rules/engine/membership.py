@@ -24,6 +24,8 @@ PREFIXES = {"customer": "cons", "project_schedule": "prj", "tg": "tg"}
 """How keys begin under which changes of a reference entity find instances."""
 HANGS_BY = {"pub_trans": ("tg", "trans"), "dist_line": ("line",), "main_subs": ("subs", "bus")}
 """By which names of where it hangs an application is below equipment of a type."""
+HEIGHT = {"pub_trans": 0, "dist_line": 1, "main_subs": 2}
+"""Which equipment hangs below which: what is said of the lower repeats what is said of the higher."""
 VOTE = "vote"
 """Entity of the change by which a partition tells a list item that applications below it still wait."""
 
@@ -105,7 +107,7 @@ class Membership:
                 if rule.no_spare is not None and not self._has_spare_bay(partition, item):
                     severity = rule.no_spare
                 if rule.object_type in (thing.type, "any"):
-                    claim = self._claim(rule, instance, thing, item)
+                    claim = self._claim(rule, instance, thing, item)._replace(below=_above(thing, items))
                     self._alerting.raise_rung(partition, instance, claim, step, severity=severity)
 
     def end_items(  # noqa: PLR0913 - which alerts of which instance
@@ -132,17 +134,17 @@ class Membership:
 
     # -- the item's side
 
-    def judge_item(self, partition: Partition, key: str, kind: str, step: Step) -> None:
-        """An item opened or closed over this partition's applications: R-N04; votes for R-N08."""
+    def judge_item(self, partition: Partition, key: str, kind: str, step: Step) -> list[Instance]:
+        """An item opened or closed over this partition's applications: R-N04; votes for R-N08. Give those below it."""
         if kind == "changed":
-            return
+            return []
         known = self._reference.get(ITEM, key, partition.clock)
         item = self._reference.last_known(ITEM, key, partition.clock)
         if item is None or is_open(known, partition.clock) != (kind == "opened"):
-            return
+            return []
         thing = equipment(key, item)
         if thing is None:
-            return
+            return []
         keys = [f"{name}:{item[f'{name}_no']}" for name in HANGS_BY[thing.type] if item.get(f"{name}_no") is not None]
         below = [i for i in partition.found(keys) if self._is_instance_below(partition, i, thing, item)]
         touched = [i for i in below if not self._has_connected(i)]
@@ -157,14 +159,16 @@ class Membership:
             step.changed.add(instance.key)
         if kind == "closed" and touched and known is not None:
             step.votes.append(_vote(key, touched[0].key, partition))
+        return below
 
     def _raise_opened(  # noqa: PLR0913, PLR0917 - one item over one instance
         self, partition: Partition, instance: Instance, process: CompiledProcess, thing: AlertObject, item: Fields,
         step: Step,
     ) -> None:  # fmt: skip
+        above = _above(thing, self.open_items(partition, instance.main.fields if instance.main else {}))
         for rule in process.on_item:
             if rule.object_type in (thing.type, "any"):
-                claim = self._claim(rule, instance, thing, item)
+                claim = self._claim(rule, instance, thing, item)._replace(below=above)
                 self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
 
     def _is_instance_below(self, partition: Partition, instance: Instance, thing: AlertObject, item: Fields) -> bool:
@@ -228,6 +232,13 @@ def _looked_up(process: CompiledProcess, fields: Fields) -> tuple[str, ...]:
     if any(entity == ITEM for entity, _ in rows.looks_up):
         keys += [f"item:{name}:{value}" for name, value in same_equipment(fields)]
     return tuple(dict.fromkeys(keys))
+
+
+def _above(thing: AlertObject, items: Iterable[tuple[AlertObject, Fields]]) -> str:
+    """Name the highest equipment above a thing, of what is listed over the same application; "" if there is none."""
+    above = (each for each, _ in items if HEIGHT[each.type] > HEIGHT[thing.type])
+    highest = max(above, key=lambda each: (HEIGHT[each.type], each.no), default=None)
+    return "" if highest is None else f"{highest.type} {highest.no}"
 
 
 def _is_below(hangs: list[tuple[str, str]], thing: AlertObject, item: Fields) -> bool:

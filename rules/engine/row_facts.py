@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import combinations
 
 from rules.engine.computations import COMPUTATIONS
@@ -12,6 +13,7 @@ from rules.engine.rows import Finding, Rows, SubjectRow
 from rules.models import Stage
 from rules.row_models import ComputedRule, DistinctRule, DocumentsRule, SequenceRule
 from rules.state import Visit
+from schemas import Value
 
 
 class ComputedFact:
@@ -99,10 +101,28 @@ class Distinct:
         return findings
 
 
+@dataclass(slots=True)
+class _Papers:
+    """What an instance's documents tell."""
+
+    told: set[str] = field(default_factory=set)
+    """Stages whose documents are told at all."""
+    kinds: set[str] = field(default_factory=set)
+    """Kinds that are there."""
+    whole: set[Value] = field(default_factory=set)
+    """Stages with a document whose kind nobody can tell, like the path of a file: it may be any of them."""
+
+    def lacking(self, stage: Stage) -> list[str]:
+        """Give the kinds that a stage requires and that are not there."""
+        if stage.code not in self.told or stage.code in self.whole:
+            return []
+        return [kind for kind in stage.documents if kind not in self.kinds]
+
+
 class Documents:
     """Stages that have ended without their documents, or without a record of their steps.
 
-    Only instances of which any document or step is known are judged: the others are kept in another system.
+    Only what some document or step of an instance is known of is judged: the rest is kept in another system.
     """
 
     is_timed = False
@@ -112,26 +132,40 @@ class Documents:
         self.severities = frozenset({rule.severity})
         self.ground = Ground(rule, is_timed=False)
         self._rule, self._stages = rule, stages
+        self._kinds = {name for stage in stages.values() for name in stage.documents}
 
     def find(self, rows: Rows) -> list[Finding]:
         """Give the visits that lack something."""
         rule, findings = self._rule, []
         steps = {row.fields.get(rule.stage) for row in rows.of(rule.record)} if rule.record else set()
-        told = (row.fields.get(paper.field) for paper in rule.papers for row in rows.of(paper.entity))
-        papers = {name for name in told if name is not None}
-        if not steps and not papers:
+        papers = self._papers(rows)
+        if not steps and not papers.told:
             return []
         for row in self.ground.subjects(rows):
             for visit in rows.visits:
                 stage = self._stages.get(visit.stage or "")
                 if stage is None or usable(visit.finished_at) is None:
                     continue
-                lacking = [name for name in stage.documents if name not in papers] if papers else []
+                lacking = papers.lacking(stage)
                 if steps and visit.stage not in steps:
                     lacking.append("办理记录")
                 if lacking:
                     findings.append(self._finding(rows, row, visit, lacking))
         return findings
+
+    def _papers(self, rows: Rows) -> _Papers:
+        papers = _Papers()
+        for paper in self._rule.papers:
+            for row in rows.of(paper.entity):
+                text = row.fields.get(paper.field)
+                if not text:
+                    continue
+                papers.told.update(paper.stages or self._stages)
+                kinds = {kind for kind in self._kinds if kind in str(text)}
+                papers.kinds |= kinds
+                if paper.stage is not None and not kinds:
+                    papers.whole.add(row.fields.get(paper.stage))
+        return papers
 
     def _finding(self, rows: Rows, row: SubjectRow, visit: Visit, lacking: list[str]) -> Finding:
         detail = "缺少" + "、".join(lacking)

@@ -16,6 +16,7 @@ from rules.engine.conditions import Test, compile_condition
 from rules.engine.deadlines import usable
 from rules.engine.energy import FREEZE, GATE, POINT, Energy, Topology, energies, oldest_freeze
 from rules.engine.energy import amount as amount_of
+from rules.engine.open_parts import OPEN
 from rules.engine.partition import Part, Partition, Step
 from rules.indicator_models import Indicator
 from rules.reference import NEVER
@@ -84,7 +85,7 @@ class RowParts:
         self, partition: Partition, counted: _Counted, row: Fields, own: Fields, rows: Mapping[str, Fields]
     ) -> Part | None:
         indicator = counted.indicator
-        time = usable(row.get(indicator.field or ""))
+        time = partition.clock if indicator.stock else usable(row.get(indicator.field or ""))
         amounts = counted.amounts(row, rows) if time is not None and counted.fits(row) else None
         if time is None or amounts is None:
             return None
@@ -93,8 +94,10 @@ class RowParts:
             value = row.get(field, own.get(field))
             if value is not None:
                 dims[name] = str(value)
-        day = self._calendar.local_date(time - 1 if indicator.end_of_day else time)
+        day = "" if indicator.stock else self._calendar.local_date(time - 1 if indicator.end_of_day else time)
         numerator, denominator = amounts if indicator.part == "numerator" else amounts[::-1]
+        if indicator.negative:
+            numerator, denominator = -numerator, -denominator
         return indicator.code, self._org(partition, row, own, time), day, _dims(dims).decode(), numerator, denominator
 
     @staticmethod
@@ -119,7 +122,7 @@ class _Counted:
         self.indicator = indicator
         self.fits: Test = compile_condition(indicator.when)
         self._shares: Test | None = None if indicator.share is None else compile_condition(indicator.share)
-        start = indicator.seconds[0] if indicator.seconds else ""
+        start, self._end = indicator.seconds or (indicator.after or "", indicator.field or "")
         self._entity, _, self._field = start.rpartition(".")
         self._grace_ms = parse_duration(indicator.grace).clock_ms if indicator.grace else 0
         self._within_ms = parse_duration(indicator.within).clock_ms if indicator.within else NEVER
@@ -127,7 +130,8 @@ class _Counted:
     @property
     def looks_at(self) -> tuple[str, ...]:
         """Give the entities whose rows it looks at beside those that it counts."""
-        return (self._entity,) if self._entity else ()
+        told = (self._entity, *(name.rpartition(".")[0] for name in self.indicator.on_time or ()))
+        return tuple(entity for entity in told if entity)
 
     def names(self, rows: Mapping[str, Fields]) -> list[str]:
         """Give the names of the rows that it counts."""
@@ -139,10 +143,14 @@ class _Counted:
     def amounts(self, row: Fields, rows: Mapping[str, Fields]) -> tuple[Number, Number] | None:
         """Give what a row adds to numerator and denominator; None: nothing."""
         indicator = self.indicator
+        if indicator.after is not None:
+            begin, end = self._begin(row, rows), usable(row.get(self._end))
+            if begin is None or end is None or end - begin > self._within_ms:
+                return None
         if self._shares is not None:
             return int(self._shares(row)), 1
         if indicator.on_time is not None:
-            done, due = (usable(row.get(name)) for name in indicator.on_time)
+            done, due = (_first_told(name, row, rows) for name in indicator.on_time)
             is_in_time = due is not None and done is not None and done <= due + self._grace_ms
             return (int(is_in_time), 1) if is_in_time or (due is not None and indicator.counts_late) else None
         if indicator.seconds is not None:
@@ -159,10 +167,19 @@ class _Counted:
         """Give from when the time counts: a field of the row, or the last time of other rows before its end."""
         if not self._entity:
             return usable(row.get(self._field))
-        end = usable(row.get(self.indicator.seconds[1])) if self.indicator.seconds else None
+        end = usable(row.get(self._end))
         prefix = f"{self._entity}:"
         times = (usable(other.get(self._field)) for name, other in rows.items() if name.startswith(prefix))
         return max((time for time in times if time is not None and end is not None and time <= end), default=None)
+
+
+def _first_told(name: str, row: Fields, rows: Mapping[str, Fields]) -> int | None:
+    """Give a time of the row, or (`entity.field`) the first that rows of the entity tell."""
+    entity, _, field = name.rpartition(".")
+    if not entity:
+        return usable(row.get(field))
+    times = (usable(other.get(field)) for key, other in rows.items() if key.startswith(f"{entity}:"))
+    return min((time for time in times if time is not None), default=None)
 
 
 def recount(
@@ -177,7 +194,8 @@ def recount(
         return
     if instance.counted is None and instance.others is None and parts is not None and not parts.needs_main:
         return
-    counted = instance.counted or {}
+    counted = dict(instance.counted or {})
+    is_open = counted.pop(OPEN, None)
     now = parts.of(partition, instance) if parts else {}
     held = instance.others or {}
     kept = oldest_freeze(instance) if now else None
@@ -187,22 +205,26 @@ def recount(
         before, after = counted.get(name, []), now.get(name, [])
         if before != after and (name == MAIN or name in held or parts is None):
             step.count(before, after, partition.clock)
-    instance.counted = {name: found for name, found in now.items() if found} or None
+    found = {name: found for name, found in now.items() if found}
+    if is_open is not None:
+        found[OPEN] = is_open
+    instance.counted = found or None
 
 
 def balance_of(per: str, energy: Energy) -> tuple[str | None, Decimal, Decimal] | None:
     """Give what energy adds to the balance of a district, line, bus or unit: its name, the loss, and what came in.
 
     What customers take is sold out of their district and line. A line's gateway feeds the line and the unit, and takes
-    from the bus section; a district's feeds the district alone, for its line has that energy already.
+    from the bus section; a district's feeds the district alone, for its line has that energy already, and one before a
+    customer's own transformer the customer alone.
     """
     place, net = energy.at, energy.into - energy.out
     is_sale = energy.measures == "cons"
     match per:
-        case "tg" if place.tg and (is_sale or energy.measures == "tg"):
-            return place.tg, net, Decimal(0) if is_sale else net
-        case "line" if place.line and (is_sale or energy.measures == "line"):
-            return place.line, net, Decimal(0) if is_sale else net
+        case "tg" | "line" | "cons":
+            name = {"tg": place.tg, "line": place.line}.get(per, place.cons)
+            is_fed = energy.measures == ("supply" if per == "cons" else per)
+            return (name, net, net if is_fed else Decimal(0)) if name and (is_sale or is_fed) else None
         case "unit" if place.line and (is_sale or energy.measures == "line"):
             return None, net, Decimal(0) if is_sale else net
         case "bus" if place.bus and energy.measures == "bus":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import msgspec
 
 from rules.compiler import CompiledProcess
-from rules.engine.alerting import Claim
+from rules.engine.alerting import MESSAGE, Claim
 from rules.engine.deadlines import RuleFace, usable
 from rules.engine.equipment import equipment
 from rules.engine.findings import Single, face_of
@@ -111,6 +111,7 @@ class TakeUp:
         if before != after:
             step.count(before, after, partition.clock)
         self._new.judges.recount(partition, self._new.definitions.process_of(instance), instance, step)
+        self._new.judges.count_open(partition, instance, step)
         partition.schedule(instance)
         while (due := instance.scheduled) is not None and due < now:  # what fell due since then
             partition.clock = due
@@ -178,10 +179,10 @@ class TakeUp:
         return equipment(item, fields) or AlertObject("", "", item)
 
     def _gather(self, told: int) -> None:
-        """Let each person get one message about everything that the change made late."""
+        """Let each person get one message about everything that the change made late; customers are told as ever."""
         notices, group = self.step.notices, f"rules:{self._serial}"
         for index in range(told, len(notices)):
-            if notices[index].group is None:
+            if notices[index].group is None and not notices[index].alert_id.startswith(f"{MESSAGE}:"):
                 notices[index] = msgspec.structs.replace(notices[index], group=group, group_text=GROUP_TEXT)
 
 

@@ -37,3 +37,18 @@ def reopening(event: AlertEvent, number: str) -> str:
 def handing_over(event: AlertEvent, number: str) -> str:
     """Tell whom a task was handed to."""
     return f"{_PREFIX}督办{number}已移交给您：{_matter(event)}"
+
+
+def dispatching(package: str, dept: str, count: int) -> str:
+    """Tell a department's person that a package of anomalies is theirs to check."""
+    return f"{_PREFIX}{count}件异常已下发{dept}，请现场核查整改。管控包{package}"
+
+
+def forwarding(event: AlertEvent, number: str) -> str:
+    """Ask a leader to decide."""
+    return f"{_PREFIX}异常{number}已整改，请审批：{_matter(event)}"
+
+
+def rejecting(event: AlertEvent, number: str, reason: str) -> str:
+    """Tell who rectified that it was not accepted."""
+    return f"{_PREFIX}异常{number}被退回（{reason}），请重新核查：{_matter(event)}"

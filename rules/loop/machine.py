@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from rules.loop import answers
+from rules.loop.anomalies import Anomalies
+from rules.loop.anomaly import Anomaly
+from rules.loop.anomaly_numbers import order_number, unit_in
 from rules.loop.orders import apply_to_order, release_if_over
+from rules.loop.people import People
 from rules.loop.replies import parse_reply
 from rules.loop.state import Case, Early, Order, Task, Upper, view_of_order, view_of_parent, view_of_task
 from rules.loop.strategies import Strategies
@@ -21,27 +25,17 @@ from rules.loop.strategy import Rung, Strategy
 from rules.loop.task_numbers import is_number
 from rules.loop.tasks import TaskSteps, is_same_mobile
 from rules.loop.todo import Todo
-from schemas import TASK_KINDS, AlertEvent, Assigned, Channel, Command, Happened, Outcome, Recipient, TaskView
+from schemas import TASK_KINDS, AlertEvent, Assigned, Command, Happened, Outcome, Raised, TaskView
 
 HOLD_MS = 60_000
 """A command about an unknown task waits so long: it may have overtaken the task's own record."""
-_ALERT, _ORDER, _EARLY = "alert:", "order:", "early:"
+_ALERT, _ORDER, _EARLY, _ANOMALY = "alert:", "order:", "early:", "anomy:"
 _encode = msgspec.msgpack.Encoder().encode
 _decode_case = msgspec.msgpack.Decoder(Case).decode
 _decode_order = msgspec.msgpack.Decoder(Order).decode
 _decode_early = msgspec.msgpack.Decoder(Early).decode
-Told = tuple[Recipient, Channel]
-_Row = TypeVar("_Row", Case, Order, Early)
-
-
-class People(Protocol):
-    """Who there is, as known at a time."""
-
-    def with_role(self, role: str, org_no: str, at: int) -> list[Told]:
-        """Give those of a unit with a role."""
-
-    def person(self, no: str, at: int) -> Told:
-        """Give a person by number."""
+_decode_anomaly = msgspec.msgpack.Decoder(Anomaly).decode
+_Row = TypeVar("_Row", Case, Order, Early, Anomaly)
 
 
 class Loop:
@@ -54,7 +48,8 @@ class Loop:
         self.todo = Todo()
         self.views: dict[str, TaskView | None] = {}
         """News for readers, by number; None: forgotten."""
-        self._people = people
+        self.people = people
+        self.anomalies = Anomalies(self)
         self._numbers: dict[str, list[str]] = {}
         self._timers: list[tuple[int, str]] = []
         self._dirty: dict[str, None] = {}
@@ -67,7 +62,7 @@ class Loop:
 
     def __len__(self) -> int:
         """The number of rows."""
-        return len(self.cases) + len(self.orders) + len(self.early)
+        return len(self.cases) + len(self.orders) + len(self.early) + len(self.anomalies.rows)
 
     @property
     def has_news(self) -> bool:
@@ -75,6 +70,10 @@ class Loop:
         return bool(self._dirty)
 
     # -- what happens
+
+    def begin(self, record: Raised, at: int) -> None:
+        """An alert goes the long way."""
+        self.anomalies.begin(record, at)
 
     def assign(self, record: Assigned, at: int) -> None:
         """Somebody was told of an alert: that is a task. A repeat changes nothing."""
@@ -85,7 +84,7 @@ class Loop:
             return
         if case is None:
             case = self.cases[event.alert_id] = Case(event=event, strategy=strategy.id)
-        case.parent = case.parent or record.parent
+        case.parent, case.anomaly = case.parent or record.parent, case.anomaly or record.anomaly
         task = Task(
             number=record.number, recipient=notice.recipient, channel=notice.channel, text=notice.text,
             created_at=at, reply_due=at, finish_due=at, chain=self._chain(event, strategy, at),
@@ -102,7 +101,7 @@ class Loop:
 
     def _chain(self, event: AlertEvent, strategy: Strategy, at: int) -> list[Upper]:
         return [
-            Upper(rung.after.clock_ms, rung.role, self._people.with_role(rung.role, unit_of(event, rung), at))
+            Upper(rung.after.clock_ms, rung.role, self.people.with_role(rung.role, unit_of(event, rung), at))
             for rung in strategy.escalation
         ]
 
@@ -114,8 +113,12 @@ class Loop:
 
     def happened(self, record: Happened, at: int) -> None:
         """The data show that it ended, or that it is there again."""
+        self.anomalies.happened(record, at)
         case = self.cases.get(record.event.alert_id)
         if case is None:
+            return
+        if case.is_converted:
+            self.todo.passed.append((case.anomaly, record))
             return
         strategy = self._strategy(case)
         case.is_faulty = record.event.event not in {"cleared", "closed"}
@@ -130,7 +133,9 @@ class Loop:
 
     def command(self, command: Command, place: str) -> None:
         """Do what somebody wants; `place` names the command's record."""
-        if command.kind not in TASK_KINDS or (command.kind == "hand_over" and not is_number(command.key)):
+        if unit_in(command.key) is not None:
+            self._long(command)
+        elif command.kind not in TASK_KINDS or (command.kind == "hand_over" and not is_number(command.key)):
             self._order(command)
         elif command.key in self._numbers:
             self._task(command, place)
@@ -140,15 +145,37 @@ class Loop:
                 waiting.commands.append((command, place))
             self._plan(waiting.until, _EARLY + command.key)
 
+    def _long(self, command: Command) -> None:
+        """Do what somebody wants of an anomaly, its order or its package; one that is not known is passed by."""
+        if command.key in self.anomalies.rows:
+            self.anomalies.command(command)
+        elif command.key in self.orders:
+            order = self.orders[command.key]
+            if release_if_over(order, command.at):
+                self.show_order(order)
+            self.anomalies.on_order(order, command)
+        elif command.kind == "dispatch":
+            self.anomalies.dispatch(command)
+
     def _order(self, command: Command) -> None:
         order = self.orders.get(command.key) or Order(number=command.key)
-        if apply_to_order(order, command, self.strategies.lock_ms):
-            self.orders[order.number] = order
-            self._show_order(order)
+        is_free = release_if_over(order, command.at)
+        if apply_to_order(order, command, self.strategies.lock_ms) or is_free:
+            self.show_order(order)
 
-    def _show_order(self, order: Order) -> None:
-        self.views[order.number] = view_of_order(order)
+    def show(self, view: TaskView) -> None:
+        """Tell readers how something stands."""
+        self.views[view.number] = view
+
+    def show_order(self, order: Order) -> None:
+        """Keep a work order, and tell readers."""
+        self.orders[order.number] = order
+        self.show(view_of_order(order))
         self._plan(order.until, _ORDER + order.number)
+
+    def keep_anomaly(self, anomaly: Anomaly, forget_at: int | None) -> None:
+        """Write an anomaly's row; it is forgotten at `forget_at`."""
+        self._plan(forget_at, _ANOMALY + anomaly.number)
 
     def _task(self, command: Command, place: str) -> None:
         found = list(self._found(command.key))
@@ -172,7 +199,7 @@ class Loop:
         elif command.kind == "acknowledge":
             is_news = self._steps.acknowledge(case, task, command, strategy)
         elif command.kind == "hand_over":
-            told = self._people.person(command.to, command.at)
+            told = self.people.person(command.to, command.at)
             is_news = self._steps.hand_over(case, task, command, told)
         elif task.is_open:
             task.remark = command.text
@@ -201,7 +228,9 @@ class Loop:
             elif key.startswith(_ORDER):
                 order = self.orders.get(key.removeprefix(_ORDER))
                 if order is not None and release_if_over(order, due):
-                    self._show_order(order)
+                    self.show_order(order)
+            elif key.startswith(_ANOMALY):
+                self._forget_anomaly(key.removeprefix(_ANOMALY), due)
             else:
                 self._give_up(key.removeprefix(_EARLY), due)
 
@@ -246,6 +275,13 @@ class Loop:
         if case.parent is not None:
             self.views[case.parent] = None
 
+    def _forget_anomaly(self, number: str, due: int) -> None:
+        """Let go of an anomaly and its order; readers keep both: duty is summed over years."""
+        if self.anomalies.forget(number, due):
+            self._dirty[_ANOMALY + number] = None
+            if self.orders.pop(order_number(number), None) is not None:
+                self._dirty[_ORDER + order_number(number)] = None
+
     # -- rows
 
     def load(self, key: str, data: bytes | None) -> None:
@@ -255,6 +291,8 @@ class Loop:
             _put(self.cases, name, None if data is None else _decode_case(data))
         elif kind == _ORDER:
             _put(self.orders, name, None if data is None else _decode_order(data))
+        elif kind == _ANOMALY:
+            _put(self.anomalies.rows, name, None if data is None else _decode_anomaly(data))
         else:
             _put(self.early, name, None if data is None else _decode_early(data))
 
@@ -266,6 +304,8 @@ class Loop:
             self._schedule(self._case_due(case), _ALERT + key)
         for number, order in self.orders.items():
             self._schedule(order.until, _ORDER + number)
+        for anomaly in self.anomalies.recover():
+            self._schedule(self.anomalies.forget_at(anomaly), _ANOMALY + anomaly.number)
         for number, waiting in self.early.items():
             self._schedule(waiting.until, _EARLY + number)
 
@@ -287,8 +327,8 @@ class Loop:
 
     def _dump(self, key: str) -> bytes | None:
         name = key[len(_ALERT) :]
-        rows: dict[str, dict[str, Case] | dict[str, Order] | dict[str, Early]] = {
-            _ALERT: self.cases, _ORDER: self.orders, _EARLY: self.early,
+        rows: dict[str, dict[str, Case] | dict[str, Order] | dict[str, Early] | dict[str, Anomaly]] = {
+            _ALERT: self.cases, _ORDER: self.orders, _EARLY: self.early, _ANOMALY: self.anomalies.rows,
         }  # fmt: skip
         row = rows[key[: len(_ALERT)]].get(name)
         return None if row is None else _encode(row)

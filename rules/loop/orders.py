@@ -14,13 +14,13 @@ def apply_to_order(order: Order, command: Command, lock_ms: int) -> bool:
     release_if_over(order, command.at)
     if command.version is not None and command.version != order.version:
         return False
-    if not _STEPS[command.kind](order, command):
+    if not _STEPS.get(command.kind, _never)(order, command):
         return False
     if order.state is OrderState.LOCKED and command.kind in {"lock", "hand_over", "feed_back"}:
         order.until = command.at + lock_ms
     elif order.state is not OrderState.LOCKED:
         order.holder, order.until = "", None
-    _note(order, command.at, command.by, command.kind, command.text or command.to)
+    note_on(order, command.at, command.by, command.kind, command.text or command.to)
     return True
 
 
@@ -30,11 +30,12 @@ def release_if_over(order: Order, now: int) -> bool:
         return False
     at = order.until
     order.state, order.holder, order.until = OrderState.PENDING, "", None
-    _note(order, at, "clock", "unlock")
+    note_on(order, at, "clock", "unlock")
     return True
 
 
-def _note(order: Order, at: int, by: str, what: str, text: str = "") -> None:
+def note_on(order: Order, at: int, by: str, what: str, text: str = "") -> None:
+    """Write a step into the history of an order; that is a new version."""
     order.version += 1
     order.updated_at = max(order.updated_at, at)
     order.acts.append(Act(at, by, what, text))
@@ -69,7 +70,8 @@ def _hand_over(order: Order, command: Command) -> bool:
 
 
 def _finish(order: Order, command: Command) -> bool:
-    if not _holds(order, command):
+    """An anomaly's order ends with what was put right."""
+    if not _holds(order, command) or bool(order.anomaly) != (command.kind == "rectify"):
         return False
     order.state, order.finished_by = OrderState.DONE, command.by
     return True
@@ -96,5 +98,5 @@ def _never(_order: Order, _command: Command) -> bool:
 
 _STEPS: dict[str, Callable[[Order, Command], bool]] = {
     "lock": _lock, "unlock": _unlock, "hand_over": _hand_over, "feed_back": _holds, "finish": _finish,
-    "approve": _approve, "reject": _reject, "acknowledge": _never, "reply": _never, "close": _never,
+    "rectify": _finish, "approve": _approve, "reject": _reject,
 }  # fmt: skip

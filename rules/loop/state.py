@@ -25,6 +25,8 @@ class TaskState(StrEnum):
     ESCALATED = "ESCALATED"
     REOPENED = "REOPENED"
     CLOSED = "CLOSED"
+    CONVERTED = "CONVERTED"
+    """Nobody answered in time: its alert goes the long way now."""
 
 
 class OrderState(StrEnum):
@@ -76,7 +78,7 @@ class Task(msgspec.Struct, kw_only=True):
     @property
     def is_open(self) -> bool:
         """Somebody still has to do something."""
-        return self.state is not TaskState.CLOSED
+        return self.state not in {TaskState.CLOSED, TaskState.CONVERTED}
 
     def note(self, at: int, by: str, what: str, text: str = "") -> None:
         """Write a step into the history; that is a new version."""
@@ -96,6 +98,13 @@ class Case(msgspec.Struct, kw_only=True):
     parent: str | None = None
     tasks: dict[str, Task] = {}
     updated_at: int = 0
+    anomaly: str = ""
+    """Number of the anomaly that it becomes if nobody answers in time."""
+
+    @property
+    def is_converted(self) -> bool:
+        """It is an anomaly now."""
+        return any(task.state is TaskState.CONVERTED for task in self.tasks.values())
 
 
 class Order(msgspec.Struct, kw_only=True):
@@ -110,6 +119,8 @@ class Order(msgspec.Struct, kw_only=True):
     version: int = 0
     updated_at: int = 0
     acts: list[Act] = []
+    anomaly: str = ""
+    """Number of the anomaly that it is about; none: the order is not ours."""
 
 
 class Early(msgspec.Struct, kw_only=True):
@@ -150,5 +161,5 @@ def view_of_order(order: Order) -> TaskView:
     """Give a work order with who holds it."""
     return TaskView(
         number=order.number, kind="order", state=order.state, version=order.version, updated_at=order.updated_at,
-        person_no=order.holder or None, acts=tuple(order.acts),
+        parent=order.anomaly or None, person_no=order.holder or None, acts=tuple(order.acts),
     )  # fmt: skip

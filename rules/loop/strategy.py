@@ -8,12 +8,17 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from rules.durations import Duration, DurationField
 from rules.loop.office_hours import OfficeHours
 from rules.rule_base import Model
 from schemas import Severity
+
+Domain = Literal[
+    "抄表", "电量电费", "收费账务", "线损", "业扩报装", "95598", "计量", "用电检查", "电能采控",
+]  # fmt: skip
+"""The nine domains under control (domain.md 4.4)."""
 
 
 def _clock_only(span: Duration) -> Duration:
@@ -43,6 +48,14 @@ class Strategy(Model):
     title: str
     rules: list[str] = Field(min_length=1, description="codes, `*` stands for the rest: R-T*")
     severities: list[Severity] = Field(default=["ALARM", "CRITICAL"], description="of those alerts")
+    loop: Literal["short", "long"] = Field(
+        default="short", description="short: a task, closed by its number; long: an anomaly, screened to archived"
+    )
+    domain: Domain | None = Field(default=None, description="of the nine under control; a long one names it")
+    department: str = Field(default="", description="who has to act, where neither alert nor analyst says")
+    overdue_becomes: str | None = Field(
+        default=None, description="the long strategy that an alert gets when its short task is not answered in time"
+    )
     reply_within: DurationField = Field(default=Duration("h", 24), description="to answer, since it was sent")
     finish_within: DurationField = Field(default=Duration("wd", 3), description="until the data show it done")
     acknowledged_for: DurationField = Field(default=Duration("h", 8), description="no step up for so long")
@@ -59,6 +72,13 @@ class Strategy(Model):
     @classmethod
     def _by_the_clock(cls, span: Duration | None) -> Duration | None:
         return None if span is None else _clock_only(span)
+
+    @model_validator(mode="after")
+    def _long_or_short(self) -> Strategy:
+        if self.loop == "long" and (self.domain is None or self.overdue_becomes):
+            msg = f"strategy '{self.id}': a long one names its `domain` and has no `overdue_becomes`"
+            raise ValueError(msg)
+        return self
 
     def fits(self, rule: str, severity: str) -> bool:
         """Tell whether alerts of this rule and severity are its."""
@@ -77,6 +97,16 @@ class StrategyFile(Model):
     )
     strategies: list[Strategy]
     tests: list[dict[str, Any]] = Field(default=[])
+
+    @model_validator(mode="after")
+    def _becomes_long(self) -> StrategyFile:
+        long = {each.id for each in self.strategies if each.loop == "long"}
+        for each in self.strategies:
+            if each.overdue_becomes is not None and each.overdue_becomes not in long:
+                known = ", ".join(sorted(long)) or "none"
+                msg = f"strategy '{each.id}': `overdue_becomes` names no long strategy of this file (known: {known})"
+                raise ValueError(msg)
+        return self
 
     @field_validator("lock_for")
     @classmethod

@@ -9,7 +9,7 @@ from rules.loop.state import Case, Task, TaskState
 from rules.loop.strategies import Strategies
 from rules.loop.strategy import Strategy
 from rules.loop.todo import Todo
-from schemas import Channel, Command, Recipient
+from schemas import Channel, Command, Raised, Recipient
 
 _SENT = {"delivered": TaskState.DELIVERED} | dict.fromkeys(
     ("refused", "failed", "no_channel", "muted"), TaskState.SEND_FAILED
@@ -137,10 +137,21 @@ class TaskSteps:
             if task.state is not TaskState.UNROUTABLE:
                 task.state = TaskState.OVERDUE
             task.note(due, "clock", TaskState.OVERDUE)
+            if case.anomaly and strategy.overdue_becomes:
+                self._convert(case, strategy.overdue_becomes, due)
         elif due == task.remind_at:
             self._remind(case, task, strategy, due)
         else:
             self._escalate(case, task, strategy, due)
+
+    def _convert(self, case: Case, strategy: str, due: int) -> None:
+        """Nobody answered in time: the alert goes the long way, and nobody need answer any more."""
+        for task in case.tasks.values():
+            if task.is_open:
+                task.state, task.closed_at, task.closed_by = TaskState.CONVERTED, due, "clock"
+                task.step_at = task.remind_at = task.acknowledged_until = task.verify_at = None
+                task.note(due, "clock", TaskState.CONVERTED, case.anomaly)
+        self._todo.passed.append((case.anomaly, Raised(number=case.anomaly, event=case.event, strategy=strategy)))
 
     def _remind(self, case: Case, task: Task, strategy: Strategy, due: int) -> None:
         task.reminded += 1

@@ -1,24 +1,32 @@
 """The tests inside strategies: an alert that somebody is told of, what happens then, and where its task ends.
 
 `at` is when the manager (M1) was told; `then` has commands (`kind`) and what the data say (`data`); `people` answer to
-`role:unit`. Called by `rules.testing`.
+`role:unit`. Of a long one `state` is the anomaly's, and `refused` says why commands changed nothing. Called by
+`rules.testing`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
-from rules.loop.machine import Loop, Told
+import msgspec
+
+from rules.loop.anomaly import ORDER_KINDS, Anomaly
+from rules.loop.anomaly_numbers import anomaly_number, order_number
+from rules.loop.machine import Loop
+from rules.loop.people import Told
 from rules.loop.state import Task
 from rules.loop.strategies import Strategies
 from rules.loop.strategy import StrategyFile
 from rules.loop.task_numbers import task_number
 from rules.workdays import WorkCalendar
-from schemas import AlertEvent, Assigned, Command, Happened, Notice, Recipient, iso
+from schemas import AlertEvent, Assigned, Command, Happened, Notice, Raised, Recipient, iso
 
 MANAGER = Recipient(no="M1", name="M1", mobile="13900000001")
 _NUMBER = task_number("A1", MANAGER.no, owner=0, owners=1)
+_ANOMALY = anomaly_number("0" * 16, "")
 Time = Callable[[str], int]
 
 
@@ -40,21 +48,48 @@ def strategy_test_faults(
     file: StrategyFile, test: Mapping[str, Any], calendar: WorkCalendar, time: Time
 ) -> Iterator[str]:
     """Give what does not come out as a test says. Raises LookupError, ValueError or TypeError for a wrong test."""
-    loop = Loop(Strategies.of([file], calendar), _People(test.get("people", {})))
+    strategies = Strategies.of([file], calendar)
+    loop = Loop(strategies, _People(test.get("people", {})))
     event = _alert(test["alert"], time(test["at"]))
-    loop.assign(Assigned(number=_NUMBER, event=event, notice=_notice(event)), time(test["at"]))
+    strategy = strategies.find(event.rule, event.severity)
+    if strategy is not None and strategy.loop == "long":
+        loop.begin(Raised(number=_ANOMALY, event=event, strategy=strategy.id), time(test["at"]))
+    else:
+        loop.assign(Assigned(number=_NUMBER, event=event, notice=_notice(event)), time(test["at"]))
     for each in test.get("then", []):
         at = time(each["at"])
         loop.advance(at)
         if "data" in each:
             loop.happened(Happened(event=_alert(test["alert"], at, each["data"])), at)
-            continue
-        by = str(each.get("by", MANAGER.mobile if each["kind"] == "reply" else MANAGER.no))
-        loop.command(Command(kind=each["kind"], key=_NUMBER, by=by, at=at, to=str(each.get("to", ""))), "0-0")
+        else:
+            loop.command(_command(loop, each, at), "0-0")
     loop.advance(time(test["until"]))
-    task = loop.cases["A1"].tasks[_NUMBER] if loop.cases else None
-    yield from _task_faults(test, task, time)
+    if _ANOMALY in loop.anomalies.rows:
+        yield from _anomaly_faults(test, loop.anomalies.rows[_ANOMALY])
+    else:
+        yield from _task_faults(test, loop.cases["A1"].tasks[_NUMBER] if loop.cases else None, time)
     yield from _told_faults(test, loop, time)
+
+
+def _command(loop: Loop, each: Mapping[str, Any], at: int) -> Command:
+    anomaly, kind = loop.anomalies.rows.get(_ANOMALY), each["kind"]
+    key = _NUMBER
+    if anomaly is not None:
+        key = order_number(_ANOMALY) if kind in ORDER_KINDS else _ANOMALY
+        key = anomaly.facts.package if kind == "dispatch" else key
+    amounts = {name: Decimal(str(each[name])) for name in ("energy_kwh", "money", "points") if name in each}
+    texts = {name: str(each[name]) for name in ("to", "text", "dept") if name in each}
+    by = str(each.get("by", MANAGER.mobile if kind == "reply" else MANAGER.no))
+    command = Command(kind=kind, key=key, by=by, at=at, errors=each.get("errors", 0))
+    return msgspec.structs.replace(command, **amounts, **texts)
+
+
+def _anomaly_faults(test: Mapping[str, Any], anomaly: Anomaly) -> Iterator[str]:
+    if anomaly.state != test["state"]:
+        yield f"the anomaly is {anomaly.state}, expected {test['state']}"
+    refused = [act.note for act in anomaly.facts.refused]
+    if test.get("refused", refused) != refused:
+        yield f"refused are {refused}, expected {test['refused']}"
 
 
 def _task_faults(test: Mapping[str, Any], task: Task | None, time: Time) -> Iterator[str]:

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from rules.loop.anomaly import Anomaly
 from rules.loop.state import Case, Task
-from schemas import AlertEvent, AlertEventKind, Channel, Command, Notice, Recipient
+from schemas import AlertEvent, AlertEventKind, Channel, Command, Happened, Notice, Raised, Recipient
 
 
 @dataclass(slots=True)
@@ -14,17 +15,19 @@ class Todo:
 
     events: list[AlertEvent] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    passed: list[tuple[str, Raised | Happened]] = field(default_factory=list)
+    """What the owner of an anomaly is told, by its number."""
 
-    def tell_event(self, case: Case, kind: AlertEventKind, suffix: str, person: str | None = None) -> None:
+    def tell_event(self, of: Case | Anomaly, kind: AlertEventKind, suffix: str, person: str | None = None) -> None:
         """Add an event of the alert; `suffix` says what happened and when, so that no two are alike."""
-        event = case.event
+        event = of.event
         self.events.append(
             msgspec.structs.replace(event, event=kind, text=event.text + suffix, person=person or event.person)
         )
 
-    def tell(self, case: Case, told: tuple[Recipient, Channel], text: str, *, at: int, rung: str) -> None:
+    def tell(self, of: Case | Anomaly, told: tuple[Recipient, Channel], text: str, *, at: int, rung: str) -> None:
         """Add a notice about an alert to somebody."""
-        event, (recipient, channel) = case.event, told
+        event, (recipient, channel) = of.event, told
         self.notices.append(
             Notice(
                 alert_id=event.alert_id,

@@ -7,7 +7,16 @@ speak of rows, and a worker opens the store after it has begun to work.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sinks.store.rows import AlertEventRow, AlertRow, IndicatorRow, InstanceRow, NotificationRow, StoreBatch, TaskRow
+from sinks.store.rows import (
+    AlertEventRow,
+    AlertRow,
+    Findings,
+    IndicatorRow,
+    InstanceRow,
+    NotificationRow,
+    StoreBatch,
+    TaskRow,
+)
 
 if TYPE_CHECKING:
     from sinks.store.database import Store, StoreSettingError
@@ -25,6 +34,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute
 __all__ = [
     "AlertEventRow",
     "AlertRow",
+    "Findings",
     "IndicatorRow",
     "InstanceRow",
     "NotificationRow",

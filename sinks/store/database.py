@@ -16,9 +16,19 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 
 from schemas.errors import StagewatchError, TryLater
+from schemas.report import ReportOrder
 from sinks.masking import masked
-from sinks.store import reads
-from sinks.store.rows import AlertEventRow, AlertRow, IndicatorRow, InstanceRow, NotificationRow, StoreBatch, TaskRow
+from sinks.store import between, reads
+from sinks.store.rows import (
+    AlertEventRow,
+    AlertRow,
+    Findings,
+    IndicatorRow,
+    InstanceRow,
+    NotificationRow,
+    StoreBatch,
+    TaskRow,
+)
 from sinks.store.schema import prepare
 from sinks.store.writes import write_batch
 
@@ -97,6 +107,15 @@ class Store:
     def indicators(self, *, limit: int = _LIMIT, **filters: str | None) -> list[IndicatorRow]:
         """Indicator values. Filters: indicator, org_no, date."""
         return self._read(reads.read_indicators, filters, limit)
+
+    def findings(self, order: ReportOrder, *, limit: int) -> Findings:
+        """What a report rests on, as of one moment; of its anomalies the last `limit`, of their places all."""
+        with self._begin() as connection:
+            return Findings(
+                tuple(between.read_figures(connection, order)),
+                tuple(between.read_places(connection, order)),
+                tuple(between.read_anomalies(connection, order, limit)),
+            )
 
     def _read(
         self, read: Callable[[Connection, reads.Filters, int], list[_T]], filters: reads.Filters, limit: int

@@ -55,6 +55,17 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
         return self.event.event
 
 
+class Findings(msgspec.Struct, frozen=True):
+    """What a report rests on. Read side only."""
+
+    figures: tuple[IndicatorValue, ...]
+    """Of its indicators, per unit, date and dimensions."""
+    places: tuple[tuple[str, int], ...]
+    """Unit and time (epoch ms) of each of its anomalies."""
+    anomalies: tuple[AlertEvent, ...]
+    """The last of them, the last raised first."""
+
+
 class NotificationRow(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one notice. Key: the notice's. Holds no phone number and no mail address."""
 

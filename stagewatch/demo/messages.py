@@ -51,6 +51,9 @@ class Expected:
     must: Counter[Message]
     may: Counter[Message]
 
+    def __add__(self, other: Expected) -> Expected:
+        return Expected(self.must + other.must, self.may + other.may)
+
 
 class Directory:
     """Finds the people who answer for an application or an item."""
@@ -72,12 +75,21 @@ class Directory:
         """Give channel and address of everybody who hears of an alert, each person once."""
         row = self._rows[key.instance]
         districts = self._on_line[str(row["line_no"])] if "tg_no" not in row else [str(row["tg_no"])]
-        managers = {str(self._by_district[tg]["mgr_no"]): self._by_district[tg] for tg in reversed(districts)}
-        for number, manager in managers.items():
-            is_mail = manager["sup_method"] == "online"
-            yield ("mail", self._mails[number]) if is_mail else ("sms", str(manager["mobile"]))
+        managers = {str(self._by_district[tg]["mgr_no"]): tg for tg in reversed(districts)}
+        for tg_no in managers.values():
+            yield self.manager(tg_no)
         if key.rule in TOLD_TO_SUPERVISOR:
             yield "mail", self._supervisors[str(row["org_no"])]
+
+    def manager(self, tg_no: str) -> tuple[str, str]:
+        """Give channel and address of a district's manager."""
+        row = self._by_district[tg_no]
+        is_mail = row["sup_method"] == "online"
+        return ("mail", self._mails[str(row["mgr_no"])]) if is_mail else ("sms", str(row["mobile"]))
+
+    def row(self, app_no: str) -> Row:
+        """Give an application as it was told last."""
+        return self._rows[app_no]
 
 
 def expected_messages(

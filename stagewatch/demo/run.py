@@ -20,6 +20,7 @@ from stagewatch.demo.generator import Story, tell_story
 from stagewatch.demo.messages import Directory, Expected, FoundAlert, expected_messages, received_messages
 from stagewatch.demo.process import WorkerProcess
 from stagewatch.demo.recount import Firings, Key, recount
+from stagewatch.demo.stages import stage_messages
 from stagewatch.demo.tally import Verdict, compare, percentile
 from stagewatch.embedded import EmbeddedBroker
 from stagewatch.receivers import SmsReceiver, SmtpReceiver
@@ -150,16 +151,17 @@ class Demo:
         wanted = {key for key, firing in firings.items() if firing.at <= settled_until}
         self._display.phase("settling: waiting for the last messages", int(SETTLE_S))
         deadline = time.monotonic() + SETTLE_S
+        stages = stage_messages(self._feed.sent, directory, started)
         is_quiet = False
         while not is_quiet and time.monotonic() < deadline:
             self._look()
-            expected = expected_messages(firings, self._found.by_key, directory, started)
+            expected = expected_messages(firings, self._found.by_key, directory, started) + stages
             received = received_messages(self._mail.received, self._sms.received)
             is_quiet = wanted <= self._found.by_key.keys() and not expected.must - received
         deadline = time.monotonic() + QUIET_S
         while time.monotonic() < deadline:
             self._look()
-        return expected_messages(firings, self._found.by_key, directory, started)
+        return expected_messages(firings, self._found.by_key, directory, started) + stages
 
     # -- looking
 

@@ -105,6 +105,12 @@ def test_every_metric_is_shown_or_watched() -> None:
     assert [name for name in METRICS if not re.search(rf"\b{name}(_bucket)?\b", text)] == []
 
 
+def test_operations_show_which_source_is_silent_and_how_near_the_others_are() -> None:
+    shown = {query.panel: query.expression for query in queries() if query.dashboard == "operations.json"}
+    assert shown["Sources running"] == "max by (source) (stagewatch_source_running)"
+    assert shown["Silence of sources"] == "min by (source) (stagewatch_source_gap_ratio)"
+
+
 @pytest.mark.parametrize(("name", "dashboard"), ALL_DASHBOARDS, ids=[name for name, _ in ALL_DASHBOARDS])
 class TestDashboard:
     def test_it_can_be_linked_to(self, name: str, dashboard: dict[str, Any]) -> None:

@@ -170,8 +170,27 @@ LIVES: dict[str, tuple[str, list[Told], str | None]] = {
     "postgresql: an incremental snapshot brings an unknown row, which then changes": (
         "debezium-json", [Told("r", "M1", {"snapshot": "incremental"}), Told("u", "M2", {"lsn": 51})], "M2",
     ),
-    "a snapshot that says it is older changes nothing": (
-        "debezium-json", [Told("u", "M2", {"lsn": 50}), Told("r", "M1", {"lsn": 49, "snapshot": "true"})], "M2",
+    "postgresql: open at the first snapshot, committed after it": (
+        "debezium-json", [Told("r", "M1", {"lsn": 50, "snapshot": "last"}), Told("u", "M2", {"lsn": 49})], "M2",
+    ),
+    "postgresql: deleted in a transaction that was open at the first snapshot": (
+        "debezium-json", [Told("r", "M1", {"lsn": 50, "snapshot": "true"}), Told("d", "M1", {"lsn": 49})], None,
+    ),
+    "postgresql: open at the first snapshot, and changed again": (
+        "debezium-json",
+        [Told("r", "M1", {"lsn": 50, "snapshot": "true"}), Told("u", "M2", {"lsn": 49}), Told("u", "M3", {"lsn": 60})],
+        "M3",
+    ),
+    "postgresql: a second snapshot tells what was missed, and the log goes on from before it": (
+        "debezium-json",
+        [Told("u", "M1", {"lsn": 50}), Told("r", "M3", {"lsn": 70, "snapshot": "true"}), Told("u", "M1", {"lsn": 50}),
+         Told("u", "M3", {"lsn": 65})],
+        "M3",
+    ),
+    "sql server: a snapshot that says it is older changes nothing": (
+        "debezium-json",
+        [Told("u", "M2", sql_server(50, 50)), Told("r", "M1", sql_server(49, None) | {"snapshot": "true"})],
+        "M2",
     ),
 }  # fmt: skip
 
@@ -255,3 +274,30 @@ def test_what_a_restarted_connector_sends_again_is_not_warned_of() -> None:
             key=None, value=debezium(each), timestamp=AT + n * 100, topic="cdc.x.t", partition=0, offset=n
         )  # fmt: skip
     assert decoder.warnings == []
+
+
+def warned(lives: Sequence[Told], *, starts: Sequence[int] = (0,)) -> list[str]:
+    """Give what the last of several decoders warns of, each of which goes on where the one before was ended."""
+    decoder = Decoder(mapping())
+    for n, each in enumerate(lives):
+        if n in starts:
+            decoder = Decoder(mapping())
+        decoder.decode_all(
+            key=None, value=debezium(each), timestamp=AT + n * MINUTE, topic="cdc.x.t", partition=0, offset=n
+        )  # fmt: skip
+    return decoder.warnings
+
+
+def test_a_reader_that_starts_in_the_middle_never_takes_what_goes_on_for_a_new_log() -> None:
+    goes_on = [Told("u", "M1", mysql(900 + n // 50, n % 50)) for n in range(300)]
+    sent_again = [*goes_on, *goes_on[250:], Told("u", "M2", mysql(907, 4))]
+    assert warned(sent_again, starts=(0, 120, 310)) == []
+
+
+def test_a_log_that_began_anew_while_nobody_read_is_told_by_reading_from_the_front() -> None:
+    told = [Told("u", "M1", mysql(900, n)) for n in range(50)]
+    anew = [Told("u", "M2", mysql(12, n)) for n in range(120)]
+    # What a reader keeps in memory is gone; the topic has it all.
+    assert warned([*told, *anew], starts=(50,)) == []
+    (warning,) = warned([*told, *anew])
+    assert "log_resets: ['2026-03-02T01:50:00.000Z']" in warning

@@ -26,6 +26,7 @@ from sinks.store import (
 )
 from tests.helpers.notices import NOW
 from tests.helpers.postgres import Postgres
+from tests.helpers.reports import TAKEN, order, value
 
 TOPIC = "stagewatch.alerts"
 
@@ -247,6 +248,32 @@ def test_notifications_and_indicators_are_found(store: Store) -> None:
     assert len(store.indicators(indicator="accepted", date="2026-03-02")) == 1
     assert store.indicators(org_no="other") == []
     assert store.instance("nobody") is None
+
+
+def test_a_report_finds_its_unit_with_all_below_its_period_and_what_has_no_date(store: Store) -> None:
+    wanted = order(indicators=(TAKEN,), begin=NOW, end=NOW + 10)
+    alerts = [
+        event("in", at=NOW, org_no="3340101"), event("info", at=NOW, severity="INFO"),
+        event("before", raised_at=NOW - 1), event("after", raised_at=NOW + 10), event("other", org_no="3340"),
+        event("nobodys", org_no=None),
+    ]  # fmt: skip
+    values = [
+        value("I111", "3340101", "2026-03-02", 1), value("I111", "33401", "", 2),
+        value("I111", "33401", "2026-03-09", 4), value("I122", "33401", "2026-03-02", 8),
+        value("I111", "33402", "2026-03-02", 16),
+    ]  # fmt: skip
+    rows = [IndicatorRow(value=each, position=number) for number, each in enumerate(values)]
+    store.write(StoreBatch(alerts=alerts, indicators=rows))
+    found = store.findings(wanted, limit=5)
+    assert sorted(each.numerator for each in found.figures) == [1, 2]
+    assert (found.places, [each.alert_id for each in found.anomalies]) == ((("3340101", NOW),), ["in"])
+
+
+def test_a_report_of_what_is_open_counts_all_and_lists_the_last(store: Store) -> None:
+    alerts = [event(f"a{number}", raised_at=NOW + number) for number in range(3)]
+    store.write(StoreBatch(alerts=[*alerts, event("a2", "cleared", offset=9, at=NOW + 9, raised_at=NOW + 2)]))
+    found = store.findings(order(anomalies="open", begin=0, end=1), limit=1)
+    assert (len(found.places), [each.alert_id for each in found.anomalies]) == (2, ["a1"])
 
 
 def test_the_order_of_dimensions_does_not_make_another_indicator(store: Store) -> None:

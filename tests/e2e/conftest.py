@@ -7,6 +7,7 @@ import yaml
 
 from connectors import SHIPPED_SOURCES
 from tests.helpers.requirements import needs
+from tests.helpers.texting import Texting, texting
 from tests.helpers.whole_system import WholeSystem, whole_system
 
 CAPTURES = {"ogg": "ogg-json", "canal": "canal-json", "maxwell": "maxwell-json"}
@@ -31,7 +32,9 @@ TOPICS = [
     *(f"cdc.city.{table}" for table in ("city_pay", "city_close")),
     "cdc.pre.pre_step_log",
     *("cdc.opm.opm_eval_sum", "cdc.ymd.ymd_org", "cdc.erp.erp_wbs", "cdc.chn.chn_channel", "cdc.xchg.xchg_log"),
-    *("cdc.mkt.tg_manager", "cdc.ech.ech_msg"),
+    *("cdc.mkt.tg_manager", "cdc.mkt.stakeholder", "cdc.mkt.mkt_service_req", "cdc.ech.ech_msg"),
+    *("cdc.bank.bank_batch", "cdc.bank.bank_batch_item", "cdc.ymd.ymd_tg"),
+    *("cdc.ymd.ymd_subs", "cdc.ymd.ymd_bus", "cdc.gate.gate_energy"),
 ]
 
 
@@ -48,4 +51,11 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSystem]:
     """Real Kafka with a worker. Its tests use keys of their own and leave the others' rows alone."""
     captures = {f"mkt-{prefix}.yaml": capture_file(prefix, dialect) for prefix, dialect in CAPTURES.items()}
     with needs("kafka"), whole_system(tmp_path_factory.mktemp("system"), TOPICS, captures=captures) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def phones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Texting]:
+    """Real Kafka with a worker that has a carrier's account."""
+    with needs("kafka"), texting(tmp_path_factory.mktemp("phones")) as running:
         yield running

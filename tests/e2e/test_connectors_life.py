@@ -388,61 +388,6 @@ def test_a_row_that_differs_is_repaired_by_reading_its_table_again(life: Life) -
     _agrees_in_state(life)
 
 
-def test_a_transaction_that_was_open_at_a_first_snapshot_counts_when_it_commits(life: Life) -> None:
-    if life.name != "postgres":
-        pytest.skip("MariaDB's log holds a transaction only once it has committed")
-    life.insert(7_000, 3)
-    life.agrees()
-    assert run(["connectors", "stop", life.name]) == 0
-    assert run(["connectors", "offsets", "reset", life.name]) == 0
-    _wait(lambda: _is_dropped(life.source), "the slot to be let go")
-    with ExitStack() as stack:
-        # A new slot waits for what is open twice; what began during the second wait it takes when that commits.
-        first, second, late = (stack.enter_context(life.source.connect()) for _ in range(3))
-        xid = _touch(first)
-        assert run(["connectors", "resume", life.name]) == 0
-        _wait(lambda: xid in _waited_for(life.source), "the new slot's first wait")
-        later = _touch(second)
-        first.commit()
-        _wait(lambda: later in _waited_for(life.source), "its second wait")
-        late.execute("update mkt.mkt_app set addr = 'late' where app_no = '00007000'")
-        late.execute("delete from mkt.mkt_app where app_no = '00007001'")
-        late.execute("update mkt.mkt_app_progress set remark = 'late' where app_no = '00007002'")
-        seen = len(life.mirror.changes)
-        second.commit()
-
-        def is_read() -> bool:
-            life.mirror.catch_up()
-            return "00007002" in {change.row for change in life.mirror.changes[seen:] if change.op == "r"}
-
-        _wait(is_read, "the snapshot")
-        late.commit()
-    life.agrees()
-    _agrees_in_state(life)
-
-
-def _touch(connection: Any) -> int:
-    """Begin a transaction that writes; gives its number."""
-    connection.execute("select pg_logical_emit_message(true, 'heartbeat', '')")
-    (number,) = connection.execute("select txid_current()").fetchone()
-    return int(number)
-
-
-def _waited_for(source: Source) -> set[int]:
-    """Give the transactions for whose end somebody waits."""
-    waits = source.query("select transactionid::text from pg_locks where locktype = 'transactionid' and not granted")
-    return {int(number) for (number,) in waits}
-
-
-def _is_dropped(source: Source) -> bool:
-    """Drop the connector's slot if nobody reads it; whether it is gone."""
-    source.query(
-        "select pg_drop_replication_slot(slot_name) from pg_replication_slots "
-        "where database = current_database() and not active"
-    )
-    return not source.query("select from pg_replication_slots where database = current_database()")
-
-
 def test_topics_that_would_break_a_connector_are_warned_of(kafka: KafkaServer) -> None:
     config = {
         "connector.class": "io.debezium.connector.mariadb.MariaDbConnector", "topic.prefix": "p",

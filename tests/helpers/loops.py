@@ -5,7 +5,7 @@ from functools import cache
 
 from rules import SHIPPED, Strategies, StrategyFile, read_definitions, state_council_calendar
 from rules.loop import Loop, task_number
-from rules.loop.machine import Told
+from rules.loop.people import Told
 from schemas import AlertEvent, AlertEventKind, Assigned, Command, CommandKind, Happened, Notice, Recipient
 
 MOBILE = "13900000001"

@@ -22,7 +22,7 @@ stages:
 TEMPLATES = """\
 version: templates/v1
 id: words
-templates: {words: "{severity} {instance} {stage} {detail} {since} {due}"}
+templates: {M17: "{text}", words: "{severity} {instance} {stage} {detail} {since} {due}"}
 """
 HEAD = "version: rules/v1\nid: rows\nrules:\n"
 LIMITS = "version: limits/v1\nid: default\ntitle: t\nrows: []\n"

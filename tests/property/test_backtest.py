@@ -14,7 +14,9 @@ from schemas import Recorded
 from stagewatch.backtest_compare import Compared, Outcome, Window, compare
 from stagewatch.backtest_decode import ShareDecoder, ShareFiles
 from stagewatch.backtest_judge import Both, judge_share, merged
+from stagewatch.backtest_values import judge_values
 from stagewatch.backtest_versions import Versions
+from stagewatch.replay import Replay
 from tests.helpers.builders import shipped
 from tests.helpers.recount import DAY
 from tests.helpers.replaying import replayed, sources
@@ -33,17 +35,22 @@ def recorded(seed: int) -> tuple[Recorded, ...]:
     return tuple(sorted(records, key=lambda r: (r.timestamp, r.topic, r.partition, r.offset)))
 
 
-def backtested(records: Sequence[Recorded], changed: Definitions, *, shares: int = 1, pieces: int = 1) -> Both:
-    versions = Versions(shipped(), changed, sources())
+def backtested(
+    records: Sequence[Recorded], changed: Definitions, *, shares: int = 1, pieces: int = 1,
+    running: Definitions | None = None,
+) -> Both:  # fmt: skip
+    versions = Versions(running or shipped(), changed, sources())
     with TemporaryDirectory() as folder:
         files, decoder = ShareFiles(Path(folder), shares), ShareDecoder(sources(), shares)
         for piece in _pieces(records, pieces):
             files.write(decoder.decode(piece).pieces)
         files.close()
-        return merged(
+        both = merged(
             judge_share(path, versions, UNTIL, mail_domain="stagewatch.local", told=lambda _: None)
             for path in files.paths
         )
+        judge_values(both, files.paths[0], versions, UNTIL, mail_domain="stagewatch.local")
+        return both
 
 
 def _pieces(records: Sequence[Recorded], count: int) -> Iterable[Sequence[Recorded]]:
@@ -63,6 +70,49 @@ def test_a_backtest_of_the_running_version_raises_what_replay_raises(seed: int, 
     expected = {a.alert_id: a.raised_at for a in replay.outcome.alerts if a.event == "raised"}
     assert {a.alert_id: a.raised_at for a in both.running.alerts.values()} == expected
     assert len(both.running.messages) == len(list(replay.notifications()))
+
+
+THRESHOLDS = """\
+version: rules/v1
+id: trial
+rules:
+  - code: X-TRIAL
+    title: 试
+    kind: indicator
+    processes: [hv_connection, lv_connection, negative_list]
+    execution: EXECUTION
+    thresholds:
+      - {indicator: I122, severity: ALARM, operator: lt, value: VALUE, unit: "%"}
+      - {indicator: I111, severity: WARN, operator: ge, value: 2}
+      - {indicator: I223, severity: WARN, operator: ge, value: 1}
+      - {indicator: I251, severity: WARN, operator: gt, value: 0}
+    tell: [unit_supervisor]
+    text: indicator_breach
+tests: []
+"""
+
+
+@lru_cache
+def with_thresholds(execution: str, value: int) -> Definitions:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "trial.yaml"
+        path.write_text(THRESHOLDS.replace("EXECUTION", execution).replace("VALUE", str(value)), encoding="utf-8")
+        return compiled(read_definitions([SHIPPED, path]))
+
+
+@few
+@given(seeds, st.integers(1, 4), st.sampled_from(["{frequency: realtime}", "{frequency: daily, at: '08:00'}"]))
+def test_a_backtest_judges_values_as_replay_does(seed: int, shares: int, execution: str) -> None:
+    running, changed = with_thresholds(execution, 90), with_thresholds(execution, 50)
+    both = backtested(recorded(seed), changed, shares=shares, running=running)
+    for judged, definitions in ((both.running, running), (both.changed, changed)):
+        replay = Replay(definitions, sources(), mail_domain="stagewatch.local")
+        replay.feed(recorded(seed))
+        replay.advance(UNTIL)
+        expected = {a.alert_id: a.raised_at for a in replay.outcome.alerts if a.event == "raised"}
+        assert {a.alert_id: a.raised_at for a in judged.alerts.values()} == expected
+        assert len(judged.messages) == len(list(replay.notifications()))
+        assert any(a.rule == "X-TRIAL" for a in judged.alerts.values())
 
 
 @few

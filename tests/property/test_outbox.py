@@ -13,12 +13,26 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from schemas.notice import Channel, Notice
-from sinks import OPEN_STATES, Delivered, Delivery, Outbox, OutboxPolicy, Outcome, Refused, RetryAfter, State, Unknown
+from sinks import (
+    OPEN_STATES,
+    Delivered,
+    Delivery,
+    Holding,
+    Outbox,
+    OutboxPolicy,
+    Outcome,
+    Refused,
+    RetryAfter,
+    Standing,
+    State,
+    Unknown,
+)
+from tests.helpers.loops import alert
 from tests.helpers.notices import NOW, notice
 
 CHANNELS: tuple[Channel, ...] = ("sms", "mail")
-NEVER_SENT = {State.NO_CHANNEL, State.UNROUTABLE, State.MUTED}
-HOUR = 3_600_000
+NEVER_SENT = {State.NO_CHANNEL, State.UNROUTABLE, State.MUTED, State.CANCELLED}
+HOUR, DAY = 3_600_000, 86_400_000
 answers = st.sampled_from(["delivered", "refused", "busy", "lost before", "lost after", "crash before", "crash after"])
 
 
@@ -29,21 +43,48 @@ def pool() -> list[Notice]:
     return [*single, *grouped, *mails, notice("o", channel="online"), notice("n", channel="none")]
 
 
+class EveryOtherHour:
+    """Quiet hours that a test meets often."""
+
+    def open_at(self, at: int) -> int:
+        return at if at // HOUR % 2 else (at // HOUR + 1) * HOUR
+
+    def tomorrow(self, at: int) -> int:
+        return (at // DAY + 1) * DAY + HOUR
+
+    def day(self, at: int) -> str:
+        return str(at // DAY)
+
+
+HOLDINGS = {
+    "nothing": None,
+    "quiet hours": Holding(hours=EveryOtherHour()),
+    "cap": Holding(hours=EveryOtherHour(), is_quiet_kept=False, daily_cap=1),
+    "both": Holding(hours=EveryOtherHour(), daily_cap=2),
+}
+
+
 class Life(RuleBasedStateMachine):
     """One partition's outbox through crashes; `taken` is what its peers really have."""
 
-    @initialize(idempotent=st.frozensets(st.sampled_from(CHANNELS)))
-    def begin(self, idempotent: frozenset[Channel]) -> None:
+    @initialize(
+        idempotent=st.frozensets(st.sampled_from(CHANNELS)),
+        holding=st.sampled_from(sorted(HOLDINGS)),
+        gather_s=st.sampled_from([0, 60]),
+    )
+    def begin(self, idempotent: frozenset[Channel], holding: str, gather_s: int) -> None:
         self.policy = OutboxPolicy(
-            channels=frozenset(CHANNELS), idempotent=idempotent, mail_digest_s=30, mail_digest_max=3, max_attempts=4
-        )
+            channels=frozenset(CHANNELS), idempotent=idempotent, mail_digest_s=30, mail_digest_max=3, max_attempts=4,
+            gather_s=gather_s, holding=HOLDINGS[holding],
+        )  # fmt: skip
+        self.standing = Standing()
         self.now = NOW
         self.changelog: dict[str, bytes] = {}
         self.offered: set[str] = set()
         self.uncommitted: list[Notice] = []
         self.taken: Counter[str] = Counter()
         self.seen_ids: dict[str, set[str]] = {}
-        self.outbox = Outbox(self.policy)
+        self.outbox = Outbox(self.policy, standing=self.standing)
 
     def commit(self) -> None:
         for key, data in self.outbox.take_changes():
@@ -58,7 +99,7 @@ class Life(RuleBasedStateMachine):
         for key, data in self.outbox.take_changes()[:written]:
             if data is not None:
                 self.changelog[key] = data
-        self.outbox = Outbox(self.policy)
+        self.outbox = Outbox(self.policy, standing=self.standing)
         for key, data in self.changelog.items():
             self.outbox.load(key, data)
         self.outbox.recover(self.now)
@@ -73,6 +114,13 @@ class Life(RuleBasedStateMachine):
             self.uncommitted.append(each)
         if is_committed:
             self.commit()
+
+    @rule(which=st.sampled_from(pool()), is_told=st.booleans())
+    def end(self, *, which: Notice, is_told: bool) -> None:
+        """An alert ends; the outbox may hear of it at once, or find out."""
+        self.standing.note(alert(which.alert_id, "closed"), self.now)
+        if is_told:
+            self.outbox.cancel(which.alert_id, self.now)
 
     @rule(ms=st.integers(0, HOUR))
     def wait(self, ms: int) -> None:
@@ -139,7 +187,7 @@ class Life(RuleBasedStateMachine):
         for key in getattr(self, "offered", ()):
             state = self.outbox.state_of(key)
             assert state is not None
-            if state in {State.QUEUED, *NEVER_SENT}:
+            if state in {State.QUEUED, State.HELD, *NEVER_SENT}:
                 assert self.taken[key] == 0
 
     def teardown(self) -> None:
@@ -158,7 +206,7 @@ class Life(RuleBasedStateMachine):
 
     def pump_well(self) -> None:
         deliveries = self.outbox.due(self.now)
-        assert deliveries, "next_due promised something"
+        assert deliveries or self.outbox.changes, "next_due promised something"
         self.commit()
         for delivery in deliveries:
             self.outbox.settle(delivery, self.send(delivery, "delivered"), self.now)

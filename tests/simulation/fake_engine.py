@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from rules import Reference, Thresholds, state_council_calendar
+from rules import Reference, Reports, Thresholds, state_council_calendar
 from rules.state import RulesMark
 from schemas import AlertEvent, Change, Notice, Recipient
 from schemas.notice import Channel
@@ -53,7 +53,7 @@ class FakeEngine:
 
     definitions = SimpleNamespace(
         serial=0, digest="", templates={}, own_templates={}, processes={}, calendar=CALENDAR,
-        thresholds=Thresholds([], (), (), processes={}, calendar=CALENDAR),
+        thresholds=Thresholds([], (), (), processes={}, calendar=CALENDAR), reports=Reports(),
     )  # fmt: skip
 
     def __init__(self, reference: Reference) -> None:

@@ -2,13 +2,15 @@
 
 import asyncio
 import hashlib
+import json
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import pytest
@@ -16,8 +18,11 @@ from aiohttp import web
 
 from connectors.landing import Landing
 from connectors.web import Push, Rate, Repeats
+from connectors.web.bodies import Refusal, rows_of
 from connectors.web.rows import Shape
-from schemas import Decoder, read_origin
+from rules import Reference
+from rules.engine.fusion import fuse_row, new_row
+from schemas import Change, Decoder, decode_change, encode_change, read_origin
 from stagewatch.embedded import EmbeddedBroker
 from stagewatch.topic_reader import read_topic
 from tests.helpers.decoding import catalog, mapping
@@ -71,8 +76,8 @@ async def served(folder: Path, bootstrap: str, token: str, **more: Any) -> Async
     now = [AT_S]
     repeats = Repeats(folder / "push.db")
     push = Push(
-        catalog().mappings, tokens={"mkt": token}, connect=lambda: Landing(bootstrap, wait_s=more.pop("wait_s", 10)),
-        repeats=repeats, rate=more.pop("rate", Rate(0)), max_bytes=2_000, clock=lambda: now[0],
+        catalog().mappings, tokens={"mkt": token}, connect=lambda: more.pop("landing", Landing)(bootstrap, wait_s=more.pop("wait_s", 10)),
+        repeats=repeats, rate=more.pop("rate", Rate(0)), max_bytes=more.pop("max_bytes", 2_000), clock=lambda: now[0],
     )  # fmt: skip
     runner = web.AppRunner(push.application())
     await runner.setup()
@@ -178,12 +183,12 @@ def test_an_unknown_table_lists_the_known(broker: EmbeddedBroker, tmp_path: Path
 
 def test_what_is_no_json_or_too_big_is_refused(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
     async def use(push: Endpoint) -> None:
-        json = {"Content-Type": "application/json"}
+        as_json = {"Content-Type": "application/json"}
         assert (await push.post("app_no\nA1", headers={"Content-Type": "text/csv"})).status == 415
-        assert (await push.post("{oops", headers=json)).status == 400
-        assert (await push.post("[]", headers=json)).status == 400
-        assert (await push.post(b"\xff", headers=json)).status == 400
-        assert (await push.post("[" * 1_900, headers=json)).status == 400
+        assert (await push.post("{oops", headers=as_json)).status == 400
+        assert (await push.post("[]", headers=as_json)).status == 400
+        assert (await push.post(b"\xff", headers=as_json)).status == 400
+        assert (await push.post("[" * 1_900, headers=as_json)).status == 400
         assert (await push.post([ROW] * 100)).status == 413
 
     run(tmp_path, broker.bootstrap, token, use)
@@ -278,9 +283,9 @@ def test_a_time_that_cannot_be_is_refused_at_once(
     broker: EmbeddedBroker, tmp_path: Path, token: str, src_ts: str, why: str
 ) -> None:
     async def use(push: Endpoint) -> None:
-        json = {"Content-Type": "application/json"}
+        as_json = {"Content-Type": "application/json"}
         began = time.monotonic()
-        answer = await push.post(f'{{"app_no":"A1","_src_ts":{src_ts}}}', headers=json)
+        answer = await push.post(f'{{"app_no":"A1","_src_ts":{src_ts}}}', headers=as_json)
         assert time.monotonic() - began < 2, "1e400000 took six seconds to write out, and held up everybody"
         assert answer.status == 400
         (fault,) = answer.body["faults"]
@@ -315,3 +320,137 @@ def test_an_optional_instance_may_be_left_out() -> None:
     )  # fmt: skip
     assert change is not None
     assert change.row == "T1"
+
+
+def told_by(shape: Shape, offset: int, at_ms: int, *, src_ts: int | None = None, **row: Any) -> Change:
+    """Give the change that a node whose clock says `at_ms` writes at this offset; `src_ts` of a repeat: its first."""
+    landed = shape.landed({"app_no": "A1", **row}, src_ts=src_ts or at_ms, now_ms=at_ms, batch="b")
+    change = Decoder(mapping(TOPIC)).decode(
+        key=landed.key, value=landed.value, headers=landed.headers, timestamp=0, topic=TOPIC, partition=0, offset=offset
+    )
+    assert change is not None
+    return decode_change(encode_change(change))
+
+
+def known_after(*changes: Change) -> Any:
+    """Give `org_no` of the row, which an application and reference data must agree about."""
+    row, reference = new_row(changes[0]), Reference(frozenset({changes[0].entity}))
+    reference.add(changes[0])
+    for change in changes[1:]:
+        fuse_row(row, change)
+        reference.add(change)
+    (found,) = {row.fields["org_no"], (reference.get(changes[0].entity, "A1", 1 << 60) or {})["org_no"]}
+    return found
+
+
+def test_without_a_time_of_their_own_rows_are_as_new_as_they_stand_in_the_log() -> None:
+    shape, now = Shape(mapping(TOPIC), "push"), int(AT_S * 1000)
+    first, second = told_by(shape, 5, now, org_no="1"), told_by(shape, 6, now - 200, org_no="2")
+    third = told_by(shape, 7, now - 100, org_no="3")
+    assert known_after(first, second) == "2", "the second came to a node whose clock is behind"
+    assert known_after(first, second, third) == "3"
+    assert known_after(first, second, first, second, third, second) == "3", "read again changes nothing"
+
+
+def test_a_row_with_a_time_keeps_its_place_beside_those_without() -> None:
+    shape, now = Shape(mapping(TOPIC), "push"), int(AT_S * 1000)
+    timed = told_by(shape, 5, now, org_no="1", _src_ts=now)
+    arrived = told_by(shape, 6, now - 200, org_no="2")
+    older = told_by(shape, 7, now, org_no="3", _src_ts=now - 60_000)
+    assert known_after(timed, arrived) == "2"
+    assert known_after(timed, arrived, older) == "2"
+
+
+def test_a_request_sent_again_does_not_undo_what_came_since() -> None:
+    shape, now = Shape(mapping(TOPIC), "push"), int(AT_S * 1000)
+    first, second = told_by(shape, 5, now, org_no="1"), told_by(shape, 6, now + 50, org_no="2")
+    again = told_by(shape, 7, now + 9_000, src_ts=now, org_no="1")
+    assert known_after(first, second, again) == "2"
+
+
+def test_headers_that_are_no_text_are_refused(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
+    async def use(push: Endpoint) -> None:
+        port = int(push.url.rpartition(":")[2])
+
+        async def status(*headers: bytes) -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = [b"POST /ingest/mkt/mkt_app HTTP/1.1", b"Host: x", b"Content-Type: application/json", *headers]
+            writer.write(b"\r\n".join([*head, b"Content-Length: 15", b"", b'{"app_no":"A1"}']))
+            line = await reader.readline()
+            writer.close()
+            return line.split()[1]
+
+        assert await status(b"Authorization: Bearer \xff\xfe") == b"401"
+        assert await status(b"Authorization: Bearer geheim", b"Idempotency-Key: \xff") == b"400"
+        assert await status(b"Authorization: Bearer geheim", b"Idempotency-Key: ") == b"400"
+        assert await status(b"Authorization: Bearer geheim", b"Idempotency-Key: " + b"k" * 201) == b"400"
+        assert await status(b"Authorization: Bearer geheim", "Idempotency-Key: 单1".encode()) == b"202"
+
+    run(tmp_path, broker.bootstrap, token, use)
+
+
+def test_a_number_that_cannot_be_held_is_no_json(broker: EmbeddedBroker, tmp_path: Path, token: str) -> None:
+    async def use(push: Endpoint) -> None:
+        headers = {"Content-Type": "application/json"}
+        answer = await push.post('{"app_no":"A1","source_count":1e99999999999999999999}', headers=headers)
+        assert (answer.status, answer.body["error"][:8]) == (400, "not JSON")
+
+    run(tmp_path, broker.bootstrap, token, use)
+
+
+def test_of_a_wrong_body_no_more_than_the_first_faults_are_looked_for(
+    broker: EmbeddedBroker, tmp_path: Path, token: str
+) -> None:
+    async def use(push: Endpoint) -> None:
+        answer = await push.post([{}] * 150)
+        assert answer.status == 400
+        assert answer.body["error"] == "more than 100 fields are wrong; nothing was taken"
+        assert [fault["row"] for fault in answer.body["faults"]] == list(range(100))
+        assert len((await push.post([{}] * 100)).body["faults"]) == 100
+
+    run(tmp_path, broker.bootstrap, token, use)
+
+
+@pytest.mark.parametrize("item", [b"{}", b'{"a":{}}', b"[[]]", b"0.5"])
+def test_a_body_of_very_many_values_is_refused_before_it_is_read(item: bytes) -> None:
+    body = b"[" + b",".join([item] * 1_100_000) + b"]"
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refusal, match="more than 1000000 values"):
+            rows_of(body)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+class Swallowing(Landing):
+    """Takes everything at once, so that only our own work on the rows takes time."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+    def make_topic(self, topic: str, partitions: int | None) -> bool:
+        assert topic == TOPIC or partitions
+        return False
+
+    def write(self, topic: str, records: Sequence[tuple[bytes | None, bytes, Any]]) -> None:
+        assert topic == TOPIC
+        assert records
+
+
+def test_while_a_long_body_is_checked_others_are_answered(tmp_path: Path, token: str) -> None:
+    body = json.dumps([{**ROW, "app_no": f"A{n}"} for n in range(8_000)]).encode()
+
+    async def use(push: Endpoint) -> None:
+        long = asyncio.create_task(push.post(body, headers={"Content-Type": "application/json"}))
+        answered = 0
+        while not long.done():
+            async with push.session.get(f"{push.url}/health") as answer:
+                answered += answer.status == 200
+        assert (await long).status == 202
+        assert answered > 20, "while the body comes a few, and then none until all rows are checked and made"
+
+    run(tmp_path, "nowhere:1", token, use, max_bytes=4_000_000, landing=Swallowing)

@@ -1,8 +1,11 @@
 """What a change would mean right now is what happens when it is taken up."""
 
-from rules import Engine, Impact, Step, measure
+from pathlib import Path
+
+from rules import Engine, Impact, Step, measure, measure_values
 from tests.helpers.builders import World
 from tests.helpers.rulebooks import LOOSE, TIGHT, sets
+from tests.helpers.thresholds import Court, definitions, delta
 
 
 def world_of(count: int, until: str) -> World:
@@ -44,3 +47,19 @@ def test_what_is_over_is_not_touched() -> None:
     impact = Impact()
     measure(impact, world.engine, Engine(sets([TIGHT])[0], world.reference), world.partition)
     assert (impact.running, impact.touched) == (0, 0)
+
+
+def threshold(folder: Path, value: int) -> Court:
+    rule = f'[{{indicator: I122, severity: ALARM, operator: lt, value: {value}, unit: "%"}}]'
+    return Court(definitions(folder, rule))
+
+
+def test_values_are_judged_by_the_thresholds_that_would_count(tmp_path: Path) -> None:
+    for before, after, raised, spared in ((50, 90, 1, 0), (90, 50, 0, 1), (90, 90, 0, 0)):
+        court = threshold(tmp_path, before)
+        court.take([delta("I122", 8, 10, at="03-02T09:00", date="2026-03-02")])
+        court.until("03-02T10:00")
+        impact = Impact()
+        measure_values(impact, court.judge, threshold(tmp_path, after).rules)
+        assert (impact.raised.total(), impact.spared.total()) == (raised, spared)
+        assert {example.rule for example in impact.examples} <= {"X-TRIAL"}

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tests.helpers.builders import World
+from rules import Routing
+from tests.helpers.builders import World, ms
 
 
 def told(w: World) -> list[tuple[str, str, str]]:
@@ -132,3 +133,12 @@ def test_a_deleted_manager_is_told_no_more() -> None:
     w.delete("tg_manager", "TG1", at="2026-03-05T09:00")
     w.until("2026-03-07T00:00")
     assert told(w) == [("R-T03", "M9", "sms")]
+
+
+def test_somebody_known_by_number_only_is_found_as_a_stakeholder() -> None:
+    w = World()
+    supervisor(w, "L1", role="leader")
+    routing, now = Routing(w.reference, mail_domain="example.com"), ms("2036-03-02T00:00")
+    recipient, channel = routing.person("L1", now)
+    assert (recipient.no, recipient.mobile, channel) == ("L1", "13900000007", "sms")
+    assert routing.person("L2", now)[0].mobile is None

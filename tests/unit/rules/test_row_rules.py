@@ -291,6 +291,22 @@ def test_a_document_is_required_by_the_stage_that_ended_and_names_stage_and_visi
     assert "缺少办理记录" in world.last("X-D").text
 
 
+def test_a_paper_is_the_kind_that_its_text_names_and_else_stands_for_its_whole_stage() -> None:
+    papers = "[{entity: step, field: file, stage: stage_code}, {entity: paper, field: name, stages: [CHECK]}]"
+    world = thing(f"code: X-D, kind: documents, papers: {papers}")
+    world.visit("APPLY", "T1", finished_at="2026-03-02T10:00")
+    world.row("paper", "1", "T1", name="照片")
+    assert world.alerts == []  # that source tells nothing of APPLY
+    world.row("step", "1", "T1", stage_code="CHECK", file="check.pdf")
+    assert "缺少申请表" in world.last("X-D").text
+    world.row("step", "2", "T1", stage_code="APPLY", file="apply.pdf")
+    assert world.open(key="T1") == []
+    world.row("step", "2", "T1", op="u", stage_code="APPLY", file=None)
+    assert len(world.open(key="T1")) == 1
+    world.row("step", "3", "T1", stage_code="CHECK", file="T1-申请表-2.pdf")
+    assert world.open(key="T1") == []
+
+
 def test_every_stage_with_a_limit_is_watched_by_that_limit() -> None:
     world = thing("code: X-E, kind: deadline, every_stage: true, limit: stage, rungs: {ALARM: {at: deadline}}")
     for stage in ("APPLY", "CHECK", "APPROVE"):
@@ -414,6 +430,8 @@ def test_the_deadline_of_a_row_is_explained_by_the_id_of_its_alert() -> None:
         ("code: X-1, kind: reconciliation, left: {entity: a}, right: {entity: b}, after: 1wd", "the unit must be"),
         ("code: X-1, kind: distinct, fields: [a]", "at least two"),
         ("code: X-1, kind: documents", "give `papers` or `record`"),
+        ("code: X-1, kind: distinct, stages: [CHECK, LUNCH]", "no stage 'LUNCH'"),
+        ("code: X-1, kind: documents, papers: [{entity: a, field: b, stages: [LUNCH]}]", "no stage 'LUNCH'"),
         ("code: X-1, kind: deadline, each: a, rungs: {WARN: {after: 1h}}", "starts at a field of it"),
         ("code: X-1, kind: deadline, every_stage: true, limit: 5wd, rungs: {WARN: {at: deadline}}", "`limit: stage`"),
         (

@@ -16,6 +16,7 @@ def indicator(**fields: object) -> Indicator:
 
 
 SHARE = indicator(code="I244", kind="share_of_values", of="I243T", band=[0, 0.1], counts="outside")
+GROWN = indicator(code="I112", kind="growth", of="I243T")
 SAVED = indicator(code="I246", kind="reduction", of="I243T")
 
 
@@ -74,3 +75,15 @@ def test_the_reduction_is_the_energy_saved_against_the_rate_of_a_year_ago() -> N
     assert value(made, "I246", dims=DIMS) == (0, 200)
     add(made, "-3", "-100", date="2025-03-02")
     assert value(made, "I246", dims=DIMS) == (0, 0)
+
+
+def test_growth_is_what_came_on_top_of_the_amount_of_a_year_ago_whichever_is_told_first() -> None:
+    made = totals(GROWN)
+    add(made, "500", "0")
+    assert f"I112|3340101|2026-03-02|{DIMS}" not in made.rows, "without a base there is no growth"
+    add(made, "400", "0", date="2025-03-02")
+    assert value(made, "I112", dims=DIMS) == (100, 400)
+    add(made, "-200", "0")
+    assert value(made, "I112", dims=DIMS) == (-100, 400)
+    add(made, "-400", "0", date="2025-03-02")
+    assert value(made, "I112", dims=DIMS) == (0, 0), "and none over nothing"

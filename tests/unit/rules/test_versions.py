@@ -1,9 +1,24 @@
 """Published sets: what a change makes of the one before, and what is refused."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
-from rules import Answer, Ledger, decode_record, encode_record, field_changes, proposed
+from rules import (
+    SHIPPED,
+    Answer,
+    DefinitionSet,
+    Ledger,
+    compiled,
+    decode_record,
+    encode_record,
+    field_changes,
+    proposed,
+    read_definitions,
+    rule_versions,
+)
+from rules.loader import fit, read_text
 from rules.versions import Record
 from schemas import BadInput, DefinitionError
 from tests.helpers.rulebooks import CHOICE, LOOSE, SURVEY, TIGHT, Book, Edit, edited
@@ -99,3 +114,45 @@ def test_a_row_that_moves_and_a_comment_are_no_change() -> None:
     text = next(file.text for file in moved if file.key == "limits/default").replace("rows:\n", f"rows:\n  {row}# x\n")
     again = edited(("limits/default", next(f.text for f in edited().files if f.key == "limits/default"), text))
     assert field_changes(edited(), again) == []
+
+
+CITY = """\
+version: cascade/v1
+id: city
+title: 市公司
+org: "33401"
+thresholds:
+  - {indicator: I243T, severity: ALARM, operator: gt, value: VALUE, unit: "%"}
+  - {indicator: I122, severity: ALARM, operator: lt, value: VALUE, unit: "%"}
+tests:
+  - name: nothing
+    application: {volt_class: HV, accepted_at: "2026-03-02T09:00+08:00"}
+    until: "2026-03-02T10:00+08:00"
+    raised: []
+"""
+
+
+def with_city(value: int) -> DefinitionSet:
+    loaded = DefinitionSet()
+    for file in read_definitions([SHIPPED]).files:
+        read_text(file.text.encode(), file.path, loaded)
+    read_text(CITY.replace("VALUE", str(value)).encode(), "city.yaml", loaded)
+    fit(loaded)
+    assert not loaded.faults, loaded.faults
+    return loaded
+
+
+def test_a_threshold_that_a_unit_changes_raises_the_version_of_the_rule_that_judges_it() -> None:
+    first, second = with_city(9), with_city(8)
+    manifest = proposed(7, None, first, second, CHOICE)
+    assert manifest.rule_versions == {"A15": 7, "X-I122": 7}
+    judged = compiled(second, replace(CHOICE, rule_versions=manifest.rule_versions)).thresholds
+    assert {each.rule.version for each in judged.of("I243T", "3340101")} == {7}
+    assert {(each.rule.code, each.rule.version) for each in judged.of("I122", "3340101")} == {("X-I122", 7)}
+    assert rule_versions(second, manifest.rule_versions)["X-I122"] == 7
+    assert proposed(8, None, second, second, CHOICE).rule_versions == {}
+
+
+def test_a_unit_that_begins_to_set_a_threshold_raises_the_version_too() -> None:
+    manifest = proposed(7, None, read_definitions([SHIPPED]), with_city(9), CHOICE)
+    assert manifest.rule_versions == {"A15": 7}

@@ -12,9 +12,10 @@ from sinks import OutboxPolicy, Senders, build_routes
 from sinks.outbox import Outbox
 from sinks.outbox_rows import State
 from sinks.pipeline import Changes, Pipeline
-from sinks.sms_routes import SmsRoutes
+from sinks.sms_routes import SmsRoutes, Written
 from tests.helpers.notices import NOW, notice
 from tests.helpers.sms_gateways import FACES, account_url, soon
+from tests.helpers.sms_sentences import ACCESS
 
 PROTOCOLS = {"mobile": "cmpp2", "unicom": "sgip", "telecom": "smgp"}
 NUMBERS = {"mobile": "13800000001", "unicom": "13000000001", "telecom": "18900000001"}
@@ -228,5 +229,34 @@ def test_a_carrier_without_an_account_goes_over_the_other_road() -> None:
             assert build_routes({"unicom": "console:"}, None).road_of("19200000001") == "unicom"
         finally:
             await routes.close()
+
+    run(scenario())
+
+
+async def is_visited(gateway: Gateway) -> None:
+    await gateway.until(lambda: bool(gateway.visits))
+
+
+async def has_confirmed(gateway: Gateway) -> None:
+    await gateway.until(lambda: gateway.accepted == 1)
+
+
+def test_what_people_write_is_handed_in_with_its_road_and_confirmed_only_once_it_is_accepted() -> None:
+    async def scenario() -> None:
+        async with three() as (gateways, routes):
+            came: list[Written] = []
+            routes.on_inbound = came.append
+            for number, (name, mobile) in enumerate(NUMBERS.items(), 1):
+                gateway, content = gateways[name], "投诉".encode("utf-16-be")
+                await is_visited(gateway)
+                gateway.say(gateway.face.inbound(mobile, ACCESS, content, has_header=False, number=number))
+            await soon(lambda: len(came) == len(NUMBERS))
+            found = {each.road: (each.mobile, each.to, each.text, bool(each.carrier_id)) for each in came}
+            assert found == {name: (mobile, ACCESS, "投诉", True) for name, mobile in NUMBERS.items()}
+            assert [gateway.accepted for gateway in gateways.values()] == [0, 0, 0]
+            for each in came:
+                each.accept()
+            for gateway in gateways.values():
+                await has_confirmed(gateway)
 
     run(scenario())

@@ -35,6 +35,23 @@ def test_a_group_without_a_wording_says_each_text_once() -> None:
     assert short_text([notice("a1", text="甲"), notice("a2", text="乙"), notice("a3", text="甲")]) == "甲；乙"
 
 
+def test_what_was_gathered_is_a_sentence_each_the_gravest_first_signed_once() -> None:
+    told = [
+        notice("a1", text="【江山供电】甲。"),
+        notice("a2", **GROUP),
+        notice("a3", **GROUP),
+        notice("a4", text="【江山供电】丁。", severity="ALARM"),
+    ]
+    assert short_text(told) == "【江山供电】丁。；甲。；公变 T1 受限，涉及 2 户：APP-a2、APP-a3。"
+
+
+def test_what_does_not_fit_into_six_parts_is_counted() -> None:
+    text = short_text([notice(f"a{number}", text=f"{number:03}" + "文" * 57) for number in range(50)])
+    assert len(text) <= 402 + len("；另有44条")
+    assert text.startswith("000")
+    assert text.endswith("；另有44条")
+
+
 def test_a_subject_counts_by_severity_the_gravest_first() -> None:
     severities = ["WARN"] * 5 + ["ALARM"] * 3 + ["CRITICAL", "ODD"]
     notices = [notice(f"a{number}", severity=severity) for number, severity in enumerate(severities)]

@@ -35,6 +35,30 @@ def test_diff_shows_the_field_and_the_version_that_alerts_will_have(tight: Path,
     assert document["impact"] is None
 
 
+def test_diff_shows_that_a_unit_changed_its_threshold(tmp_path: Path, capsys: Said) -> None:
+    unit = """\
+version: cascade/v1
+id: city
+title: 市公司
+org: "33401"
+thresholds: [{indicator: I122, severity: ALARM, operator: lt, value: 90, unit: "%"}]
+tests:
+  - name: nothing is accepted
+    application: {volt_class: HV, accepted_at: "2026-03-02T09:00+08:00"}
+    until: "2026-03-02T10:00+08:00"
+    only: [X-I122]
+    raised: []
+"""
+    folder, changed = tmp_path / "units", tmp_path / "city.yaml"
+    folder.mkdir()
+    (folder / "city.yaml").write_text(unit, encoding="utf-8")
+    changed.write_text(unit.replace("90", "95"), encoding="utf-8")
+    config = tmp_path / "settings.yaml"
+    config.write_text(f"definitions: ['{SHIPPED}', '{folder}']\n", encoding="utf-8")
+    assert run(["rules", "diff", str(changed), "-c", str(config), "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rules"] == [{"rule": "X-I122", "before": 1, "after": 2}]
+
+
 def test_diff_of_what_says_the_same_shows_nothing(capsys: Said) -> None:
     assert run(["rules", "diff", str(SHIPPED / "limits" / "default.yaml")]) == 0
     said = capsys.readouterr()

@@ -117,6 +117,15 @@ def test_columns_of_a_table_are_described(capsys: Said) -> None:
     assert (found["nl_no"]["key"], found["bay_no"]["joins"]) == ("key", "ymd_bay")
 
 
+def test_further_views_of_a_table_are_described(capsys: Said) -> None:
+    found = [row for row in rows(capsys, "describe", "mkt.mkt_payment") if "view" in row]
+    views = {(row["view"], row["instance"], row["of"]) for row in found}
+    assert ("payment", "billing:{cons_no}", "billing_account") in views
+    told = {row["instance"]: (row["columns"], row["beside"]) for row in found}
+    assert told["billing:{cons_no}"] == ("all kept", "mkt_bill, mkt_reading")
+    assert "paid_at" in told["dunning:{bill_no}"][0]
+
+
 def test_relations_are_measured_over_what_was_captured(capsys: Said) -> None:
     found = {(row["table"], row["column"]): row for row in rows(capsys, "relations", "--measure")}
     assert (found["mkt_app", "tg_no"]["rows"], found["mkt_app", "tg_no"]["rate"]) == (1, 1.0)
@@ -144,6 +153,19 @@ def test_findings_name_silent_sources_unknown_codes_refusals_and_districts_of_no
         ("R-D01", "ymd", 1), ("R-D02", "cdc.lean.lean_app_detail.volt_level_code", 1),
         ("R-D05", "cdc.ymd.ymd_tg", 1), ("R-D07", "TG0036", 1),
     ]  # fmt: skip
+
+
+def test_findings_warn_of_a_log_that_began_anew(capsys: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmbeddedBroker(tmp_path / "broker.log") as other:
+        make_topics(other.bootstrap, ["cdc.mkt.mkt_app"])
+        now, producer = int(time.time() * 1000), KafkaProducer(bootstrap_servers=other.bootstrap)
+        for n, lsn in enumerate((9_000, *range(1, 121))):
+            value = msgspec.json.encode({"op": "u", "after": {"app_no": "A1"}, "source": {"lsn": lsn}})
+            producer.send("cdc.mkt.mkt_app", value, timestamp_ms=now - WEEK_MS + n * 60_000)
+        producer.close()
+        monkeypatch.setenv("STAGEWATCH_BROKER", other.url)
+        assert run(["sources", "findings", "-o", "json"]) == 0
+    assert "if it began anew (fail-over, restore): `format: {log_resets: ['" in capsys.readouterr().err
 
 
 def test_r_d06_records_later_than_their_tables_limit_are_counted_and_a_snapshots_are_not(

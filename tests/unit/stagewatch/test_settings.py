@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rules import QuietHours
 from rules.durations import Duration
 from stagewatch.settings import SettingError, Settings, describe, load_settings, masked_url
 
@@ -88,6 +89,10 @@ def test_every_key_can_be_said_in_the_environment(tmp_path: Path) -> None:
         "MAIL_DIGEST_S": "0",
         "GROUP_WAIT_S": "0.5",
         "MUTE": "[{until: 2026-03-02T09:00:00+08:00, rule: R-T03}]",
+        "SMS_GATHER_S": "60",
+        "QUIET_HOURS": "{starts: '21:00', duty: [M1]}",
+        "DAILY_CAP": "20",
+        "INHIBIT": "true",
         "PUSH_HOST": "0.0.0.0",
         "PUSH_PORT": "8191",
         "PUSH_TOKENS": "{mob: env:MOB_TOKEN}",
@@ -107,6 +112,7 @@ def test_every_key_can_be_said_in_the_environment(tmp_path: Path) -> None:
     assert settings.orphan_after == Duration("h", 2)
     assert settings.sms_is_idempotent
     assert settings.mute[0].until_ms == 1_772_413_200_000
+    assert settings.quiet_hours == QuietHours(starts="21:00", ends="08:00", duty=["M1"])
     assert all(row.source == f"STAGEWATCH_{row.key.upper()}" for row in describe(settings))
     assert settings.warnings == ()
 

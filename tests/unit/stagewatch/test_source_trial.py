@@ -17,9 +17,11 @@ from tests.helpers.decoding import AT, table
 from tests.helpers.decoding import mapping as shipped
 from tests.helpers.dialect_wire import ROW, SHELF, WRITERS, Writer
 from tests.helpers.hostile_wire import FINDING, HOSTILE, OK, SILENT, Hostile, dump, envelope
+from tests.helpers.viewing import with_views
 
 Said = pytest.CaptureFixture[str]
-MAPPING = table({"id": "int", "app": "text", "amt": "decimal", "at": "timestamp"}, instance="app")
+TYPES = {"id": "int", "app": "text", "amt": "decimal", "at": "timestamp"}
+MAPPING = table(TYPES, instance="app")
 
 
 def recorded(value: Any, key: Any = None, *, partition: int = 0, offset: int = 0, headers: Any = None) -> Recorded:
@@ -194,3 +196,47 @@ def line(topic: str, after: dict[str, Any]) -> str:
 def test_an_unknown_table_says_how_to_begin(capsys: Said) -> None:
     assert run(["sources", "try", "mkt_ap"]) == 1
     assert "`stagewatch sources draft TOPIC` begins a declaration" in capsys.readouterr().err
+
+
+def test_each_further_view_is_tried_by_itself() -> None:
+    mapping = with_views(
+        MAPPING,
+        {"entity": "first", "instance": "one:{app}", "when": {"id": 1}},
+        {"entity": "all", "instance": "day:{id}:{app}", "of": "first"},
+    )
+    first, every = tried(
+        row(1), row(2, lsn=6), row(2, lsn=7, app="A2"), row(1, lsn=8, op="d", before={"id": 1, "app": "A1"}),
+        mapping=mapping,
+    ).views  # fmt: skip
+    assert (first.rows, first.instances, first.gone, dict(first.untold)) == (1, {"one:A1"}, 1, {"other id": 2})
+    assert (every.rows, every.instances, dict(every.untold)) == (3, {"day:1:A1", "day:2:A1", "day:2:A2"}, {})
+
+
+def test_rows_that_a_view_cannot_place_are_counted_by_reason_and_advised_on() -> None:
+    mapping = with_views(table(TYPES, instance=None), {"entity": "money", "instance": "money:{app}"})
+    without = recorded(envelope({"id": 4, "amt": "1.00"}, op="u", lsn=9), {"id": 4}, offset=9)
+    trial = tried(row(1), row(2, lsn=6, app=None), without, mapping=mapping)
+    assert trial.views[0].untold == {"app is null": 1, "without app, the instance": 1}
+    assert [line for line in trial.advice if "and are not told there" in line]
+    assert trial.faults == []
+
+
+def test_a_record_that_only_a_view_refuses_is_refused_as_in_a_worker() -> None:
+    mapping = with_views(table(TYPES, instance=None), {"entity": "money", "instance": "app"})
+    trial = tried(row(1), row(2, lsn=6, app="\0"), mapping=mapping)
+    assert (trial.views[0].rows, trial.refused["wrong-type"].count) == (1, 1)
+    assert trial.faults == ["1 of 2 refused: wrong-type"]
+
+
+def test_the_views_are_shown_to_people_and_machines(tmp_path: Path, capsys: Said) -> None:
+    file = tmp_path / "payments.jsonl"
+    values = {"pay_no": "P1", "cons_no": "3401013800138001", "bill_no": None, "amount": "1.00"}
+    line = {"topic": "cdc.mkt.mkt_payment", "partition": 0, "offset": 0, "timestamp": AT, "key": {"pay_no": "P1"},
+            "value": envelope(values)}  # fmt: skip
+    file.write_text(json.dumps(line, default=str) + "\n", encoding="utf-8")
+    assert run(["sources", "try", "mkt.mkt_payment", "--file", str(file), "-o", "json"]) == 0
+    views = {view["instance"]: view for view in json.loads(capsys.readouterr().out)["views"]}
+    assert (views["billing:{cons_no}"]["rows"], views["billing:{cons_no}"]["instances"]) == (1, 1)
+    assert views["dunning:{bill_no}"]["untold"] == {"bill_no is null": 1}
+    assert run(["sources", "try", "mkt.mkt_payment", "--file", str(file)]) == 0
+    assert "1 bill_no is null" in capsys.readouterr().out

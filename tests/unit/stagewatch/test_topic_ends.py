@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from kafka import KafkaProducer
 
+from connectors.files import TopicLog
 from connectors.flow import read_flows
 from stagewatch.topic_reader import read_topic
 from tests.helpers.brokers import make_topics, running_tansu
+from tests.helpers.decoding import table
 
-BATCHES = (3, 5, 6_000)
-"""The last is more than one poll takes."""
+BATCHES = (3, 5, 12_000)
+"""The last is more than two polls take."""
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,7 @@ def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("broker")
     with running_tansu(folder) as broker:
         make_topics(broker.bootstrap, ["cdc.x.t", "cdc.x.empty"])
-        producer = KafkaProducer(bootstrap_servers=broker.bootstrap, linger_ms=500, batch_size=1 << 20)
+        producer = KafkaProducer(bootstrap_servers=broker.bootstrap, linger_ms=60_000, batch_size=1 << 20)
         for count in BATCHES:
             for _ in range(count):
                 producer.send("cdc.x.t", b"x")
@@ -31,6 +33,14 @@ def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_every_record_is_read(bootstrap: str) -> None:
     assert [record.offset for record in read_topic(bootstrap, "cdc.x.t")] == list(range(sum(BATCHES)))
     assert list(read_topic(bootstrap, "cdc.x.empty")) == []
+
+
+def test_a_batch_of_files_looks_back_on_every_record(bootstrap: str) -> None:
+    told: list[int] = []
+    with TopicLog(bootstrap, table({"id": "int"})) as log:
+        assert list(log.read({}, told.append)) == []  # none of them is a row
+        assert log.read_to == {0: sum(BATCHES)}
+    assert told[-1] == sum(BATCHES)
 
 
 def test_every_record_is_counted(bootstrap: str) -> None:

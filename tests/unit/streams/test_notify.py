@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas import Broken
-from schemas.codec import encode_notice
+from schemas import Broken, Instruction
+from schemas.codec import encode_instruction, encode_notice
 from sinks import OutboxPolicy, Senders
 from streams.logic import Committed, Lease, Records, SourcePartition
 from streams.metrics import Metrics
@@ -52,3 +52,13 @@ def test_a_changelog_that_was_lost_and_is_half_written_anew_is_refused() -> None
     rows = changelog_of("a", "b", "c")
     with pytest.raises(Broken, match="changelog-0 has 2 rows, and had 3"):
         recovered(rows[1:], 3)
+
+
+def test_an_instruction_in_the_topic_of_the_notices_is_done_and_anything_else_is_passed() -> None:
+    notifying = opened()
+    row = notice("a", channel="none")
+    wish = Instruction(instruction="cancel", key=row.key, by="H001")
+    records = [Record(None, encode_notice(row)), Record(None, encode_instruction(wish)), Record(None, b"{}")]
+    notifying.apply(NOTICES, records, 3)
+    assert len(notifying.outbox) == 1
+    assert notifying.outbox.state_of(row.key) == "unroutable"  # nothing of it waits

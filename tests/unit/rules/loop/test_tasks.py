@@ -165,5 +165,5 @@ def test_what_no_strategy_names_is_no_task() -> None:
     loop = new_loop()
     loop.assign(assigned(), MONDAY)
     record = assigned("a9")
-    loop.assign(type(record)(number="1", event=alert("a9", rule="A04"), notice=record.notice), MONDAY)
+    loop.assign(type(record)(number="1", event=alert("a9", rule="R-D03"), notice=record.notice), MONDAY)
     assert list(loop.cases) == ["a1"]

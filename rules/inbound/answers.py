@@ -1,0 +1,16 @@
+"""What people are answered beside the sentences of M07, M11 and M16. Each fits one message with M01 around it."""
+
+HELP = "未能识别您的短信。回复ZX咨询、JY建议、TS投诉、JB举报、BX报修加内容；DF加户号查电费；退订请回复TD。"
+NO_ACCOUNT_NAMED = "请回复DF加户号查询电费，如DF3301000129。"
+NO_ACCOUNT = "未找到户号{account}，请核对后重新发送。"
+NOT_NOW = "暂时无法办理，已转人工处理，编号{number}。"
+SUBSCRIBED = "已为户号{account}定制{what}。退订请回复退订{what}加户号。"
+UNSUBSCRIBED = "已为户号{account}退订{what}。"
+WHICH_ACCOUNT = "请在定制或退订内容后加户号，如DZZD3301000129。"
+DECLINED = "已退订提醒类短信，停电与复电通知仍会发送。恢复请回复定制。"
+RESUMED = "已恢复提醒类短信。退订请回复TD。"
+CARD_FORM = "充值请发送CZ卡号、密码、户号，中间用空格隔开。"
+CARD_UNKNOWN = "卡号{card}无法充值：卡号或密码不正确。"
+CARD_SPENT = "卡号{card}已充值过，不能重复使用。"
+CARD_TOO_MANY = "今日充值短信次数已达上限，请明日再试或拨打95598。"
+WHAT = {"M05": "余额", "M06": "账单"}

@@ -1,0 +1,68 @@
+"""What a person wants done with a notice: cancelled before it left, tried once more after it did not arrive."""
+
+import pytest
+
+from schemas import Instruction
+from sinks import Delivered, Outbox, OutboxPolicy, Refused, RetryAfter, State, Unknown
+from sinks.sink import Outcome
+from tests.helpers.notices import NOW, notice
+
+POLICY = OutboxPolicy(channels=frozenset({"sms"}), max_attempts=2)
+
+
+def wish(what: str, alert: str = "a1") -> Instruction:
+    return Instruction(instruction=what, key=notice(alert).key, by="H001", reason="误报")  # type: ignore[arg-type]
+
+
+def filled(*alerts: str, group: str | None = None) -> Outbox:
+    outbox = Outbox(POLICY)
+    for alert in alerts:
+        outbox.add(notice(alert, group=group), NOW)
+    return outbox
+
+
+def test_what_waits_is_cancelled_and_says_by_whom() -> None:
+    outbox = filled("a1", "a2")
+    assert outbox.instruct(wish("cancel"), NOW) == 1
+    row = outbox.notification(notice("a1").key)
+    assert row is not None
+    assert (row.state, row.reason) == ("cancelled", "cancel by H001: 误报")
+    assert [each.alert_id for message in outbox.due(NOW) for each in message.notices] == ["a2"]
+
+
+def test_what_waits_for_its_next_attempt_is_cancelled() -> None:
+    outbox = filled("a1")
+    outbox.settle(outbox.due(NOW)[0], RetryAfter(0, "busy"), NOW)
+    assert outbox.instruct(wish("cancel"), NOW) == 1
+    assert outbox.due(NOW + 3_600_000) == []
+
+
+def test_what_has_left_or_is_not_known_is_not_cancelled() -> None:
+    outbox = filled("a1")
+    (message,) = outbox.due(NOW)
+    assert outbox.instruct(wish("cancel"), NOW) == 0
+    outbox.settle(message, Delivered("r"), NOW)
+    assert [outbox.instruct(wish(what), NOW) for what in ("cancel", "retry")] == [0, 0]
+    assert outbox.instruct(wish("retry", "a2"), NOW) == 0
+
+
+@pytest.mark.parametrize("outcome", [Refused("no"), Unknown("silence")])
+def test_what_did_not_arrive_is_sent_once_more_for_all_under_the_same_id(outcome: Outcome) -> None:
+    outbox = filled("a1", "a2", group="NL1")
+    (first,) = outbox.due(NOW + 2000)
+    outbox.settle(first, outcome, NOW + 2000)
+    assert outbox.instruct(wish("retry"), NOW + 3000) == 2
+    (again,) = outbox.due(NOW + 3000)
+    assert (again.msg_id, again.notices, again.attempt) == (first.msg_id, first.notices, 2)
+    outbox.settle(again, Delivered("r"), NOW + 3000)
+    assert outbox.state_of(notice("a1").key) is State.DELIVERED
+
+
+def test_what_failed_has_one_more_attempt() -> None:
+    outbox = filled("a1")
+    for at in (NOW, NOW + 60_000):
+        outbox.settle(outbox.due(at)[0], RetryAfter(0, "busy"), at)
+    assert outbox.state_of(notice("a1").key) is State.FAILED
+    outbox.instruct(wish("retry"), NOW + 120_000)
+    outbox.settle(outbox.due(NOW + 120_000)[0], RetryAfter(0, "busy"), NOW + 120_000)
+    assert outbox.state_of(notice("a1").key) is State.FAILED

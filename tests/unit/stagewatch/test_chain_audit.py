@@ -1,0 +1,123 @@
+"""The auditor against a real loop and a real outbox: silent while both work, and it says where either stopped."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+import pytest
+
+from rules.loop import Loop
+from schemas import Outcome, TaskView
+from sinks import Delivered, Outbox, OutboxPolicy
+from sinks.store import NotificationRow
+from stagewatch.chain_audit import Stopped, audit
+from tests.helpers.loops import DAY, HOUR, MONDAY, assigned, happened, new_loop, said, shipped
+
+MINUTE = 60_000
+
+
+class Chain:
+    """One alert, from its message to the end of its task's chain."""
+
+    def __init__(self) -> None:
+        self.loop, self.outbox = new_loop(), Outbox(OutboxPolicy(channels=frozenset({"sms"})))
+        self.views: dict[str, TaskView] = {}
+        first = assigned()
+        self.loop.assign(first, MONDAY)
+        self.outbox.add(msgspec.structs.replace(first.notice, task=first.number), MONDAY)
+        self.number = first.number
+
+    def work(self, now: int, *, loses: Callable[[str], bool] = lambda _rung: False) -> None:
+        """Bring everything to `now`; notices whose rung `loses` says are lost on their way to the outbox."""
+        self.loop.advance(now)
+        for notice in self.loop.take_todo().notices:
+            if not loses(notice.rung):
+                self.outbox.add(notice, now)
+        for delivery in self.outbox.due(now):
+            self.outbox.settle(delivery, Delivered("r"), now)
+            for number in (notice.task for notice in delivery.notices if notice.task):
+                self.loop.outcome(Outcome(number=number, state="delivered"), now)
+        self.views |= {number: view for number, view in self.loop.take_views().items() if view is not None}
+
+    def audit(self, now: int, rows: Iterable[NotificationRow] | None = None) -> list[Stopped]:
+        return audit(self.views.values(), list(rows or self.outbox.notifications()), shipped(), now)
+
+    def kinds(self, now: int) -> list[str]:
+        return [each.kind for each in self.audit(now)]
+
+
+def acknowledged(loop: Loop) -> None:
+    loop.command(said("acknowledge", at=MONDAY + 26 * HOUR, by="M1"), "0-1")
+
+
+def closed_and_back(loop: Loop) -> None:
+    loop.happened(happened("closed"), MONDAY + 26 * HOUR)
+    loop.happened(happened("reopened"), MONDAY + 50 * HOUR)
+
+
+def handed_over(loop: Loop) -> None:
+    loop.command(said("hand_over", at=MONDAY + 26 * HOUR, by="M1", to="M2"), "0-1")
+
+
+@pytest.mark.parametrize("event", [None, acknowledged, closed_and_back, handed_over])
+def test_while_the_loop_works_there_is_nothing_to_report(event: Callable[[Loop], None] | None) -> None:
+    chain = Chain()
+    for hours in range(14 * 24):
+        now = MONDAY + hours * HOUR
+        chain.work(now)
+        if event is not None and hours == 26:
+            event(chain.loop)
+        assert chain.audit(now) == []
+    (task,) = chain.views.values()
+    assert task.state == "ESCALATED"
+
+
+@pytest.mark.parametrize(
+    ("stopped_after", "asked_after", "kind"),
+    [
+        (HOUR, 24 * HOUR + 11 * MINUTE, ["not_overdue"]),
+        (24 * HOUR, 26 * HOUR + 11 * MINUTE, ["no_step"]),
+        (24 * HOUR, 26 * HOUR + 9 * MINUTE, []),
+        (26 * HOUR, 3 * DAY, ["no_step"]),
+    ],
+)
+def test_a_loop_that_stands_still_is_found_ten_minutes_later(
+    stopped_after: int, asked_after: int, kind: list[str]
+) -> None:
+    chain = Chain()
+    for at in range(MONDAY, MONDAY + stopped_after + 1, HOUR):
+        chain.work(at)
+    assert chain.kinds(MONDAY + asked_after) == kind
+
+
+def test_a_message_up_the_chain_that_got_lost_is_found() -> None:
+    chain = Chain()
+    for at in range(MONDAY, MONDAY + 4 * DAY, HOUR):
+        chain.work(at, loses=lambda rung: rung.startswith("escalated-0-2"))
+    (found,) = chain.audit(MONDAY + 4 * DAY)
+    assert (found.kind, found.text) == ("not_told", "U3340101 was to be told of it and was not")
+
+
+def test_a_task_that_did_not_hear_of_its_message_is_found() -> None:
+    chain = Chain()
+    chain.work(MONDAY)
+    task = chain.views[chain.number]
+    chain.views[chain.number] = msgspec.structs.replace(task, state="SENT")
+    assert chain.kinds(MONDAY + HOUR) == ["unheard"]
+
+
+def test_who_was_told_and_has_no_task_is_found() -> None:
+    chain = Chain()
+    chain.work(MONDAY)
+    chain.views.clear()
+    assert chain.kinds(MONDAY + 5 * MINUTE) == []
+    assert chain.kinds(MONDAY + HOUR) == ["no_task"]
+
+
+def test_a_message_that_stays_where_it_is_is_found() -> None:
+    chain = Chain()
+    chain.work(MONDAY)
+    (row,) = chain.outbox.notifications()
+    stuck = msgspec.structs.replace(row, state="queued")
+    assert chain.audit(MONDAY + HOUR, [stuck]) == []
+    (found,) = chain.audit(MONDAY + HOUR + 1, [stuck])
+    assert (found.kind, found.text) == ("stuck", "sms to M1 is still queued")
