@@ -82,7 +82,7 @@ class PagingModel(_Model):
 class CursorModel(_Model):
     """What has been read, so that only what is newer is asked for."""
 
-    field: str = Field(description="field of a row that only grows: updated_at, or a number")
+    field: str = Field(description="field of a row that only grows: a time, or a number if `start` is one")
     param: Name = Field(description="parameter that takes the last value read")
     start: str = Field(description="value at the first time")
     is_sorted: bool = Field(
@@ -106,6 +106,8 @@ class PullModel(_Model):
         default="", description='where the array of rows stands in the answer: `data.items`; "": it is it'
     )
     columns: dict[str, Name] = Field(default={}, description="field of the service to column of the table")
-    src_ts: str | None = Field(default=None, description="field that says when a row was true; by default the cursor's")
+    src_ts: str | None = Field(
+        default=None, description="field that says when a row was true; by default the cursor's, if that is a time"
+    )
     paging: PagingModel | None = None
     cursor: CursorModel | None = Field(default=None, description="without it everything is read every time")

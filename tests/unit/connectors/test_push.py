@@ -75,8 +75,9 @@ Use = Callable[[Endpoint], Awaitable[None]]
 async def served(folder: Path, bootstrap: str, token: str, **more: Any) -> AsyncIterator[Endpoint]:
     now = [AT_S]
     repeats = Repeats(folder / "push.db")
+    landing = more.pop("landing", Landing)(bootstrap, wait_s=more.pop("wait_s", 10))
     push = Push(
-        catalog().mappings, tokens={"mkt": token}, connect=lambda: more.pop("landing", Landing)(bootstrap, wait_s=more.pop("wait_s", 10)),
+        catalog().mappings, tokens={"mkt": token}, connect=lambda: landing,
         repeats=repeats, rate=more.pop("rate", Rate(0)), max_bytes=more.pop("max_bytes", 2_000), clock=lambda: now[0],
     )  # fmt: skip
     runner = web.AppRunner(push.application())
