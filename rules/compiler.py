@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from rules.durations import parse_duration
 from rules.engine.conditions import Test, compile_condition
 from rules.engine.deadlines import Deadline
-from rules.engine.messages import MessageBook, compile_messages
+from rules.engine.messages import MessageBook, Messages, compile_messages
 from rules.engine.row_rules import RowRules, compile_row_rules
 from rules.indicator_models import Indicator
 from rules.loop import Strategies
@@ -163,10 +163,7 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
         )
         for process in processes
     }
-    by_entity: dict[str, tuple[CompiledProcess, ...]] = {}
-    for process in sorted(processes, key=lambda p: not p.when):  # those that take every row take what is left
-        if not process.abstract:
-            by_entity[process.entity] = (*by_entity.get(process.entity, ()), made[process.id])
+    by_entity = _by_entity(processes, made)
     # The first stands for rows of no process: the one that asks for them.
     made = dict(sorted(made.items(), key=lambda item: item[1].orphan is None))
     thresholds = Thresholds(
@@ -175,6 +172,15 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
         versions=versions,
     )  # fmt: skip
     return Definitions(made, calendar, templates, limits_id, thresholds, by_entity, digest=digest)
+
+
+def _by_entity(processes: list[Process], made: Mapping[str, CompiledProcess]) -> dict[str, tuple[CompiledProcess, ...]]:
+    """Give the processes that rows of an entity may belong to; those that take every row take what is left."""
+    found: dict[str, tuple[CompiledProcess, ...]] = {}
+    for process in sorted(processes, key=lambda p: not p.when):
+        if not process.abstract:
+            found[process.entity] = (*found.get(process.entity, ()), made[process.id])
+    return found
 
 
 def _limits_of(process: Process, limits: list[LimitRow]) -> list[LimitRow]:
@@ -189,11 +195,9 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
 ) -> CompiledProcess:  # fmt: skip
     deadlines = [Deadline(r, limits, calendar) for r in _by_stage(process, rules, limits) if not r.is_of_rows]
     of_rows = compile_row_rules(process, rules, limits, calendar)
-    members = [r for r in rules if isinstance(r, MembershipRule)]
     backdated = _only(BackdatedRule, rules)
     stages = {stage.code: stage for stage in process.stages}
     told = compile_messages(process, messages)
-    own_fields = (of_rows.own_fields if of_rows else frozenset()) | (told.own_fields if told else frozenset())
     return CompiledProcess(
         id=process.id,
         title=process.title,
@@ -214,19 +218,28 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
         order=_only(OrderRule, rules),
         backdated=backdated,
         max_lag_ms=parse_duration(backdated.max_lag).clock_ms if backdated else 0,
-        on_instance=tuple(r for r in members if r.on == "instance"),
-        on_item=tuple(r for r in members if r.on == "item"),
+        on_instance=_members(rules, "instance"),
+        on_item=_members(rules, "item"),
         released=_only(ReleasedRule, rules),
         orphan=_only(OrphanRule, rules),
         unknown_code=_only(CodeRule, rules),
         disagreement=_only(DisagreementRule, rules),
         intervals=tuple((r.field, parse_duration(r.limit).clock_ms, r) for r in rules if isinstance(r, IntervalRule)),
-        watched=_watched(process, rules, limits, indicators) | chosen_by | own_fields,
+        watched=_watched(process, rules, limits, indicators) | chosen_by | _own_fields(of_rows, told),
         rows=of_rows,
         keeps=process.keeps,
         indicators=indicators,
         told=MessageBook(process.id, process.entity, calendar, stages, told) if told else None,
     )
+
+
+def _members(rules: list[Rule], on: Literal["instance", "item"]) -> tuple[MembershipRule, ...]:
+    return tuple(rule for rule in rules if isinstance(rule, MembershipRule) and rule.on == on)
+
+
+def _own_fields(of_rows: RowRules | None, told: Messages | None) -> frozenset[str]:
+    """Give the fields of the instance's own row that rules about rows and messages read."""
+    return (of_rows.own_fields if of_rows else frozenset()) | (told.own_fields if told else frozenset())
 
 
 def _by_stage(process: Process, rules: list[Rule], limits: list[LimitRow]) -> Iterator[DeadlineRule]:

@@ -72,9 +72,8 @@ class Judges:
             return True
         if was.name is not None and (change.op == "d" or was.name != (visit.stage, visit.visit)):
             self.judgement.end_visit(partition, process, instance, was.name, step)
-            for twin in instance.visits:
-                if twin is not visit and (twin.stage, twin.visit) == was.name:
-                    self.judge_visit(partition, process, instance, twin, step)
+            for twin in _named(instance, was.name, visit):
+                self.judge_visit(partition, process, instance, twin, step)
         self.judge_visit(partition, process, instance, visit, step)
         self.judgement.judge_entry(partition, process, instance, visit, step)
         self.findings.judge_times(partition, process, instance, visit, was.times, step)
@@ -203,6 +202,11 @@ def _looks_at_visits(process: CompiledProcess, instance: Instance) -> bool:
     """Tell whether a rule about rows may find something because of a stage (hot path)."""
     rows = process.rows
     return rows is not None and rows.of_visits is not None and rows.of_visits.concern(instance)
+
+
+def _named(instance: Instance, name: tuple[str | None, int | None], but: Visit) -> list[Visit]:
+    """Give the other visits of a stage and number."""
+    return [visit for visit in instance.visits if visit is not but and (visit.stage, visit.visit) == name]
 
 
 def _visit_of(instance: Instance, row: str) -> Visit | None:
