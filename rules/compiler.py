@@ -195,14 +195,10 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
 ) -> CompiledProcess:  # fmt: skip
     deadlines = [Deadline(r, limits, calendar) for r in _by_stage(process, rules, limits) if not r.is_of_rows]
     of_rows = compile_row_rules(process, rules, limits, calendar)
-    backdated = _only(BackdatedRule, rules)
+    backdated, told = _only(BackdatedRule, rules), compile_messages(process, messages)
     stages = {stage.code: stage for stage in process.stages}
-    told = compile_messages(process, messages)
     return CompiledProcess(
-        id=process.id,
-        title=process.title,
-        entity=process.entity,
-        fits=compile_condition(process.when),
+        id=process.id, title=process.title, entity=process.entity, fits=compile_condition(process.when),
         over_when=tuple(process.over_when),
         over_status=frozenset(process.over_status),
         rejected=frozenset(process.rejected),
@@ -210,10 +206,10 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
         connect_stage=process.connect_stage,
         calendar=calendar,
         stages=stages,
-        by_stage={s.code: tuple(d for d in deadlines if d.stage == s.code) for s in process.stages},
+        by_stage={code: tuple(d for d in deadlines if d.stage == code) for code in stages},
         of_instance=tuple(d for d in deadlines if d.stage is None),
         by_code={d.code: d for d in deadlines},
-        followers={s.code: frozenset(f.code for f in process.stages if s.code in f.after) for s in process.stages},
+        followers=_followers(process),
         watched_by_whole=frozenset(d.until_stage for d in deadlines if d.until_stage),
         order=_only(OrderRule, rules),
         backdated=backdated,
@@ -230,7 +226,12 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
         keeps=process.keeps,
         indicators=indicators,
         told=MessageBook(process.id, process.entity, calendar, stages, told) if told else None,
-    )
+    )  # fmt: skip
+
+
+def _followers(process: Process) -> dict[str, frozenset[str]]:
+    """Give the stages that come after each."""
+    return {s.code: frozenset(f.code for f in process.stages if s.code in f.after) for s in process.stages}
 
 
 def _members(rules: list[Rule], on: Literal["instance", "item"]) -> tuple[MembershipRule, ...]:
