@@ -13,7 +13,7 @@ from stagewatch.travel import Moment
 
 Entry = dict[str, Any]
 """One line of a history. `at` and `kind` (`change`, `clock`, `reference`, `alert`, `notice`) are always there."""
-PERSON_FIELDS = ("handler", "handler_no", "operator", "reporter", "mgr_no")
+PERSON_FIELDS = ("handler", "handler_no", "operator", "reporter", "mgr_no", "actor_no", "locked_by")
 DEPT_FIELDS = ("dept", "dept_code", "org_no")
 """Fields that say who did it, the likeliest first."""
 ADDRESS_FIELDS = ("mobile", "phone", "tel_no", "mail")

@@ -29,8 +29,9 @@ from streams.partitioner import Partitioner
 class LoopInbox:
     """The way into the loop. One per agent."""
 
-    def __init__(self, topic: str, count: int) -> None:
-        self.topic, self.count = topic, count
+    def __init__(self, topic: str, count: int, *, inhibits: bool = False) -> None:
+        """`inhibits`: the outbox mutes what lies below constrained equipment, so it makes no task either."""
+        self.topic, self.count, self._inhibits = topic, count, inhibits
         self._owners = Partitioner(count)
 
     def put(self, batch: Batch, owner: int, key: str, record: LoopRecord) -> None:
@@ -59,7 +60,7 @@ class LoopInbox:
         persons = Counter(notice.alert_id for notice in notices)
         told = [
             self._assign(batch, raised[notice.alert_id], notice, strategies, has_parent=persons[notice.alert_id] > 1)
-            if notice.alert_id in raised
+            if notice.alert_id in raised and not (self._inhibits and notice.below)
             else notice
             for notice in notices
         ]

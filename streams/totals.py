@@ -82,13 +82,14 @@ class TotalsAgent:
         metrics: Metrics,
         mail_domain: str = "stagewatch.local",
         is_exact: bool = True,
+        inhibits: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         """Take what all partitions share; `trackers` is the number of tracking partitions."""
         self.topics = frozenset({out.deltas})
         self.book, self.out, self.changelog = book, out, out.changelog
         self.by_key = {topic: Partitioner(counts[topic]) for topic in (out.indicators, out.alerts, out.notices)}
-        self.inbox = LoopInbox(out.inbox, counts[out.inbox]) if out.inbox else None
+        self.inbox = LoopInbox(out.inbox, counts[out.inbox], inhibits=inhibits) if out.inbox else None
         self._owner = Partitioner(counts[out.deltas])
         self.trackers, self.ends, self.reference = trackers, ends, reference
         self.metrics, self.mail_domain, self.is_exact = metrics, mail_domain, is_exact

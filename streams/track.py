@@ -56,6 +56,7 @@ class TrackAgent:
         direct: Mapping[str, DirectTopic] | None = None,
         by_entity: Mapping[str, Partitioner] | None = None,
         is_exact: bool = True,
+        inhibits: bool = False,
         merge_wait_s: float = 300.0,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -72,7 +73,7 @@ class TrackAgent:
         self.by_key = {
             t: Partitioner(counts[t]) for t in (out.changes, out.alerts, out.deltas, out.notices, out.deadletters)
         }
-        self.inbox = LoopInbox(out.inbox, counts[out.inbox]) if out.inbox else None
+        self.inbox = LoopInbox(out.inbox, counts[out.inbox], inhibits=inhibits) if out.inbox else None
         self.now = now
         self.started_at = int(now() * 1000)
         self.owned: dict[int, Tracking] = {}

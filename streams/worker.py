@@ -202,7 +202,7 @@ class Worker:
                 for t, m in mappings.items() if t in direct
             },
             by_entity={m.entity: partitioners[t][m.entity] for t, m in mappings.items() if t in partitioners},
-            merge_wait_s=config.merge_wait_s,
+            merge_wait_s=config.merge_wait_s, inhibits=config.inhibit,
         )  # fmt: skip
         self.totals = TotalsAgent(
             self.book,
@@ -210,7 +210,7 @@ class Worker:
                 names.deltas, names.indicators, names.alerts, names.notices, names.changelog("totals"), names.loop
             ),
             counts=counts, trackers=counts[names.changes], ends=self.ends, reference=self.reader, metrics=self.metrics,
-            mail_domain=config.mail_domain, is_exact=is_exact,
+            mail_domain=config.mail_domain, is_exact=is_exact, inhibits=config.inhibit,
         )  # fmt: skip
         self._make_loop()
         self._make_inbound()

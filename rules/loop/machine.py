@@ -108,7 +108,7 @@ class Loop:
     def outcome(self, record: Outcome, at: int) -> None:
         """The outbox says what became of a task's first message."""
         for case, task in self._found(record.number):
-            if self._steps.sent(task, record.state, at):
+            if self._steps.sent(task, self._strategy(case), record.state, at):
                 self._touch(case, at)
 
     def happened(self, record: Happened, at: int) -> None:

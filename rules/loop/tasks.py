@@ -14,6 +14,8 @@ from schemas import Channel, Command, Raised, Recipient
 _SENT = {"delivered": TaskState.DELIVERED} | dict.fromkeys(
     ("refused", "failed", "no_channel", "muted"), TaskState.SEND_FAILED
 )
+HELD_MS = 3_600_000
+"""A message that is delivered so long after it was asked for was held back (quiet hours), not under way."""
 _CHINA = ("0086", "86")
 _NATIONAL = 11
 """Digits of a mobile number without its country code."""
@@ -47,13 +49,15 @@ class TaskSteps:
             return None
         return self._all.working(strategy, at, strategy.remind_every.clock_ms)
 
-    def sent(self, task: Task, outcome: str, at: int) -> bool:
-        """Note what became of the message; tell whether that is news."""
+    def sent(self, task: Task, strategy: Strategy, outcome: str, at: int) -> bool:
+        """Note what became of the message; tell whether that is news. One that was held gives its full time to reply."""
         state = _SENT.get(outcome)
         if state is None or task.state is not TaskState.SENT:
             return False
         task.state = state
         task.note(at, "outbox", state, outcome)
+        if state is TaskState.DELIVERED and task.created_at + HELD_MS < at < task.reply_due:
+            self._set_timers(task, strategy, at)
         return True
 
     # -- people

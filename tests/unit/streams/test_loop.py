@@ -1,5 +1,6 @@
 """The loop's agent: its state is whole or not at all, and what another partition owns is sent on."""
 
+import msgspec
 import pytest
 
 from rules import Strategies, task_number
@@ -107,3 +108,12 @@ def test_who_is_told_gets_the_number_and_what_is_no_task_stays_as_it_is() -> Non
     (quiet,) = inbox.tell(Batch(), [alert()], [notice], strategies)
     assert (quiet.text, quiet.task) == (notice.text, told.task)
     assert inbox.tell(Batch(), [alert(rule="A04")], [notice], strategies) == [notice]
+
+
+def test_what_the_outbox_mutes_below_constrained_equipment_makes_no_task() -> None:
+    strategies = shipped().strategies
+    below = msgspec.structs.replace(assigned().notice, below="S1")
+    for inhibits, is_task in ((True, False), (False, True)):
+        batch = Batch()
+        (told,) = LoopInbox("inbox", 2, inhibits=inhibits).tell(batch, [alert()], [below], strategies)
+        assert bool(told.task) is bool(batch.writes) is is_task

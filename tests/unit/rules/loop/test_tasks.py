@@ -32,6 +32,22 @@ def test_the_number_from_the_own_mobile_closes_once_and_is_answered_each_time() 
     assert texts(loop) == [f"督办{N1}已办结，谢谢。", f"督办{N1}此前已办结，无需再次回复。"]
 
 
+def test_a_message_that_was_held_overnight_gives_its_full_time_to_reply() -> None:
+    at_once, held = new_loop(), new_loop()
+    for loop in (at_once, held):
+        loop.assign(assigned(), MONDAY)
+    due = held.cases["a1"].tasks[N1].reply_due
+    held_for = 2 * HOUR
+    at_once.outcome(Outcome(number=N1, state="delivered"), MONDAY + HOUR // 2)
+    held.outcome(Outcome(number=N1, state="delivered"), MONDAY + held_for)
+    assert at_once.cases["a1"].tasks[N1].reply_due == due
+    assert held.cases["a1"].tasks[N1].reply_due > due
+    after = new_loop()
+    after.assign(assigned(), MONDAY)
+    after.outcome(Outcome(number=N1, state="delivered"), due)  # it is overdue by then and has gone up: that stands
+    assert after.cases["a1"].tasks[N1].reply_due == due
+
+
 def test_another_mobile_closes_nothing_and_is_told_so() -> None:
     loop = new_loop()
     loop.assign(assigned(), MONDAY)
