@@ -50,7 +50,10 @@ class TaskSteps:
         return self._all.working(strategy, at, strategy.remind_every.clock_ms)
 
     def sent(self, task: Task, strategy: Strategy, outcome: str, at: int) -> bool:
-        """Note what became of the message; tell whether that is news. One that was held gives its full time to reply."""
+        """Note what became of the message; tell whether that is news.
+
+        One that was held back gives its full time to reply.
+        """
         state = _SENT.get(outcome)
         if state is None or task.state is not TaskState.SENT:
             return False
