@@ -72,13 +72,16 @@ def position_of(source: Source | None, offset: int, op: Op) -> tuple[int, int]:
     If the source says nothing: 0 for a snapshot row (so that it never overwrites a change), else the record's offset.
     `BY_LOG` for a row of an incremental snapshot, which is as new as its place in the topic and carries no place in
     the log (PostgreSQL), or the connector's own; and for a row of any snapshot of PostgreSQL: what a transaction wrote
-    before the snapshot's LSN and committed after it is not in the snapshot, and comes behind it with its lower LSN.
+    before the snapshot's LSN and committed after it is not in the snapshot, and comes behind it with its lower LSN. The
+    order of such a row is that LSN: what is above it in the log is newer wherever it stands.
     Far below zero for a row that no capture wrote.
     """
     if source is None:
         return (0 if op == "r" else offset), 0
-    if op == "r" and (source.snapshot == "incremental" or (source.lsn is not None and _is_snapshot(source.snapshot))):
+    if op == "r" and source.snapshot == "incremental":
         return BY_LOG, 0
+    if op == "r" and (lsn := _number(source.lsn)) is not None and lsn <= MOST_POSITION:
+        return BY_LOG, lsn
     number, order = _number(source.lsn) if source.lsn is not None else None, 0
     if number is None and (source.commit_scn is not None or source.scn is not None):
         number, order = _oracle(source)
@@ -91,11 +94,6 @@ def position_of(source: Source | None, offset: int, op: Op) -> tuple[int, int]:
     if type(source.src_ts) is int:
         return ingested_position(source.src_ts), BY_ARRIVAL if source.by_arrival is True else 0
     return (0 if op == "r" else offset), 0
-
-
-def _is_snapshot(said: object) -> bool:
-    """Tell whether `source.snapshot` names a part of a snapshot: `true`, `first`, `last_in_data_collection`, ..."""
-    return said is True or (isinstance(said, str) and said not in {"", "false"})
 
 
 def _oracle(source: Source) -> tuple[int | None, int]:

@@ -63,6 +63,8 @@ def supersedes(change: Change, position: int, order: int, *, is_later: bool) -> 
     """
     if change.position == position >= 0:
         return change.order > order or (change.order == order and is_later)
+    if change.position == BY_LOG and 0 < change.order < position:
+        return False  # a snapshot of before the row's last change, read late from another partition
     if change.order == BY_ARRIVAL and change.position < BY_LOG and BEFORE_ALL < position < BY_LOG:
         return is_later
     return comes_after(change.position, position, is_later=is_later)

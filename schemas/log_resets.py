@@ -14,6 +14,7 @@ import msgspec
 
 from schemas.change import Change
 from schemas.debezium import MOST_POSITION
+from schemas.ingested import BY_LOG
 
 EPOCH_BITS = 58
 """Positions of one life of a source's log fit below: 32,768 binary logs of MySQL, 2**58 bytes of PostgreSQL's."""
@@ -30,12 +31,16 @@ def lifted(changes: Sequence[Change], resets: Sequence[int]) -> list[Change]:
 
     Only captured rows have a place in the source's log.
     """
-    return [
-        msgspec.structs.replace(change, position=min(change.position + (epoch << EPOCH_BITS), MOST_POSITION))
-        if change.position >= 0 and (epoch := bisect_right(resets, change.at))
-        else change
-        for change in changes
-    ]
+    return [_lifted(change, epoch) if (epoch := bisect_right(resets, change.at)) else change for change in changes]
+
+
+def _lifted(change: Change, epoch: int) -> Change:
+    over = epoch << EPOCH_BITS
+    if change.position >= 0:
+        return msgspec.structs.replace(change, position=min(change.position + over, MOST_POSITION))
+    if change.position == BY_LOG and change.order:  # the place of a snapshot of PostgreSQL
+        return msgspec.structs.replace(change, order=min(change.order + over, MOST_POSITION))
+    return change
 
 
 class LogWatch:

@@ -59,14 +59,12 @@ def _is_meant(file: Path) -> bool:
 
 def check_prune(paths: Sequence[Path], settings: Settings) -> None:
     """See that what is compared is all there is: else what other files describe would be deleted. Raises Failed."""
-    given = [path.resolve() for path in paths]
-    for path in paths:
-        if not path.is_dir():
-            raise Failed(f"--prune deletes what no file describes: give the whole folder, not the file {path}")
-    for folder in settings.connectors if paths else ():
-        if not any(folder.resolve().is_relative_to(path) for path in given):
-            raise Failed(f"--prune would delete what {folder} describes (setting `connectors`): leave the PATHs out")
-    if not connector_files(paths or settings.connectors):
+    if paths:
+        raise Failed(
+            "--prune deletes what no file describes, so it compares with all of them: name their folder in the setting "
+            "`connectors` (STAGEWATCH_CONNECTORS) and leave the PATHs out"
+        )
+    if settings.connectors and not connector_files(settings.connectors):
         raise Failed(
             "--prune found no connector file and would delete all: `stagewatch connectors delete NAME` does that"
         )

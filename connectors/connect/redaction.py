@@ -19,9 +19,12 @@ _NO_VALUE = frozenset({"", "bearer", "basic"})
 """What is left of a value that was a reference."""
 _MASKED = re.compile(r"[*•●]{3,}|\[hidden\]", re.IGNORECASE)
 _WORD = r"(?:pass(?:word|wd)?|pwd|secret|token|authorization|(?:api|access|account|secret|signing)[._-]?key)"
+_NAME = rf"[\w.-]*(?<!by){_WORD}"
+"""A longer name that ends so: `sslpassword`, `trustStorePassword`, `database.password`, `client_secret`."""
 _ASSIGNED = re.compile(
     # After a colon only where the word stands alone: `configuration database.password: why` is a message.
-    rf"""(?i)(\b{_WORD}["']?\s*=\s*|(?<![.\w]){_WORD}["']?\s*:\s*(?:bearer\s+|basic\s+)?)"""
+    rf"""(?i)({_NAME}["']?\s*=\s*|["']{_NAME}["']\s*:\s*|(?<![.\w]){_WORD}["']?\s*:\s*(?:bearer\s+|basic\s+)?|"""
+    r"""\bidentified\s+by\s+|\bbearer\s+)"""
     # A value in braces is how SQL Server's URL holds one with a semicolon.
     r"""("[^"]*"|'[^']*'|(?<!\$)\{[^}]*\}|[^\s;,&"')}]+)"""
 )

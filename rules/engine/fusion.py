@@ -10,7 +10,7 @@ row are replaced, never changed in place: changes and reference data share them.
 from typing import Any
 
 from rules.state import VISIT_FIELDS, Place, Row, Visit
-from schemas import BEFORE_ALL, Change, standing, supersedes, to_wire
+from schemas import BEFORE_ALL, BY_LOG, CLOSED, Change, standing, supersedes, to_wire
 
 _NEVER: dict[tuple[str, ...], tuple[tuple[str, int], ...]] = {}
 """Shape of a change → the visit columns it lacks, never seen; shared by all visits of that shape."""
@@ -23,10 +23,12 @@ def place_of(change: Change) -> Place:
 
 def is_newer(change: Change, position: int, order: int, place: Place) -> bool:
     """Tell whether a change comes after what its row has: by the source, else by the log."""
+    is_elsewhere = change.partition != place.partition or change.topic != place.topic
     if change.position >= 0 and change.position != position:  # hot path
+        if position == BY_LOG and order != CLOSED and is_elsewhere:  # a snapshot's row, and the moment that it shows
+            return change.position > order
         return change.position > position
     is_behind = change.offset > place.offset
-    is_elsewhere = change.partition != place.partition or change.topic != place.topic
     # Of one position in the source: in another topic it tells of another table, in another partition it is a repeat.
     # From outside: in another partition (a key that the source writes otherwise) it counts as it comes.
     is_later = is_behind and not is_elsewhere if change.position >= 0 else is_behind or is_elsewhere

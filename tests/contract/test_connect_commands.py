@@ -173,12 +173,9 @@ def test_nothing_is_pruned_by_a_part_of_the_files(standin: StandIn, tmp_path: Pa
     (folder / "new.yaml").write_text(FILE.replace("name: mkt", "name: new"), encoding="utf-8")
     assert at_once("apply") == 0
     (tmp_path / "empty").mkdir()
-    for command, said in (
-        (["plan", str(folder / "new.yaml"), "--prune"], "give the whole folder"),
-        (["plan", str(tmp_path / "empty"), "--prune"], "leave the PATHs out"),
-    ):
-        assert run(["connectors", *command]) == 1
-        assert said in capsys.readouterr().err
+    for part in (folder / "new.yaml", tmp_path / "empty", folder):
+        assert run(["connectors", "plan", str(part), "--prune"]) == 1
+        assert "leave the PATHs out" in capsys.readouterr().err
     (folder / "new.yaml").write_text(FILE.replace("connector/v1", "connectors/v1"), encoding="utf-8")
     assert at_once("apply", "--prune") == 1  # a slip in a file is no wish to be rid of it
     assert "new.yaml:1:" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from rules.engine.fusion import fuse_row, fuse_visit, new_row, new_visit
@@ -203,6 +204,25 @@ def test_what_is_known_is_what_the_source_holds(dialect: str, lives: list[Told],
 @pytest.mark.parametrize(("dialect", "lives", "end"), LIVES.values(), ids=LIVES.keys())
 def test_what_is_sent_again_as_a_whole_ends_the_same(dialect: str, lives: list[Told], end: str | None) -> None:
     assert known(changes(lives * 2, mapping(dialect))) == end
+
+
+@pytest.mark.parametrize("op", ["u", "d"])
+@pytest.mark.parametrize("is_read_first", [True, False])
+def test_a_snapshot_in_another_partition_does_not_bring_back_what_changed_since(
+    op: str, *, is_read_first: bool
+) -> None:
+    (snapshot,) = changes([Told("r", "M1", {"lsn": 500, "snapshot": "true"})])
+    (since,) = changes([Told(op, "M2", {"lsn": 1000})], first=7)
+    (before,) = changes([Told("u", "M0", {"lsn": 300})], first=9)
+    since, before = (msgspec.structs.replace(change, partition=1, at=snapshot.at) for change in (since, before))
+    told = [before, snapshot, since] if is_read_first else [since, snapshot, before]
+    assert known(told) == (None if op == "d" else "M2")
+    assert known([snapshot, before]) == "M1"
+
+
+def test_flattened_snapshot_rows_count_by_the_topic_as_well() -> None:
+    told = [Told("r", "M1", {"lsn": 50}), Told("u", "M2", {"lsn": 49})]  # `add.fields` without source.snapshot
+    assert known(changes(told)) == "M2"
 
 
 def test_a_row_from_a_file_over_a_captured_one_is_not_undone_by_a_repeat() -> None:

@@ -146,7 +146,11 @@ def test_stars_of_the_server_are_known() -> None:
         ("transforms.a.headers", "Authorization: Bearer hunter2"), ("aws.secret.key", "hunter2"),
         ("azure.storage.account.key", "hunter2"), ("transforms.sign.signing.key", "hunter2"),
         ("producer.note", '{"password":"hunter2"}'), ("database.url", "jdbc:sqlserver://h;password={hun;ter2};x=1"),
-        ("http.authorization", "Basic hunter2"),
+        ("http.authorization", "Basic hunter2"), ("database.url", "jdbc:postgresql://h/db?user=u&sslpassword=hunter2"),
+        ("database.url", "jdbc:sqlserver://h;trustStorePassword=hunter2"), ("u", "https://h/t?access_token=hunter2"),
+        ("database.initial.statements", "ALTER USER u IDENTIFIED BY hunter2"),
+        ("sasl.jaas.config", 'x.OAuthBearerLoginModule required clientId="a" clientSecret="hunter2";'),
+        ("producer.note", '{"database.password": "hunter2"}'),
     ],
 )  # fmt: skip
 def test_a_secret_in_other_clothes_is_found_and_not_shown(key: str, value: str) -> None:

@@ -45,7 +45,11 @@ def test_position_is_the_lsn_else_the_offset(source: Any, expected: int) -> None
 def test_snapshot_row_without_a_position_never_overwrites() -> None:
     assert position({"lsn": None}, op="r") == 0
     assert position(None, op="r") == 0
-    assert position({"lsn": 5}, op="r") == 5
+
+
+def test_a_snapshot_row_of_postgresql_counts_by_the_topic_and_keeps_its_moment() -> None:
+    assert standing({"lsn": 5}, op="r") == (BY_LOG, 5)
+    assert standing({"lsn": None, "snapshot": "incremental"}, op="r") == (BY_LOG, 0)
 
 
 def test_oracle_changes_are_ordered_by_commit_then_sequence() -> None:
