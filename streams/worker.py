@@ -120,7 +120,8 @@ class Worker:
         )  # fmt: skip
         self._go(asking)
         watching = watch_for_more(
-            self.broker.admin, counts=self.counts, read=mappings.keys(), every_s=self.config.rediscover_s,
+            self.broker.admin, counts=self.counts, every_s=self.config.rediscover_s,
+            read=mappings.keys() | self.names.configs().keys(),
             is_captured=lambda topic: self.sources.mapping_for(topic) is not None,
         )  # fmt: skip
         self._go(watching)
@@ -136,16 +137,14 @@ class Worker:
     async def _read_beforehand(self, mappings: Mapping[str, TableMapping]) -> list[SourcePartition]:
         """Read what judgements rest on to its end: reference data, published rules, silences; give the first's."""
         reference = Reference(frozenset(m.entity for m in mappings.values() if m.is_reference))
-        self.reader = ReferenceReader(
-            reference, {t: self.decoders.make(m) for t, m in mappings.items() if m.is_reference}
-        )
-        self.book = RuleBook(
-            self._make_engine(self.definitions, reference), partial(self._make_engine, reference=reference)
-        )
+        decoders = {t: self.decoders.make(m) for t, m in mappings.items() if m.is_reference}
+        self.reader = ReferenceReader(reference, decoders)
+        make = partial(self._make_engine, reference=reference)
+        self.book = RuleBook(make(self.definitions), make)
         self.book.ledger.known_codes = self.sources.known_codes()
         self.rules = DefinitionsReader(self.book, topic=self.names.definitions, worker=self.client_id)
         self.rules.on_read, self.rules.on_effective = self.reader.note_read, self._on_effective
-        references = self._partitions(t for t, m in mappings.items() if m.is_reference)
+        references = self._partitions(decoders)
         await self.reader.start(references, self.broker.settings)
         await self.rules.start(self.broker.settings)
         await self._start_standing()
@@ -158,7 +157,8 @@ class Worker:
         own = self.names.configs().keys()
         found = {t: counts[t] for t in counts.keys() - own if self.sources.mapping_for(t) is not None}
         self.counts = await ensure(self.broker.admin, self.names, found, partitions=self.config.partitions)
-        mappings = {topic: m for topic in sorted(self.counts) if (m := self.sources.mapping_for(topic)) is not None}
+        captured = sorted(self.counts) if found else ()  # our own alone, read to their end, would start the clock
+        mappings = {topic: m for topic in captured if (m := self.sources.mapping_for(topic)) is not None}
         self.metrics.on_captured({topic: mapping.source for topic, mapping in mappings.items()}, self.sources.rhythms())
         log.info("reading %d captured topics: %s", len(mappings), ", ".join(mappings) or "none yet")
         return mappings
@@ -230,9 +230,8 @@ class Worker:
 
     def _make_inbound(self) -> None:
         self.inbound = InboundAgent(
-            self.book,
-            out=InboundTopics.of(self.names),
-            counts=self.counts, reference=self.reader, metrics=self.metrics, is_exact=self.broker.is_exact,
+            self.book, out=InboundTopics.of(self.names), counts=self.counts, reference=self.reader,
+            metrics=self.metrics, is_exact=self.broker.is_exact,
         )  # fmt: skip
 
     def _make_notify(self) -> None:
