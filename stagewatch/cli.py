@@ -123,6 +123,13 @@ def settings_from(config: Path | None, output: Output) -> Settings:
     return settings
 
 
+def bootstrap_of(settings: Settings) -> str:
+    """Give the broker's address. Raises Failed where none is set."""
+    if settings.bootstrap is None:
+        raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
+    return settings.bootstrap
+
+
 def moment(text: str, *, now_ms: int, zone: str) -> int:
     """Give a time from the command line as epoch ms.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stagewatch.cli import Failed, Group, command, output_option, settings_from, settings_option
+from stagewatch.cli import Failed, Group, bootstrap_of, command, output_option, settings_from, settings_option
 
 if TYPE_CHECKING:
     from schemas import DeadLetter
@@ -33,10 +33,7 @@ SHOWN_BYTES = 4_000
 
 
 def _bootstrap(config: Path | None, output: Output) -> str:
-    bootstrap = settings_from(config, output).bootstrap
-    if bootstrap is None:
-        raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
-    return bootstrap
+    return bootstrap_of(settings_from(config, output))
 
 
 def _letters(bootstrap: str, output: Output) -> list[tuple[str, DeadLetter]]:

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stagewatch.cli import Failed, Group, command, output_option, settings_from, settings_option
+from stagewatch.cli import Group, bootstrap_of, command, output_option, settings_from, settings_option
 from stagewatch.cli_store import limit_option
+from stagewatch.sending import send_records
 
 if TYPE_CHECKING:
     from schemas import Text
     from stagewatch.output import Output, Value
 
 TOPIC = "stagewatch.inbound"
-SEND_S = 15.0
-"""A broker that does not take a record within this is away."""
 
 inbound = Group(
     name="inbound",
@@ -126,21 +125,10 @@ _KINDS = {
 
 
 def _broker(config: Path | None, output: Output) -> str:
-    bootstrap = settings_from(config, output).bootstrap
-    if bootstrap is None:
-        raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
-    return bootstrap
+    return bootstrap_of(settings_from(config, output))
 
 
 def _send(bootstrap: str, text: Text) -> None:
-    from kafka import KafkaProducer
-    from kafka.errors import KafkaError
-
     from schemas import encode_inbound
 
-    try:
-        producer = KafkaProducer(bootstrap_servers=bootstrap.split(","), acks="all")
-        producer.send(TOPIC, encode_inbound(text), key=text.mobile.encode()).get(SEND_S)
-        producer.close()
-    except KafkaError as error:
-        raise Failed(f"could not send: {type(error).__name__}: {error}") from error
+    send_records(bootstrap, TOPIC, [(text.mobile, encode_inbound(text))])

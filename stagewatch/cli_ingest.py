@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from stagewatch.cli import Failed, Group, command, output_option, settings_from, settings_option
+from stagewatch.cli import Group, command, output_option, settings_from, settings_option
 
 ingest = Group(
     name="ingest",
@@ -107,10 +107,3 @@ def list_batches(*, config: Path | None, form: str) -> None:
     settings = settings_from(config, output)
     columns = ["batch", "table", "loaded", "state", "rows", "deleted", "operator", "file"]
     output.table(columns, batches(settings.data_dir), empty="no batches")
-
-
-def bootstrap_of(settings: Any) -> str:  # noqa: ANN401 - `Settings`, which loads slowly
-    """Give the broker's address. Raises Failed where none is set."""
-    if settings.bootstrap is None:
-        raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
-    return str(settings.bootstrap)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stagewatch.cli import Failed, command, settings_from, settings_option
-from stagewatch.cli_ingest import bootstrap_of
+from stagewatch.cli import Failed, bootstrap_of, command, settings_from, settings_option
 
 if TYPE_CHECKING:
     from connectors import Landing

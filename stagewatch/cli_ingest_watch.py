@@ -13,8 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from stagewatch.cli import Failed, command, settings_from, settings_option
-from stagewatch.cli_ingest import bootstrap_of
+from stagewatch.cli import Failed, bootstrap_of, command, settings_from, settings_option
 
 if TYPE_CHECKING:
     from connectors.files import Arrival

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from stagewatch.cli import Failed, command, moment, output_option, settings_from, settings_option
+from stagewatch.cli import Failed, bootstrap_of, command, moment, output_option, settings_from, settings_option
 from stagewatch.cli_store import opened_store
+from stagewatch.sending import send_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 MOST = 1_000_000
 """Notifications and tasks that are looked at, the newest: a month of a province has a tenth of it."""
 TOPIC = "stagewatch.notices"
-SEND_S = 15.0
-"""A broker that does not take a record within this is away."""
 CANCELLED = frozenset({"queued", "held", "retry"})
 RETRIED = frozenset({"refused", "failed"})
 
@@ -90,9 +89,7 @@ def _instruct(  # noqa: PLR0913 - click hands over every option
     if dry_run:
         output.say(f"would {what} {len(found)} notifications")
         return
-    bootstrap = settings_from(config, output).bootstrap
-    if bootstrap is None:
-        raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
+    bootstrap = bootstrap_of(settings_from(config, output))
     _send(bootstrap, what, found, by=by, reason=reason)
     output.done(f"wrote {len(found)}; `notifications list` shows what came of it")
 
@@ -101,26 +98,10 @@ def _send(
     bootstrap: str, what: Literal["cancel", "retry"], rows: Sequence[NotificationRow], *, by: str, reason: str
 ) -> None:
     """Write to the owners of the notices: their records are keyed by the recipient."""
-    from kafka import KafkaProducer
-    from kafka.errors import KafkaError
-
     from schemas import Instruction, encode_instruction
 
-    try:
-        producer = KafkaProducer(bootstrap_servers=bootstrap.split(","), acks="all")
-        waiting = [
-            producer.send(
-                TOPIC,
-                encode_instruction(Instruction(instruction=what, key=row.key, by=by, reason=reason)),
-                key=row.recipient_no.encode(),
-            )
-            for row in rows
-        ]
-        for each in waiting:
-            each.get(SEND_S)
-        producer.close()
-    except KafkaError as error:
-        raise Failed(f"could not send: {type(error).__name__}: {error}") from error
+    said = [(row, Instruction(instruction=what, key=row.key, by=by, reason=reason)) for row in rows]
+    send_records(bootstrap, TOPIC, [(row.recipient_no, encode_instruction(each)) for row, each in said])
 
 
 @command(name="audit", short_help="Report chains from an alert to its people that did not go on.")

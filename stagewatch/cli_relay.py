@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stagewatch.cli import Failed, Group, command, output_option, settings_from, settings_option
-from stagewatch.cli_ingest import bootstrap_of
+from stagewatch.cli import Failed, Group, bootstrap_of, command, output_option, settings_from, settings_option
 
 if TYPE_CHECKING:
     from connectors import Landing

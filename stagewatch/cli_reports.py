@@ -14,8 +14,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from stagewatch.cli import Failed, Group, command, moment, output_option, settings_from, settings_option, unknown
+from stagewatch.cli import (
+    Group,
+    bootstrap_of,
+    command,
+    moment,
+    output_option,
+    settings_from,
+    settings_option,
+    unknown,
+)
 from stagewatch.cli_store import opened_store
+from stagewatch.sending import send_records
 
 if TYPE_CHECKING:
     from rules import Definitions, Reference, Report
@@ -24,8 +34,6 @@ if TYPE_CHECKING:
     from stagewatch.output import Output
     from stagewatch.settings import Settings
 
-SEND_S = 15.0
-"""A broker that does not take a record within this is away."""
 PEOPLE = frozenset({"org", "stakeholder"})
 """Entities that say who gets a report and which units it is drilled down to."""
 
@@ -166,8 +174,7 @@ def send(  # noqa: PLR0913 - click hands over every option
     output = Output(is_json=form == "json")
     ground = _Ground.of(config, output, at_text)
     report = ground.report(name)
-    if ground.settings.bootstrap is None:
-        raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
+    bootstrap = bootstrap_of(ground.settings)
     notices = _notices(ground, report, org_no, f"again-{int(time.time())}" if again else "")
     output.table(
         ["report", "unit", "person", "name"],
@@ -175,7 +182,7 @@ def send(  # noqa: PLR0913 - click hands over every option
         empty=f"nobody has a role of it ({', '.join(report.file.roles)})",
     )
     if not dry_run and notices:
-        _write(ground.settings.bootstrap, notices)
+        _write(bootstrap, notices)
         output.done(f"handed {len(notices)} reports to the outbox")
 
 
@@ -191,17 +198,7 @@ def _notices(ground: _Ground, report: Report, org_no: str | None, rung: str) -> 
 
 
 def _write(bootstrap: str, notices: list[Notice]) -> None:
-    from kafka import KafkaProducer
-    from kafka.errors import KafkaError
-
     from schemas import encode_notice
     from stagewatch.published import NOTICES
 
-    try:
-        producer = KafkaProducer(bootstrap_servers=bootstrap.split(","), acks="all")
-        sent = [producer.send(NOTICES, encode_notice(each), key=each.recipient.no.encode()) for each in notices]
-        for each in sent:
-            each.get(SEND_S)
-        producer.close()
-    except KafkaError as error:
-        raise Failed(f"could not send: {type(error).__name__}: {error}") from error
+    send_records(bootstrap, NOTICES, [(each.recipient.no, encode_notice(each)) for each in notices])

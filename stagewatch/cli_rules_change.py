@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stagewatch.cli import Failed, command, output_option, settings_from, settings_option, unknown
+from stagewatch.cli import Failed, bootstrap_of, command, output_option, settings_from, settings_option, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +98,7 @@ def apply(  # noqa: PLR0913 - the options of the command
 
     output = Output(is_json=form == "json")
     settings = settings_from(config, output)
-    bootstrap = _bootstrap(settings)
+    bootstrap = bootstrap_of(settings)
     ledger = read_ledger(bootstrap)
     base, new, _ = _both(settings, ledger, changed, output)
     _run_tests(base, new, output, force=force)
@@ -133,7 +133,7 @@ def rollback(*, serial: int | None, wait_s: float, dry_run: bool, config: Path |
 
     output = Output()
     settings = settings_from(config, output)
-    bootstrap = _bootstrap(settings)
+    bootstrap = bootstrap_of(settings)
     ledger = read_ledger(bootstrap)
     known = sorted(ledger.effective_at)
     if serial is None:
@@ -164,7 +164,7 @@ def versions(*, config: Path | None, form: str) -> None:
     from stagewatch.rule_book import read_ledger
 
     output = Output(is_json=form == "json")
-    ledger = read_ledger(_bootstrap(settings_from(config, output)))
+    ledger = read_ledger(bootstrap_of(settings_from(config, output)))
     current = ledger.current.serial if ledger.current else None
     rows: list[list[Value]] = [
         [m.serial, "in effect" if m.serial == current else m.state, m.at, len(m.definitions), sorted(m.holds), m.note]
@@ -175,12 +175,6 @@ def versions(*, config: Path | None, form: str) -> None:
 
 
 # -- parts
-
-
-def _bootstrap(settings: Settings) -> str:
-    if settings.bootstrap is None:
-        raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
-    return settings.bootstrap
 
 
 def _empty() -> Ledger:

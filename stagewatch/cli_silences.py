@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stagewatch.cli import Failed, Group, command, moment, output_option, settings_from, settings_option
+from stagewatch.cli import Failed, Group, bootstrap_of, command, moment, output_option, settings_from, settings_option
+from stagewatch.sending import send_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 TOPIC = "stagewatch.silences"
 ZONE = "Asia/Shanghai"
-SEND_S = 15.0
-"""A broker that does not take a record within this is away."""
 MATCHERS = ("rule", "org_no", "object_no", "process", "instance")
 
 silences = Group(
@@ -161,10 +160,7 @@ def _id_of(silence: Silence) -> str:
 
 
 def _bootstrap(config: Path | None, output: Output) -> str:
-    bootstrap = settings_from(config, output).bootstrap
-    if bootstrap is None:
-        raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
-    return bootstrap
+    return bootstrap_of(settings_from(config, output))
 
 
 def _known(bootstrap: str) -> dict[str, Silence]:
@@ -207,15 +203,5 @@ def _write(changed: Iterable[Silence], output: Output, config: Path | None, *, d
         output.say(f"would write {len(every)} silences")
         return
     bootstrap = _bootstrap(config, output)
-    from kafka import KafkaProducer
-    from kafka.errors import KafkaError
-
-    try:
-        producer = KafkaProducer(bootstrap_servers=bootstrap.split(","), acks="all")
-        waiting = [producer.send(TOPIC, encode_silence(each), key=each.id.encode(), partition=0) for each in every]
-        for each in waiting:
-            each.get(SEND_S)
-        producer.close()
-    except KafkaError as error:
-        raise Failed(f"could not write: {type(error).__name__}: {error}") from error
+    send_records(bootstrap, TOPIC, [(each.id, encode_silence(each)) for each in every], partition=0)
     output.done(f"wrote {len(every)} silences; workers heed them within a second")

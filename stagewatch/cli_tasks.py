@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stagewatch.cli import Failed, Group, command, output_option, settings_from, settings_option
+from stagewatch.cli import Failed, Group, bootstrap_of, command, output_option, settings_from, settings_option
 from stagewatch.cli_store import limit_option, opened_store
+from stagewatch.sending import send_records
 
 if TYPE_CHECKING:
     from schemas import Act, Command, TaskView
@@ -26,8 +27,6 @@ KINDS = (
     "confirm", "dismiss", "package", "dispatch", "rectify", "forward", "archive",
 )  # fmt: skip
 NAMES_PERSON = frozenset({"hand_over", "forward", "archive"})
-SEND_S = 15.0
-"""A broker that does not take a record within this is away."""
 TIMES = ("updated_at", "created_at", "reply_due", "finish_due", "replied_at", "closed_at")
 
 tasks = Group(
@@ -223,9 +222,7 @@ def _do(
     from stagewatch.output import Output
 
     output = Output(is_json=form == "json")
-    bootstrap = settings_from(config, output).bootstrap
-    if bootstrap is None:
-        raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
+    bootstrap = bootstrap_of(settings_from(config, output))
     known = next(each for each in get_args(CommandKind) if each == kind)
     at = int(time.time() * 1000)
     sent = [Command(kind=known, key=key, at=at, **said) for key in keys]
@@ -253,16 +250,6 @@ def _show(sent: Command, output: Output) -> None:
 
 
 def _send(bootstrap: str, sent: Sequence[Command]) -> None:
-    from kafka import KafkaProducer
-    from kafka.errors import KafkaError
-
     from schemas import encode_command
 
-    try:
-        producer = KafkaProducer(bootstrap_servers=bootstrap.split(","), acks="all")
-        waiting = [producer.send("stagewatch.commands", encode_command(each), key=each.key.encode()) for each in sent]
-        for each in waiting:
-            each.get(SEND_S)
-        producer.close()
-    except KafkaError as error:
-        raise Failed(f"could not send: {type(error).__name__}: {error}") from error
+    send_records(bootstrap, "stagewatch.commands", [(each.key, encode_command(each)) for each in sent])

@@ -27,8 +27,7 @@ from connectors.files import (
     open_sheet,
 )
 from schemas import TableMapping, TryLater, iso
-from stagewatch.cli import Failed, moment, unknown
-from stagewatch.cli_ingest import bootstrap_of
+from stagewatch.cli import Failed, bootstrap_of, moment, unknown
 from stagewatch.output import Output, Value
 from stagewatch.progress import progress_bar
 from stagewatch.settings import Settings

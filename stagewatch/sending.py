@@ -1,0 +1,29 @@
+"""What commands write to topics: every record is there when they end, or they fail and say so."""
+
+# ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stagewatch.cli import Failed
+
+SEND_S = 15.0
+"""A broker that does not take a record within this is away."""
+
+
+def send_records(
+    bootstrap: str, topic: str, records: Iterable[tuple[str, bytes]], *, partition: int | None = None
+) -> None:
+    """Write keys and values, to the partitions of their keys unless one is named. Raises Failed."""
+    from kafka import KafkaProducer
+    from kafka.errors import KafkaError
+
+    try:
+        producer = KafkaProducer(bootstrap_servers=bootstrap.split(","), acks="all")
+        waiting = [producer.send(topic, value, key=key.encode(), partition=partition) for key, value in records]
+        for each in waiting:
+            each.get(SEND_S)
+        producer.close()
+    except KafkaError as error:
+        raise Failed(f"could not send: {type(error).__name__}: {error}") from error
