@@ -9,7 +9,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 FAST_TESTS := tests/unit tests/property tests/contract tests/test_house.py
 REAL_TESTS := tests/simulation tests/fault tests/e2e tests/mutation
 
-.PHONY: install install-dev demo test lint check format bench fault mutants e2e lock clean
+.PHONY: install install-dev demo test lint check format bench fault mutants e2e volumes lock clean
 
 install: $(INSTALLED)
 
@@ -63,6 +63,10 @@ mutants: install-dev
 # Real Kafka, Connect, Debezium and PostgreSQL.
 e2e: install-dev
 	$(BIN)/python -m pytest $(ARGS) tests/e2e
+
+# S2-13 with its times held too: on a machine that is there for it alone.
+volumes: install-dev
+	STAGEWATCH_TIMES=hold $(BIN)/python -m pytest -s $(ARGS) tests/e2e/test_s2_13_volumes.py
 
 # Needs uv on the path. The runtime lock rules: the development lock only adds to it.
 lock:

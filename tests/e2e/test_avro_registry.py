@@ -60,7 +60,7 @@ def records(
         with connect.running(PREFIX, config | source.connector_settings()):
             for change in CHANGES:
                 source.execute(change)
-            return read(kafka.bootstrap, count=7)
+            return read(kafka.bootstrap, count=8)
 
 
 def read(bootstrap: str, count: int) -> list[Any]:

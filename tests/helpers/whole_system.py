@@ -131,7 +131,9 @@ class WholeSystem:
         return self.wait_for(key, lambda found: row in found["rows"])
 
     def alerts(self, key: str) -> list[tuple[str, str]]:
-        """Give (rule, severity) of all that was raised about an instance."""
+        """Give (rule, severity) of all that was raised about an instance; none before the worker has made its store."""
+        if not any(self.worker.data_dir.rglob("stagewatch.db")):
+            return []
         found = self.ask("alerts", "list", "--instance", key, "--limit", "1000")
         return sorted((each["rule"], each["severity"]) for each in found)
 
