@@ -6,7 +6,16 @@ The door of the room: other rooms import from here and not from the modules behi
 from connectors.dialect_models import DialectModel
 from connectors.flow import existing_topics, read_flows
 from connectors.gathering import Gathered, GatheredRow, gather
-from connectors.health import SourceHealth, State, TableHealth, TopicFlow, late_limit_ms, short_span, source_health
+from connectors.health import (
+    DATED_AHEAD,
+    SourceHealth,
+    State,
+    TableHealth,
+    TopicFlow,
+    late_limit_ms,
+    short_span,
+    source_health,
+)
 from connectors.landing import Landing
 from connectors.references import MissingSecret, Reference, secret_of
 from connectors.relations import Matching, MatchRate, Relation, relations_of
@@ -23,6 +32,7 @@ from connectors.sources import (
 )
 
 __all__ = [
+    "DATED_AHEAD",
     "SHIPPED_SOURCES",
     "DialectModel",
     "Gathered",

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
-from connectors.health import TopicFlow
+from connectors.health import TopicFlow, came
 from schemas import TryLater
 
 SAMPLE = 50
@@ -72,16 +72,18 @@ def _flows(consumer: Any, topics: list[str], read: dict[Any, int]) -> dict[str, 
     parts = {t: [TopicPartition(t, n) for n in sorted(consumer.partitions_for_topic(t) or ())] for t in topics}
     every = [tp for found in parts.values() for tp in found]
     begins, ends = consumer.beginning_offsets(every), consumer.end_offsets(every)
-    times = _newest(consumer, begins, ends)
+    times, now = _newest(consumer, begins, ends), int(time.time() * 1000)
     found = {}
     for topic, tps in parts.items():
         known = [read[tp] for tp in tps if tp in read]
-        stamps = _together([times[tp] for tp in tps])
+        every_time = [at for tp in tps for at in times[tp]]
+        stamps = _together([[at for at in times[tp] if came(at, now)] for tp in tps])
         found[topic] = TopicFlow(
             records=sum(ends[tp] - begins[tp] for tp in tps),
             unread=sum(max(ends[tp] - read.get(tp, begins[tp]), 0) for tp in tps) if known else None,
-            last_at=max((max(times[tp]) for tp in tps if times[tp]), default=None),
+            last_at=max((at for at in every_time if came(at, now)), default=max(every_time, default=None)),
             gaps=tuple(later - earlier for earlier, later in pairwise(stamps)),
+            ahead=sum(not came(at, now) for at in every_time),
         )
     return found
 

@@ -27,6 +27,7 @@ class GatheredRow:
     position: int = BEFORE_ALL
     is_deleted: bool = False
     order: int = 0
+    said: int = 0
 
 
 Rows = dict[str, dict[str, GatheredRow]]
@@ -129,9 +130,9 @@ class _Reading:
 
 
 def _take(known: GatheredRow, change: Change, said: GatheredRow) -> None:
-    if not supersedes(change, known.position, known.order, is_later=True):
+    if not supersedes(change, known, is_later=True):
         return
-    known.position, known.order = standing(change, known.position, known.order)
+    known.position, known.order, known.said = standing(change, known)
     known.is_deleted = said.is_deleted
     if not said.is_deleted:
         known.fields |= said.fields

@@ -17,6 +17,11 @@ LEAST_LIMIT_MS = 15 * 60_000
 """And never less than this: a burst of records says nothing about the rhythm."""
 LEAST_GAPS = 20
 """So many gaps must have been seen before they count as a rhythm."""
+MOST_AHEAD_MS = 3_600_000
+"""No clock that anybody looks at is further ahead: a record of a later time does not say when it came (Kafka 4 refuses
+such records by default: `message.timestamp.after.max.ms`)."""
+
+DATED_AHEAD = "records dated in the future, which do not count; set the clock of what writes them right"
 
 
 class State(StrEnum):
@@ -42,11 +47,13 @@ class TopicFlow:
     unread: int | None
     """Not read by the worker yet; None: the worker has never read it."""
     last_at: int | None
-    """Timestamp of the newest record, epoch ms."""
+    """Timestamp of the newest record, epoch ms; of those that say when they came (`came`), if there are any."""
     gaps: tuple[int, ...]
     """Between the newest records, ms."""
     refused: int = 0
     """Dead letters from it."""
+    ahead: int = 0
+    """How many of the newest records are dated so far into the future that they do not say when they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,11 @@ class SourceHealth:
     tables: tuple[TableHealth, ...]
 
 
+def came(at: int, now: int) -> bool:
+    """Tell whether a record of this time (epoch ms) can have come at it, and not before it."""
+    return at <= now + MOST_AHEAD_MS
+
+
 def span_ms(text: str | None) -> int | None:
     """Give a declared span (`16h`) in milliseconds."""
     return None if text is None else int(text[:-1]) * _UNITS[text[-1]] * 1000
@@ -110,12 +122,15 @@ def source_health(
     """
     tables = tuple(_table_health(model, name, topic, flows.get(topic), now=now) for name, topic in topics.items())
     captured = [flows[topic] for topic in topics.values() if topic in flows]
-    last_at = max((flow.last_at for flow in captured if flow.last_at is not None), default=None)
+    last_at = max((at for flow in captured if (at := _last_at(flow, now)) is not None), default=None)
     # The gaps between records of any table: a source speaks when one of its tables does.
     usual = min((found for flow in captured if (found := _usual(flow)) is not None), default=None)
     limit = span_ms(model.quiet_after) or _guessed(usual)
     state = State.STOPPED if connectors else _state(captured, last_at, limit, now)
+    ahead = [name for name, topic in topics.items() if topic in flows and flows[topic].ahead]
     why = "; ".join(connectors) or _why(state, tables, last_at=last_at, now=now)
+    if ahead:
+        why = "; ".join(filter(None, [why, f"{', '.join(ahead)}: {DATED_AHEAD}"]))
     return SourceHealth(
         model.source.lower(), model.title, state, why, last_at, usual, limit,
         records=sum(flow.records for flow in captured), unread=sum(flow.unread or 0 for flow in captured),
@@ -128,7 +143,7 @@ def _table_health(model: SourceModel, name: str, topic: str, flow: TopicFlow | N
     # A source's own limit is about all of its tables together: one of them may change once a year.
     limit = span_ms({each.lower(): table for each, table in model.tables.items()}[name].quiet_after)
     captured = [flow] if flow else []
-    last_at = flow.last_at if flow else None
+    last_at = _last_at(flow, now) if flow else None
     return TableHealth(
         model.source.lower(), name, topic, _state(captured, last_at, limit, now), last_at, usual, limit,
         records=flow.records if flow else 0, unread=flow.unread if flow else None, refused=flow.refused if flow else 0,
@@ -139,7 +154,8 @@ def _state(captured: Sequence[TopicFlow], last_at: int | None, limit: int | None
     if not captured:
         return State.ABSENT
     if last_at is None:
-        return State.EMPTY
+        # Records are there, and none says when it came: nothing shows that the source speaks.
+        return State.EMPTY if all(flow.last_at is None for flow in captured) else State.SILENT
     return State.SILENT if limit is not None and now - last_at > limit else State.RUNNING
 
 
@@ -148,6 +164,10 @@ def _why(state: State, tables: Iterable[TableHealth], *, last_at: int | None, no
         return f"R-D01: nothing for {short_span(now - last_at)}"
     silent = [table.table for table in tables if table.state == State.SILENT]
     return f"R-D01: {', '.join(silent)} silent" if silent else ""
+
+
+def _last_at(flow: TopicFlow, now: int) -> int | None:
+    return flow.last_at if flow.last_at is not None and came(flow.last_at, now) else None
 
 
 def _usual(flow: TopicFlow) -> int | None:

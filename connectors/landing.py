@@ -5,6 +5,7 @@ Used by files, web services and the relay. It counts as written only what every 
 
 # ruff: noqa: PLC0415 - kafka-python loads in a tenth of a second, and the door of the room must be light
 
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +16,8 @@ WAIT_S = 30.0
 """Longest wait for the broker to take what was written."""
 WINDOW = 5_000
 """Records that may be under way: a few MB, and enough to keep a line of 50 ms busy."""
+_GIVEN_UP_S = 1.0
+"""After so much more than its wait the producer gives a record up, and will not send it any more."""
 DEFAULT_PARTITIONS = 8
 """As the worker makes its own topics where it finds none to go by."""
 Header = tuple[str, bytes]
@@ -38,7 +41,8 @@ class Landing:
             self._producer = KafkaProducer(
                 bootstrap_servers=self._bootstrap.split(","), acks="all", linger_ms=5, allow_auto_create_topics=False,
                 bootstrap_timeout_ms=int(self._wait_s * 1000), max_block_ms=int(self._wait_s * 1000),
-                request_timeout_ms=int(self._wait_s * 1000), delivery_timeout_ms=int(self._wait_s * 1000) + 1000,
+                request_timeout_ms=int(self._wait_s * 1000),
+                delivery_timeout_ms=int((self._wait_s + _GIVEN_UP_S) * 1000),
             )  # fmt: skip
         except KafkaError as error:
             raise TryLater(f"no Kafka answers at {self._bootstrap}: {type(error).__name__}") from error
@@ -104,18 +108,27 @@ class Landing:
             self._under_way.clear()
 
     def write(self, topic: str, records: Sequence[tuple[bytes | None, bytes, Sequence[Header]]]) -> None:
-        """Send records (key, value, headers) and return when Kafka has them. May be called from several threads."""
+        """Send records (key, value, headers) and return when Kafka has them. May be called from several threads.
+
+        After an error none is under way any more: who looks then which of them Kafka has, sees it.
+        """
         from kafka.errors import KafkaError
 
+        sent: list[Any] = []
+        failure: Exception | None = None
         try:
-            sent = [
-                self._producer.send(topic, value, key=key or None, headers=list(headers))
-                for key, value, headers in records
-            ]
-            for each in sent:
-                each.get(self._wait_s)
+            for key, value, headers in records:
+                sent.append(self._producer.send(topic, value, key=key or None, headers=list(headers)))
         except KafkaError as error:
-            raise TryLater(f"Kafka did not take the rows: {type(error).__name__}") from error
+            failure = error
+        deadline = time.monotonic() + self._wait_s + 2 * _GIVEN_UP_S
+        for each in sent:
+            try:
+                each.get(max(0.0, deadline - time.monotonic()))
+            except KafkaError as error:
+                failure = failure or error
+        if failure is not None:
+            raise TryLater(f"Kafka did not take the rows: {type(failure).__name__}") from failure
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -11,9 +11,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.ogg_properties import FORMATS, META, UTC, check_properties, parse_properties
+from connectors.ogg_properties import FORMATS, META, ROW_FORMATS, UTC, check_properties, parse_properties
 from connectors.sources import SourceCatalog
 from schemas import DefinitionError, Fault, Places, TableMapping, load_model
+from schemas.mapping import Format
 
 __all__ = ["PRODUCER", "VERSION", "Handler", "check_properties", "load_handler", "parse_properties"]
 
@@ -66,7 +67,7 @@ def load_handler(path: Path, catalog: SourceCatalog) -> tuple[Handler, list[Faul
         key if key.startswith(("gg.", "goldengate.", "javawriter.", "jvm.")) else prefix + key: _text(value)
         for key, value in model.settings.items()
     }
-    properties = _properties(name, model.producer_config, tables) | own
+    properties = _properties(name, model.producer_config, tables, own.get(f"{prefix}format")) | own
     problems = list(check_properties(properties, tables))
     spelt = {key if key in model.settings else key.removeprefix(prefix): key for key in properties}
     where = {full: short for short, full in spelt.items()}
@@ -99,12 +100,13 @@ def _declared(model: OggModel, catalog: SourceCatalog, places: Places) -> list[T
     return [found[name.lower()] for name in model.tables or found]
 
 
-def _properties(name: str, producer_config: str, tables: Sequence[TableMapping]) -> dict[str, str]:
+def _properties(
+    name: str, producer_config: str, tables: Sequence[TableMapping], asked_form: str | None
+) -> dict[str, str]:
     """Give the properties that follow from the declaration, in the order in which people write them."""
     prefix = f"gg.handler.{name}."
-    template = ",".join(f"${{{keyword}[{column}]}}" for keyword, column in META.items())
     dialects = {table.dialect for table in tables}
-    form = next((form for form, dialect in FORMATS.items() if dialects == {dialect}), "json")
+    form = asked_form or next((form for form, dialect in FORMATS.items() if dialects == {dialect}), "json")
     return {
         "gg.handlerlist": name,
         f"{prefix}type": "kafka",
@@ -113,15 +115,36 @@ def _properties(name: str, producer_config: str, tables: Sequence[TableMapping])
         f"{prefix}topicMappingTemplate": f"cdc.{tables[0].source}.${{toLowerCase[${{tableName}}]}}",
         f"{prefix}keyMappingTemplate": "${primaryKeys}",
         f"{prefix}format": form,
-        f"{prefix}format.metaColumnsTemplate": template,
-        f"{prefix}format.iso8601Format": "true",
-        f"{prefix}format.pkUpdateHandling": "update",
-        f"{prefix}format.omitNullValues": "false",
+        **{f"{prefix}format.{key}": value for key, value in _formatting(form, tables[0].format).items()},
         UTC: "utc",
         "goldengate.userexit.writers": "javawriter",
         "gg.log": "log4j",
         "gg.report.time": "30sec",
     }
+
+
+def _formatting(form: str, declared: Format) -> dict[str, str]:
+    """Give the formatter's own properties: what the declaration says of the records, as the handler calls it."""
+    names = {declared.meta.get(ours, ours): keyword for keyword, ours in META.items()}
+    if form != "delimitedtext":
+        told = {"iso8601Format": "true", "omitNullValues": "false"}
+        columns = list(names)
+    else:
+        told = {
+            "fieldDelimiter": _as_cdata(declared.delimiter), "nullValueRepresentation": declared.null_marker,
+            "missingValueRepresentation": declared.missing_marker, "includeColumnNames": "false",
+        }  # fmt: skip
+        columns = list(declared.head)
+    template = ",".join(f"${{{names.get(column, column)}[{column}]}}" for column in columns)
+    handling = {"pkUpdateHandling": "delete-insert"} if form in ROW_FORMATS else {}
+    return {"metaColumnsTemplate": template} | told | handling
+
+
+def _as_cdata(delimiter: str) -> str:
+    """Write a delimiter so that what is not printed survives the file, as a code point in `CDATA[]`."""
+    return (
+        delimiter if delimiter.isprintable() else "CDATA[" + "".join(f"\\u{ord(each):04x}" for each in delimiter) + "]"
+    )
 
 
 PRODUCER = {

@@ -7,6 +7,7 @@ Data, "Using the Kafka Handler", "Pluggable Formatters" and "Template Keywords".
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from schemas import TableMapping
 
@@ -17,10 +18,15 @@ META = {
 """Keywords of the meta columns, and the names under which the decoder looks for them unless told otherwise."""
 FORMATS = {"json": "ogg-json", "json_row": "ogg-json-row", "delimitedtext": "ogg-delimited"}
 """The handler's formats that are decoded, and the dialects that they are."""
+ROW_FORMATS = frozenset({"json_row", "delimitedtext"})
+"""Those with one image of the row, in which a changed primary key cannot be told."""
 UTC = "goldengate.userexit.timestamp"
 _NEEDED = ("objectname", "optype", "timestamp", "position")
 _UNORDERED = re.compile(r"\$\{(null|position|currenttimestamp\w*|opseqno|emptystring)\b", re.IGNORECASE)
 
+_KEYWORD = re.compile(r"\$\{(\w+)(?:\[([^\]]*)\])?\}")
+_OP_KEYS = {"insertopkey": "insert", "updateopkey": "update", "deleteopkey": "delete", "truncateopkey": "truncate"}
+_OP_WORDS = {"I": "insert", "U": "update", "D": "delete", "T": "truncate", "UPSERT": "update"}
 _OF_ROW = re.compile(r"\$\{(primarykeys|columnvalue)\b", re.IGNORECASE)
 """Keywords that differ from row to row; all others name the table, or the process."""
 
@@ -76,14 +82,19 @@ def _wrong(own: Mapping[str, str]) -> Iterator[Problem]:
         yield Problem("keyMappingTemplate", f"'{key}' is the same for every row: all of a table goes to one partition, "
                       "and a compacted topic keeps one row; set ${primaryKeys}")  # fmt: skip
     template = own.get("format.metacolumnstemplate", "").lower()
-    missing = [keyword for keyword in _NEEDED if not re.search(rf"\$\{{{keyword}\b", template)]
+    # By their place alone fields are read as the declaration lists them; none of them tells the table.
+    needed = _NEEDED[1:] if form == "delimitedtext" else _NEEDED
+    missing = [keyword for keyword in needed if not re.search(rf"\$\{{{keyword}\b", template)]
     if missing:
         words = ",".join(f"${{{keyword}[{META[keyword]}]}}" for keyword in missing)
         yield Problem("format.metaColumnsTemplate", f"lacks {words}")
     if own.get("format.omitnullvalues", "false") == "true":
         yield Problem("format.omitNullValues", "null and missing look alike: a field that was emptied keeps its value")
-    if form == "json_row" and own.get("format.pkupdatehandling", "abend") == "abend":
-        yield Problem("format.pkUpdateHandling", "abend stops at the first update of a primary key; set update")
+    if form in ROW_FORMATS and (handling := own.get("format.pkupdatehandling", "abend")) != "delete-insert":
+        why = "leaves the row of the old key behind" if handling == "update" else "stops there"
+        yield Problem("format.pkUpdateHandling", f"{handling} {why} when a primary key is changed; set delete-insert")
+    if (encoding := own.get("format.encoding", "utf-8")).lower().replace("-", "") != "utf8":
+        yield Problem("format.encoding", f"'{encoding}' cannot be decoded; set UTF-8")
 
 
 def _undeclared(own: Mapping[str, str], tables: Sequence[TableMapping]) -> Iterator[Problem]:
@@ -104,6 +115,56 @@ def _undeclared(own: Mapping[str, str], tables: Sequence[TableMapping]) -> Itera
     if any(table.message_key != "row" for table in tables) and own.get("keymappingtemplate") == "${primaryKeys}":
         text = "records are keyed by the row, but the declaration says `message_key`: leave it out there"
         yield Problem("keyMappingTemplate", text, is_fault=False)
+    if dialect:
+        yield from _misread(own, tables)
+
+
+def _misread(own: Mapping[str, str], tables: Sequence[TableMapping]) -> Iterator[Problem]:
+    """Give what the decoder would look for under another name than the handler writes it."""
+    template = own.get("format.metacolumnstemplate", "")
+    written = [(META.get(word.lower(), word), name or META.get(word.lower(), word))
+               for word, name in _KEYWORD.findall(template)]  # fmt: skip
+    for form in dict.fromkeys(_Reading.of(table) for table in tables):
+        odd = {ours: name for ours, name in written if ours in _READ and form.name_of(ours) != name}
+        if odd:
+            said = ", ".join(f"{ours}: {name}" for ours, name in odd.items())
+            yield Problem("format.metaColumnsTemplate", "the declaration looks for other names; say there "
+                          f"`format: {{meta: {{{said}}}}}`", is_fault=False)  # fmt: skip
+        if own.get("format") == "delimitedtext" and form.head != tuple(name for _, name in written):
+            said = ", ".join(name for _, name in written)
+            yield Problem("format.metaColumnsTemplate", "the declaration has other columns in front; say there "
+                          f"`format: {{head: [{said}]}}`", is_fault=False)  # fmt: skip
+        for key, kind in _OP_KEYS.items():
+            word = own.get(f"format.{key}")
+            if word is not None and form.kind_of(word) != kind:
+                name = f"format.{key.replace('opkey', 'OpKey')}"
+                text = (
+                    f"'{word}' is no {kind} to the declaration; say there `format: {{operations: {{{word}: {kind}}}}}`"
+                )
+                yield Problem(name, text, is_fault=False)
+
+
+_READ = frozenset({"op_type", "op_ts", "pos", "csn"})
+"""Meta columns without which a record is refused, or loses its time or its order."""
+
+
+class _Reading(NamedTuple):
+    """What of a declaration says how the meta columns are read."""
+
+    meta: tuple[tuple[str, str], ...]
+    operations: tuple[tuple[str, str], ...]
+    head: tuple[str, ...]
+
+    @classmethod
+    def of(cls, table: TableMapping) -> "_Reading":
+        form = table.format
+        return cls(tuple(form.meta.items()), tuple(form.operations.items()), form.head)
+
+    def name_of(self, ours: str) -> str:
+        return dict(self.meta).get(ours, ours)
+
+    def kind_of(self, word: str) -> str | None:
+        return {**_OP_WORDS, **dict(self.operations)}.get(word)
 
 
 def _resolved(template: str, table: str) -> str:

@@ -28,6 +28,15 @@ def moment_of(form: RowForm, said: object, *, now_ms: int) -> int:
     return at
 
 
+def is_text(text: str) -> bool:
+    """Tell whether text can be written as UTF-8: JSON's escapes can name half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def with_instance(form: RowForm, columns: Columns) -> Columns:
     """Give a row that says whose it is: of nobody, where the table allows that and the row does not name it."""
     mapping = form.mapping

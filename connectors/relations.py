@@ -5,6 +5,7 @@ Pure. Fed with decoded changes by `stagewatch sources relations`; holds the join
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from connectors.sources import SourceCatalog
 from schemas import BEFORE_ALL, Change, TableMapping, Value, standing, supersedes
@@ -52,6 +53,18 @@ def _target_column(column: str, key: list[str]) -> str:
     return key[0] if len(key) == 1 else column
 
 
+class _Row(NamedTuple):
+    """A row as it is now (`schemas.Standing`)."""
+
+    position: int
+    order: int
+    said: int
+    values: dict[str, str]
+
+
+_UNKNOWN = _Row(BEFORE_ALL, 0, 0, {})
+
+
 class Matching:
     """Counts, over the rows as they are now, how many find their keys."""
 
@@ -62,7 +75,7 @@ class Matching:
             wanted.setdefault(each.table, set()).add(each.column)
             wanted.setdefault(each.target, set()).add(each.target_column)
         self._wanted = {table: sorted(columns) for table, columns in wanted.items()}
-        self._rows: dict[str, dict[str, tuple[int, int, dict[str, str]]]] = {table: {} for table in wanted}
+        self._rows: dict[str, dict[str, _Row]] = {table: {} for table in wanted}
 
     def add(self, mapping: TableMapping, change: Change) -> None:
         """Take in one change; those of a row in any order, but rows from outside the capture in the topic's."""
@@ -70,17 +83,18 @@ class Matching:
         if columns is None:
             return
         rows = self._rows[mapping.table]
-        position, order, known = rows.get(change.row, (BEFORE_ALL, 0, {}))
-        if not supersedes(change, position, order, is_later=True):
+        known = rows.get(change.row, _UNKNOWN)
+        if not supersedes(change, known, is_later=True):
             return
-        values = {} if change.op == "d" else {**known, **column_values(mapping, columns, change)}
-        rows[change.row] = (*standing(change, position, order), values)
+        values = {} if change.op == "d" else {**known.values, **column_values(mapping, columns, change)}
+        rows[change.row] = _Row(*standing(change, known), values)
 
     def rates(self) -> Iterator[MatchRate]:
         """Give the match rate of every relation."""
         for each in self.relations:
-            targets = {v[each.target_column] for _, _, v in self._rows[each.target].values() if each.target_column in v}
-            named = [v[each.column] for _, _, v in self._rows[each.table].values() if v.get(each.column)]
+            held = (row.values for row in self._rows[each.target].values())
+            targets = {values[each.target_column] for values in held if each.target_column in values}
+            named = [row.values[each.column] for row in self._rows[each.table].values() if row.values.get(each.column)]
             yield MatchRate(each, len(named), sum(value in targets for value in named))
 
 

@@ -24,6 +24,9 @@ JUDGED = frozenset({"negative_item", "customer", "project_schedule", "tg"})
 """Entities whose changes make instances be judged again; the others only answer look-ups."""
 
 
+_NOWHERE = Place("", 0, 0)
+
+
 class ReferenceEvent(NamedTuple):
     """Something that judgements rest on changed at `at` (epoch ms)."""
 
@@ -42,11 +45,11 @@ class ReferenceEvent(NamedTuple):
 class _History:
     """The versions of one reference row, by arrival; `None` fields: deleted."""
 
-    __slots__ = ("order", "place", "position", "times", "versions")
+    __slots__ = ("order", "place", "position", "said", "times", "versions")
 
     def __init__(self) -> None:
-        self.position, self.order = BEFORE_ALL, 0
-        self.place: Place | None = None
+        self.position, self.order, self.said = BEFORE_ALL, 0, 0
+        self.place = _NOWHERE
         self.times: list[int] = []
         self.versions: list[Fields | None] = []
 
@@ -75,11 +78,10 @@ class Reference:
         """Take in one change; in order within its source partition, in any order between them."""
         history = self._rows[change.entity].setdefault(change.row, _History())
         self._first[change.entity] = min(change.at, self._first.get(change.entity, NEVER))
-        place = place_of(change)
-        if not is_newer(change, history.position, history.order, history.place or place):
+        if not is_newer(change, history):
             return
-        history.position, history.order = standing(change, history.position, history.order)
-        history.place = place
+        history.position, history.order, history.said = standing(change, history)
+        history.place = place_of(change)
         before = history.versions[-1] if history.versions else None
         after = None if change.op == "d" else {**(before or {}), **change.fields}
         at = max(change.at, history.times[-1]) if history.times else change.at

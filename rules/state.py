@@ -37,6 +37,8 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     """Columns that the newest change lacked, with the position of the change they come from."""
     order: int = 0
     """Of the changes at `position` (of one commit) the newest applied: `Change.order`."""
+    said: int = 0
+    """Position of the latest time that a row from outside said (`schemas.ingested`); 0: none did."""
 
 
 class Visit(msgspec.Struct, array_like=True, gc=False):
@@ -69,6 +71,8 @@ class Visit(msgspec.Struct, array_like=True, gc=False):
     """Net workdays from start to end; None while open."""
     order: int = 0
     """As `Row.order`."""
+    said: int = 0
+    """As `Row.said`."""
 
 
 class Raised(msgspec.Struct, array_like=True, gc=False):

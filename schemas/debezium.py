@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from schemas.change import Op, Value
-from schemas.ingested import BY_ARRIVAL, BY_LOG, ingested_position
+from schemas.ingested import BY_LOG, CLOSED, ingested_position
 
 UNAVAILABLE = "__debezium_unavailable_value"
 """Stands for a large value that the change did not touch (TOAST, LOB): the column is missing, not null."""
@@ -22,8 +22,8 @@ UNAVAILABLE = "__debezium_unavailable_value"
 _VARIABLE_SCALE = "io.debezium.data.VariableScaleDecimal"
 _DECIMAL = "org.apache.kafka.connect.data.Decimal"
 MOST_POSITION = (1 << 63) - 1
-MOST_ORDER = (1 << 63) - 2
-"""One below what `rules` closes a position with."""
+MOST_ORDER = (1 << 63) - 3
+"""Below what a row from outside closes a position with (`schemas.ingested`)."""
 _ROW_BITS, _POS_BITS = 10, 33  # MySQL: rows of one event; binlog files are 1 GB, 8 GB leaves room
 _SERIAL_BITS = 3  # SQL Server: events of one log record; an update has two
 _BLOCK_BITS, _SLOT_BITS = 27, 12  # SQL Server: blocks of 512 bytes, 64 GB of one log file; 60 KB of records in a block
@@ -64,20 +64,20 @@ class Envelope(msgspec.Struct, gc=False):
     payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-def position_of(source: Source | None, offset: int, op: Op) -> tuple[int, int]:
+def position_of(source: Source | None, op: Op) -> tuple[int | None, int]:
     """Give where in its source a change stands, as a number that grows with time for the same row, and its order.
 
     PostgreSQL's LSN; MySQL's file, position and row; of Oracle, SQL Server and Db2 that of the commit, for their logs
     hold a change long before it counts. The order is that within one commit: 0 where the source does not tell it.
-    If the source says nothing: 0 for a snapshot row (so that it never overwrites a change), else the record's offset.
+    If the source says nothing: None, and its arrival counts.
     `BY_LOG` for a row of an incremental snapshot, which is as new as its place in the topic and carries no place in
     the log (PostgreSQL), or the connector's own; and for a row of any snapshot of PostgreSQL: what a transaction wrote
     before the snapshot's LSN and committed after it is not in the snapshot, and comes behind it with its lower LSN. The
     order of such a row is that LSN: what is above it in the log is newer wherever it stands.
-    Far below zero for a row that no capture wrote.
+    Far below zero for a row that no capture wrote, by the time that it says; `BY_LOG` if it says none.
     """
     if source is None:
-        return (0 if op == "r" else offset), 0
+        return None, 0
     if op == "r" and source.snapshot == "incremental":
         return BY_LOG, 0
     if op == "r" and (lsn := _number(source.lsn)) is not None and lsn <= MOST_POSITION:
@@ -91,9 +91,14 @@ def position_of(source: Source | None, offset: int, op: Op) -> tuple[int, int]:
         number, order = _hex_lsns(source)
     if number is not None and number <= MOST_POSITION:
         return number, order
-    if type(source.src_ts) is int:
-        return ingested_position(source.src_ts), BY_ARRIVAL if source.by_arrival is True else 0
-    return (0 if op == "r" else offset), 0
+    return _from_outside(source) or (None, 0)
+
+
+def _from_outside(source: Source) -> tuple[int, int] | None:
+    """Give position and order of a row that no capture wrote; None of any other."""
+    if source.by_arrival is True:
+        return BY_LOG, CLOSED
+    return (ingested_position(source.src_ts), 0) if type(source.src_ts) is int else None
 
 
 def _oracle(source: Source) -> tuple[int | None, int]:

@@ -4,17 +4,27 @@ Why: a table's topic is in its source's dialect, and a row by hand has to be rea
 change event in Debezium's form, with the header `stagewatch.ingest`, whatever the topic's dialect is, and its
 `source` says who brought it and when the row was true (`src_ts`).
 
-Such a row has no place in the source's log, only a time. Its position is below zero and grows with `src_ts`: rows of
-this kind are ordered among themselves by their time, so that a repeat changes nothing; only one whose sender gives no
-time comes after all that stands before it in the log. Against the source's own changes `rules` orders them by the
-topic's log.
+The law, which row of a key counts. Its records are read in the order of its topic's partition, each at least once:
+
+1. The source's own changes are ordered by their place in its log, whatever stands between them; by their arrival where
+   the source tells no place (`schemas.arrival_order`).
+2. A row whose sender says when it was true (`src_ts`) counts if it says a later time than every such row before it. Of
+   two at the same time the later in the topic holds, as long as nothing else came between: behind that it is a repeat.
+3. A row whose sender says no time (`by_arrival`) counts as it comes. Clocks of several nodes do not agree, so none is
+   asked; who writes it, writes it once.
+4. Between these three the topic decides: what counts is newer than all that stands before it.
+
+So whatever is sent again changes nothing: a row remembers, beside its place in the source's log, the latest time that a
+row from outside said. Senders that say times are held against one another by them, so their clocks have to agree.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
+from schemas.arrival_order import FIRST_ARRIVAL
 from schemas.change import Change, Op, Value
 
 INGEST_HEADER = "stagewatch.ingest"
@@ -26,14 +36,14 @@ _OUTSIDE = -(1 << 62)
 """Far below every epoch ms, and half the range of 64 bits, so that no sum of both overflows or reaches zero."""
 BEFORE_ALL = -(1 << 63)
 """The position of what is not known yet: before every row's."""
-BY_LOG = -1
-"""The position of a row whose place in its topic alone says how new it is: one that Debezium's incremental snapshot
-read. It is above all rows from outside and below every position in a source's log."""
+BY_LOG = FIRST_ARRIVAL - 1
+"""The position of a row whose place in its topic alone says how new it is: one that a snapshot read, or one from
+outside whose sender gives no time. It is above all rows with a time and below every change that was captured."""
 CLOSED = (1 << 63) - 1
-"""The order of a row that was changed from outside: what comes at the same position is a repeat of what was before."""
-BY_ARRIVAL = 1
-"""The order of a row from outside whose sender gives no time. Its `src_ts` is the clock of who took it, and clocks of
-several nodes do not agree: it is newer than every row from outside that stands before it in the log."""
+"""The order of a row that was changed from outside: what comes at the same position is a repeat of what was before. Of
+a row from outside without a time, too."""
+DATED = CLOSED - 1
+"""As `CLOSED`, where the change from outside said its time: another of the same time is not a repeat yet."""
 _MOST_MS = 1 << 53
 """Beyond every date that JSON readers agree about."""
 
@@ -43,39 +53,77 @@ def ingested_position(src_ts: int) -> int:
     return _OUTSIDE + min(max(src_ts, -_MOST_MS), _MOST_MS)
 
 
-def comes_after(position: int, known: int, *, is_later: bool) -> bool:
-    """Tell whether a change comes after what is known of its row.
+class Standing(Protocol):
+    """What is known of a row, as far as it decides what is newer."""
 
-    `is_later`: it stands behind in the topic's log. That decides where a row has no place in the source's log (it is
-    from outside, or `BY_LOG`) and is held against one that has; the row then keeps the source's position, so that what
-    the source says next is newer again. It decides, too, between equal positions: clocks are no finer, and of one
-    transaction the log has the order.
+    @property
+    def position(self) -> int:
+        """Place in the source's log of the newest change, or its arrival; else `BY_LOG`, or the time the row says."""
+
+    @property
+    def order(self) -> int:
+        """Order within that position; `CLOSED` or `DATED` once a row from outside came over it."""
+
+    @property
+    def said(self) -> int:
+        """Position of the latest time that a row from outside said; 0: none did, or the row stands at it."""
+
+
+def supersedes(change: Change, known: Standing, *, is_later: bool) -> bool:
+    """Tell whether a change counts over what is known of its row (the law above).
+
+    `is_later`: it stands behind in the topic's log. That decides between equal positions, too: clocks are no finer, and
+    of one transaction the log has the order.
     """
-    if position < 0 and known >= BY_LOG:
-        return is_later
-    return position > known or (position == known and is_later)
-
-
-def supersedes(change: Change, position: int, order: int, *, is_later: bool) -> bool:
-    """Tell whether a change comes after what its row has, which stands at this position and order (`standing`).
-
-    `is_later`: it stands behind in the log, see `comes_after`.
-    """
-    if change.position == position >= 0:
-        return change.order > order or (change.order == order and is_later)
-    if change.position == BY_LOG and 0 < change.order < position:
+    position = change.position
+    if position > BY_LOG:
+        return _is_captured_later(change, known, is_later=is_later)
+    if known.position == BEFORE_ALL:
+        return True
+    if position < BY_LOG:
+        return _is_said_later(position, known, is_later=is_later)
+    if 0 < change.order < known.position:
         return False  # a snapshot of before the row's last change, read late from another partition
-    if change.order == BY_ARRIVAL and change.position < BY_LOG and BEFORE_ALL < position < BY_LOG:
-        return is_later
-    return comes_after(change.position, position, is_later=is_later)
+    return is_later
 
 
-def standing(change: Change, position: int, order: int) -> tuple[int, int]:
-    """Give position and order of a row that had these, once a newer change is applied to it."""
-    if change.position >= position:
-        return change.position, change.order
+def _is_captured_later(change: Change, known: Standing, *, is_later: bool) -> bool:
+    position = change.position
+    if position < 0 and (known.position >= 0 or (position == known.position and known.order >= DATED)):
+        return is_later  # an arrival against a place in the log, or against what came from outside in its millisecond
+    if position == known.position:
+        return change.order > known.order or (change.order == known.order and is_later)
+    return position > known.position
+
+
+def _is_said_later(position: int, known: Standing, *, is_later: bool) -> bool:
+    stands = known.position < BY_LOG or known.order == DATED
+    said = latest_said(known)
+    if position == said:
+        return stands and is_later
+    return position > said and (stands or is_later)
+
+
+def latest_said(known: Standing) -> int:
+    """Give the position of the latest time that a row from outside said; `BEFORE_ALL` if none did."""
+    return known.said or (known.position if known.position < BY_LOG else BEFORE_ALL)
+
+
+def standing(change: Change, known: Standing) -> tuple[int, int, int]:
+    """Give position, order and said time of a row, once a newer change is applied to what was known of it.
+
+    Over a row of the source it keeps the source's position, so that what the source says next is newer again.
+    """
+    position, before = change.position, known.position
+    if position >= before >= BY_LOG:  # hot path
+        return position, change.order, known.said
+    if position < BY_LOG:
+        return (before, DATED, position) if before > BY_LOG else (position, change.order, position)
+    if before < BY_LOG:
+        return position, change.order, known.said or (before if before > BEFORE_ALL else 0)
     # What an incremental snapshot read may be sent again together with the change before or behind it.
-    return position, order if change.position == BY_LOG else CLOSED
+    is_closed = change.order == CLOSED or known.order >= DATED
+    return before, CLOSED if is_closed else known.order, known.said
 
 
 def is_ingested(headers: Mapping[str, Any] | Sequence[tuple[str, Any]] | None) -> bool:
@@ -98,11 +146,11 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     batch: str = ""
     operator: str = ""
     row_no: int = 0
-    """Line or sheet row of the file."""
+    """Line or sheet row of the file; place in the request, from 1."""
     undoes: str = ""
     """The batch that this row takes back."""
     by_arrival: bool = False
-    """Nobody says when the row was true: `src_ts` is when it came."""
+    """Nobody says when the row was true: `src_ts` is when it was taken, and orders nothing."""
 
     @property
     def headers(self) -> list[tuple[str, bytes]]:
@@ -124,7 +172,10 @@ def encode_ingested(op: Op, row: Mapping[str, Value], origin: Origin) -> bytes:
     A delete's row needs no more than its key and the instance.
     """
     image = "before" if op == "d" else "after"
-    return _to_json({"op": op, image: row, "source": origin, "ts_ms": origin.src_ts})
+    try:
+        return _to_json({"op": op, image: row, "source": origin, "ts_ms": origin.src_ts})
+    except UnicodeEncodeError:  # half of a surrogate pair: escaped as it came, and whoever reads it refuses the row
+        return json.dumps({"op": op, image: row, "source": msgspec.to_builtins(origin)}, default=str).encode()
 
 
 def encode_marker(kind: Literal["start", "end"], rows: int, origin: Origin) -> bytes:

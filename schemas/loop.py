@@ -14,10 +14,10 @@ from schemas.notice import Notice
 
 TaskCommandKind = Literal["acknowledge", "reply", "close", "hand_over"]
 OrderCommandKind = Literal["lock", "unlock", "feed_back", "finish", "approve", "reject"]
-AnomalyCommandKind = Literal["confirm", "dismiss", "package", "dispatch", "rectify", "forward", "archive"]
+AnomalyCommandKind = Literal["confirm", "dismiss", "merge", "package", "dispatch", "rectify", "forward", "archive"]
 CommandKind = Literal[
     "acknowledge", "reply", "close", "hand_over", "lock", "unlock", "feed_back", "finish", "approve", "reject",
-    "confirm", "dismiss", "package", "dispatch", "rectify", "forward", "archive",
+    "confirm", "dismiss", "merge", "package", "dispatch", "rectify", "forward", "archive",
 ]  # fmt: skip
 TASK_KINDS: frozenset[str] = frozenset({"acknowledge", "reply", "close", "hand_over"})
 """Commands about a supervision task; the others are about a work order."""
@@ -37,7 +37,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag="command", tag_fiel
     version: int | None = None
     """The version that the sender saw; None: whatever it is now."""
     to: str = ""
-    """Number of a person: whom it is handed over or forwarded to; of an `archive` whose duty it was."""
+    """Number of a person: whom it is handed over or forwarded to; of an `archive` whose duty it was.
+
+    Of a `merge` the number of the anomaly that is the same.
+    """
     dept: str = ""
     """Department: of a `confirm` the one that has to act; of an `archive` the one whose duty it was."""
     energy_kwh: Decimal = Decimal(0)
@@ -74,6 +77,8 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True, tag="happened", tag_fi
     """The data say something new about an alert: it ended, or is there again."""
 
     event: AlertEvent
+    anomaly: str = ""
+    """Number of the anomaly that its task became: it was passed on, and is about that alone."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", tag_field="type"):
@@ -81,7 +86,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", tag_fiel
 
     number: str
     state: str
-    """`sinks.State`, one that is final."""
+    """`sinks.State`, one that is final, or `held`."""
+    until: int = 0
+    """Of a message that is held: when it leaves, epoch ms."""
 
 
 LoopRecord = Command | Assigned | Raised | Happened | Outcome
@@ -136,6 +143,10 @@ class AnomalyFacts(msgspec.Struct, frozen=True, kw_only=True):
     deducted_score: Decimal = Decimal(0)
     refused: tuple[Act, ...] = ()
     """The last commands that came out of order: when, by whom, what, and why they changed nothing."""
+    strategy: str = ""
+    """The one that it goes by."""
+    merged_into: str = ""
+    """Number of the anomaly that is the same: that one goes the way, and both are closed together."""
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,9 +64,12 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Instruction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a person wants done with a notice, in the topic of the notices: `cancel` before it left, `retry` after."""
+    """What a person wants done with a notice, in the topic of the notices: `cancel` before it left, `retry` after.
 
-    instruction: Literal["cancel", "retry"]
+    `refuse` and `confirm` are what somebody learnt of its message elsewhere: it did not arrive, or it did.
+    """
+
+    instruction: Literal["cancel", "retry", "refuse", "confirm"]
     key: str
     """Of the notice."""
     by: str

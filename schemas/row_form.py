@@ -62,8 +62,12 @@ class RowForm:
                 found.append((name, f"{error}; write 2026-03-02 or 2026-03-02 09:00:00"))
             except (ValueError, ArithmeticError) as error:
                 found.append((name, str(error)))
-        found += [(name, "is empty, and the row needs it") for name in self.needed if row.get(name) in (None, "")]
+        found += [(name, "is empty, and the row needs it") for name in self.lacking(row)]
         return found
+
+    def lacking(self, row: Columns) -> list[str]:
+        """Give the columns that every row needs and this one leaves empty."""
+        return [name for name in self.needed if row.get(name) in (None, "")]
 
     def moment(self, value: Value) -> int:
         """Give a time as epoch ms, read as the table's columns are. Raises ValueError."""

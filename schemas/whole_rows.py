@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypedDict, cast
 
 import msgspec
 
+from schemas.arrival_order import arrival_place
 from schemas.change import Change, Op
 from schemas.columns import Convert, to_text
 from schemas.debezium import MOST_POSITION, Source, position_of
@@ -216,7 +217,9 @@ class WholeRow:
             offset = record.offset
             position, order = source.lsn if source is not None else None, 0
             if op == "r" or type(position) is not int or not 0 <= position <= MOST_POSITION:
-                position, order = position_of(source, offset, op)
+                position, order = position_of(source, op)
+                if position is None:
+                    position, order = arrival_place(high, partition, offset)
             add(Change(entity, instance, row_key, op, position, high, topic, partition, offset, row, "", 0, order))
         return changes, high
 

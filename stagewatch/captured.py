@@ -64,11 +64,12 @@ class Captured:
 
         for mapping in (each for each in mappings if each.topic in self._topics):
             decoder, clock = Decoder(mapping, schema_of=self._schema_of), SourceClock(mapping)
-            limit_ms = (late_limits or {}).get(mapping.topic)
+            limit_ms, high = (late_limits or {}).get(mapping.topic), dict[int, int]()
             for record in read_topic(self._bootstrap, mapping.topic):
+                arrived = high[record.partition] = max(record.timestamp, high.get(record.partition, 0))
                 try:
                     changes = decoder.decode_all(
-                        key=record.key, value=record.value, headers=record.headers, timestamp=record.timestamp,
+                        key=record.key, value=record.value, headers=record.headers, timestamp=arrived,
                         topic=mapping.topic, partition=record.partition, offset=record.offset,
                     )  # fmt: skip
                 except BadInput:

@@ -43,7 +43,7 @@ ingest = Group(
 @click.option("--no-undo", is_flag=True, help="Do not look up what was there before: faster, and cannot be undone.")
 @click.option("--encoding", help="By default found out: UTF-8, UTF-16 or GB18030.")
 @click.option("--delimiter", metavar="CHAR", help="By default found out: , ; | or tab.")
-@click.option("--sheet", metavar="NAME", help="Sheet of a workbook; by default the first.")
+@click.option("--sheet", metavar="NAME", help="Sheet of a workbook; by default the first that is seen.")
 @click.option("--dry-run", is_flag=True, help="Only check the file; needs no broker.")
 @settings_option
 @output_option

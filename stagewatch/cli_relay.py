@@ -8,7 +8,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +77,7 @@ def send(*, definition: Path, once: bool, dry_run: bool, config: Path | None) ->
         outward=side.model.outward(),
     )  # fmt: skip
     with closing(sender), OuterReader(bootstrap, side.model.topics) as reader, Landing(bootstrap) as landing:
-        log, withheld = side.log(landing), 0
+        log, withheld, deleted = side.log(landing), 0, sum(sender.deleted().values())
 
         def withhold(record: RelayedRecord, why: Withheld) -> None:
             nonlocal withheld
@@ -85,7 +85,9 @@ def send(*, definition: Path, once: bool, dry_run: bool, config: Path | None) ->
             _keep_inside(landing, record, why)
 
         def turn() -> None:
+            nonlocal deleted
             sender.collect(reader, withhold)
+            deleted = _tell_deleted(side, sender.deleted(), deleted)
             put = set(sender.send(again_after_s=side.model.again_after_s))
             for batch in sender.pending():
                 if batch.number in put:
@@ -96,10 +98,22 @@ def send(*, definition: Path, once: bool, dry_run: bool, config: Path | None) ->
             waiting = [batch for batch in sender.pending() if batch.rows]
             side.show(
                 waiting=len(waiting), rows=sum(batch.rows for batch in waiting), lag_s=round(sender.lag_s(), 1),
-                withheld=withheld,
+                withheld=withheld, deleted=deleted,
             )  # fmt: skip
 
         side.run(turn, once=once)
+
+
+def _tell_deleted(side: _Side, gone: Mapping[str, int], told: int) -> int:
+    """Warn of records that were deleted before they were read, beyond those that were told; gives how many now are."""
+    count = sum(gone.values())
+    if count > told:
+        side.output.warn(
+            f"up to {count - told} records were deleted before they were read, and do not cross "
+            f"({', '.join(sorted(gone))}): have the topics keep records for longer than this side may stand still, and "
+            "bring the rows by `stagewatch ingest`"
+        )
+    return count
 
 
 def _keep_inside(landing: Landing, record: RelayedRecord, why: Withheld) -> None:
@@ -166,7 +180,7 @@ def status(*, config: Path | None, form: str) -> None:
     settings = settings_from(config, output)
     columns = [
         "channel", "side", "seen_s_ago", "lag_s", "waiting", "rows", "silence_s", "missing", "refused",
-        "withheld", "error",
+        "withheld", "deleted", "error",
     ]  # fmt: skip
     rows: list[list[Value]] = []
     for path in sorted((settings.data_dir / FOLDER).glob("*.json")):

@@ -158,7 +158,8 @@ class FileLoad:
         bootstrap = bootstrap_of(self._settings)
         self._make_topic(bootstrap)
         with TopicLog(bootstrap, self._table.mapping) as log, Landing(bootstrap) as landing:
-            if journal["has_past"] == "1" or self._chosen["is_full"]:
+            # What a run that was cut short has written is not written again.
+            if journal["has_past"] == "1" or self._chosen["is_full"] or journal["state"] == "writing":
                 with self._progress("looking back", sum(log.ends().values())) as advance:
                     batch.look_back(log, advance)
             journal.note(state="writing")
@@ -222,6 +223,8 @@ class FileLoad:
             findings = batch.check(lambda row: self._tell_bad(row, rejects), advance)
         for name in findings.ignored:
             self._output.warn(f"column '{name}' is not one of {self._batch_table}: ignored")
+        if findings.unread:
+            self._output.warn(f"one sheet is read, and not {', '.join(findings.unread)}; say which with --sheet")
         self.report["bad"] = findings.bad
         if findings.bad:
             more = f" (the first {MOST_SHOWN} cells are shown)" if self._bad_shown > MOST_SHOWN else ""

@@ -7,7 +7,7 @@ from connectors.connect.apply import NotRunning, Timing, await_state, carry_out,
 from connectors.connect.client import ConnectClient, Patience, Refused, UnknownConnector
 from connectors.connect.files import TEMPLATES, VERSION, Desired, load_connectors, warnings_of
 from connectors.connect.live import Live
-from connectors.connect.offsets import BadOffsets, exported, imported
+from connectors.connect.offsets import BadOffsets, check_partitions, exported, imported
 from connectors.connect.plan import APPLIED, OWNER, Action, Change, Item, Policy, is_ours, plan
 from connectors.connect.redaction import cleaned, is_secret, shown
 from connectors.connect.signals import (
@@ -45,6 +45,7 @@ __all__ = [
     "captures",
     "carry_out",
     "channel_of",
+    "check_partitions",
     "cleaned",
     "exported",
     "imported",

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
+from requests.utils import get_auth_from_url
 
 from connectors.connect.live import Live, parse_live
 from connectors.connect.redaction import cleaned
@@ -61,6 +62,8 @@ class ConnectClient:
         self._url = url.rstrip("/")
         self._patience = patience or Patience()
         self._session = requests.Session()
+        if any(declared := get_auth_from_url(url)):  # else requests puts what `~/.netrc` has for the host in its place
+            self._session.auth = declared
 
     # -- reading
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from connectors.debezium import MODELS, REFERENCE
 from schemas import StagewatchError
 
 VERSION = "offsets/v1"
@@ -62,4 +63,24 @@ def imported(text: str | bytes, file: str, *, name: str, config: Mapping[str, st
         raise BadOffsets(
             f"{file}: holds the offsets of {found.connector} ({found.connector_class}), not of {name} ({kind})"
         )
-    return [each.model_dump() for each in found.offsets]
+    offsets = [each.model_dump() for each in found.offsets]
+    try:
+        check_partitions(name, config, offsets)
+    except BadOffsets as error:
+        raise BadOffsets(f"{file}: {error}") from None
+    return offsets
+
+
+def check_partitions(name: str, config: Mapping[str, str], offsets: Sequence[Mapping[str, Any]]) -> None:
+    """Raise BadOffsets for offsets that a connector of Debezium's would never look up, and so begin anew.
+
+    Connect takes them without a word; all of Debezium's name the part that they are of by `topic.prefix`.
+    """
+    prefix = config.get("topic.prefix", "")
+    if config.get("connector.class", "") not in MODELS or REFERENCE.search(prefix):
+        return
+    for each in offsets:
+        server = each["partition"].get("server") if isinstance(each["partition"], dict) else None
+        if server != prefix:
+            text = f"offsets of the server {json.dumps(server)}, but {name} has the topic.prefix '{prefix}'"
+            raise BadOffsets(f"{text}: it would not find them, and begin anew")

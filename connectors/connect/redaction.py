@@ -28,9 +28,12 @@ _ASSIGNED = re.compile(
     # A value in braces is how SQL Server's URL holds one with a semicolon.
     r"""("[^"]*"|'[^']*'|(?<!\$)\{[^}]*\}|[^\s;,&"')}]+)"""
 )
-_PASSWORD_IN_URL = re.compile(r"\w://[^\s/@:]*:[^\s/@]+@|\bjdbc:oracle:\w+:[^\s/@:]+/\S+@", re.IGNORECASE)
+_NAMED = r"""[^\s/@:]*:(?!@)(?:(?:(?!://)[^\s"<>])+|[^\s/@]+)"""
+"""User and password of a URL. People do not encode a password's `/`, `?` and `@`; so all up to the last @ is taken for
+it, and a port with an @ far behind it too (`%40` is how a path has that)."""
+_PASSWORD_IN_URL = re.compile(rf"\w://{_NAMED}@|\bjdbc:oracle:\w+:[^\s/@:]+/\S+@", re.IGNORECASE)
 """`scheme://user:password@host`, and Oracle's thin URL `jdbc:oracle:thin:user/password@host`."""
-_IN_URL = re.compile(r"(?i)(\w://|\bjdbc:oracle:\w+:)(?:[^\s/@]+|(?<!//)[^\s/@:]+/\S+)@")
+_IN_URL = re.compile(rf"(?i)(\w://|\bjdbc:oracle:\w+:)(?:(?<=//){_NAMED}|[^\s/@]+|(?<!//)[^\s/@:]+/\S+)@")
 _INVALID = re.compile(r"(?s)(Invalid value )(.*?)( for configuration (\S+?)[:\s])")
 
 

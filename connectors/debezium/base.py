@@ -29,6 +29,10 @@ Flag = Annotated[bool, OrReference]
 Milliseconds = Annotated[int, Field(ge=0), OrReference]
 
 
+ADAPTIVE = frozenset({"adaptive", "adaptive_time_microseconds"})
+"""Values of `time.precision.mode` by which a time's unit follows from its column; they differ for times of day only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trap:
     """Something that works today and hurts later. `name` is what a file's `accepted` calls it."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from connectors.debezium.base import Check, Debezium, Flag, Trap, traps_of
+from connectors.debezium.base import ADAPTIVE, Check, Debezium, Flag, Trap, traps_of
 
 PREFIX = "schema.history.internal."
 _SECURITY = "security.protocol"
@@ -41,7 +41,7 @@ def _is_half_secured(model: WithHistory) -> bool:
 
 
 def _has_units_unknown(model: WithHistory) -> bool:
-    return model.has_no_schema and model.time_precision_mode == "adaptive"
+    return model.has_no_schema and model.time_precision_mode in ADAPTIVE
 
 
 _CHECKS: tuple[Check[WithHistory], ...] = (

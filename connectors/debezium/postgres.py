@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from connectors.debezium.base import Check, Debezium, Flag, OrReference, Trap, Whole, traps_of
+from connectors.debezium.base import ADAPTIVE, Check, Debezium, Flag, OrReference, Trap, Whole, traps_of
 
 
 class Postgres(Debezium):
@@ -38,6 +38,12 @@ class Postgres(Debezium):
 
 
 _CHECKS: tuple[Check[Postgres], ...] = (
+    Check(
+        "time-units", "value.converter.schemas.enable", lambda m: m.has_no_schema and m.time_precision_mode in ADAPTIVE,
+        "TIMESTAMP(0) to (3) arrive as milliseconds, all others as microseconds, and only the schema tells which: a "
+        "wrong unit puts a row into 1970; set true, or time.precision.mode connect and declare the source with "
+        "timestamp_unit ms",
+    ),
     Check(
         "plugin", "plugin.name", lambda m: m.plugin_name == "decoderbufs",
         "decoderbufs (the default) must be installed on the server; pgoutput is part of it",

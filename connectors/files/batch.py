@@ -15,14 +15,14 @@ from connectors.files.sheet import FOUND_OUT, Form, open_sheet
 from connectors.files.topic_log import RowImage, Told, TopicLog, dump_offsets, fused, load_offsets
 from connectors.landing import Landing
 from schemas import (
-    CLOSED,
+    BEFORE_ALL,
     Op,
     Origin,
     RowForm,
     StagewatchError,
     TableMapping,
     encode_marker,
-    ingested_position,
+    standing,
     supersedes,
 )
 
@@ -73,6 +73,8 @@ class Findings:
     """Rows that cannot be taken."""
     ignored: tuple[str, ...] = ()
     """Columns of the file that the table does not have."""
+    unread: tuple[str, ...] = ()
+    """Other sheets of the workbook."""
 
 
 @dataclass(slots=True)
@@ -106,11 +108,12 @@ class Batch:
         self._form = RowForm(order.mapping)
 
     def origin(self, row_no: int = 0, src_ts: int | None = None) -> Origin:
-        """Give what a record of the batch says about itself."""
+        """Give what a record of the batch says about itself; `src_ts`: the time that its row says."""
         order = self._order
         return Origin(
             connector=_CONNECTOR, src=order.src, src_ts=order.src_ts if src_ts is None else src_ts,
             batch=order.batch, operator=order.operator, row_no=row_no,
+            by_arrival=src_ts is None and not order.is_dated,
         )  # fmt: skip
 
     # -- 1: what is in the file
@@ -149,7 +152,7 @@ class Batch:
             latest = order.src_ts if order.now_ms is None else order.now_ms
             intake = Intake(order.path, sheet, self._form, order.titles, now_ms=latest)
             if findings is not None:
-                findings.ignored = tuple(intake.ignored)
+                findings.ignored, findings.unread = tuple(intake.ignored), tuple(sheet.unread)
                 self._journal.note(columns="\n".join(sorted(intake.columns)))
             for number, row in enumerate(intake.rows()):
                 if number % 1_000 == 0:
@@ -224,7 +227,7 @@ class Batch:
             self._journal.learn(known._replace(passed_by=""))
             written.older += 1
             return
-        origin = self.origin(row.number, src_ts)
+        origin = self.origin(row.number, row.src_ts)
         op: Op = "r" if self._order.is_history else "u"
         key = known.rec_key or self._form.key(row.columns)
         landing.put(self._order.mapping.topic, key, self._form.record(op, row.columns, origin), origin.headers)
@@ -256,23 +259,31 @@ def follow(journal: Journal, told: Told, form: RowForm, *, batch: str, takes_all
     if known is None:
         if not takes_all:
             return
-        known = Known(key, None, {}, False, None, None, None, None, None, None, False)  # noqa: FBT003 - a plain row
+        known = Known(key, None, {}, False, None, BEFORE_ALL, None, None, None, None, False)  # noqa: FBT003 - a plain row
     origin = told.origin
     if origin is not None and origin.undoes == batch:
         journal.learn(known._replace(is_undone=True))
     elif origin is not None and origin.batch == batch:
-        journal.learn(known._replace(written_ts=origin.src_ts, rec_key=told.record.key))
+        journal.learn(_moved(known, told)._replace(written_ts=origin.src_ts, rec_key=told.record.key))
     elif known.written_ts is not None:
-        position = ingested_position(known.written_ts)
         # The batch has changed the row since: what the source said before it, said again, is a repeat.
-        if supersedes(told.change, max(position, known.position or position), CLOSED, is_later=True):
-            journal.learn(_passed(known, told))
+        if supersedes(told.change, known, is_later=True):
+            journal.learn(_passed(_moved(known, told), told))
     else:
-        before = None if known.position is None else RowImage(known.position, known.at or 0, known.image)
+        before = RowImage(known.position, known.at or 0, known.image, known.order, known.said)
         image, _ = fused(before, told, form)
         journal.learn(
-            known._replace(rec_key=told.record.key, position=image.position, at=image.at, image=image.columns)
-        )
+            known._replace(rec_key=told.record.key, position=image.position, at=image.at, image=image.columns,
+                           order=image.order, said=image.said)
+        )  # fmt: skip
+
+
+def _moved(known: Known, told: Told) -> Known:
+    """Give a row with what stands after one more change."""
+    if not supersedes(told.change, known, is_later=True):
+        return known
+    position, order, said = standing(told.change, known)
+    return known._replace(position=position, order=order, said=said)
 
 
 def _passed(known: Known, told: Told) -> Known:

@@ -4,6 +4,7 @@ Called by the preview, and again by the batch that writes; both see the same.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -110,6 +111,9 @@ class Intake:
         return None if said is None else moment_of(self._form, said, now_ms=self._now_ms)
 
     def _checked(self, line: Line, columns: Columns, faults: list[tuple[str, str]], src_ts: int | None) -> FileRow:
+        if not faults and not self._form.lacking(columns):
+            with suppress(BadInput):  # what the decoder takes has no faults: the usual row is converted once
+                return FileRow(line.number, line.cells, columns, self._form.row_key(columns), src_ts)
         named = {name: written for name, written in zip(self._columns, self._sheet.head, strict=True) if name}
         faults += [
             (named.get(name, name), what)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from schemas import Columns, StagewatchError
+from schemas import BEFORE_ALL, DATED, Columns, StagewatchError, ingested_position
 
 FOLDER = "ingest"
 """Below `data_dir`."""
@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS batch (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROW
 CREATE TABLE IF NOT EXISTS rows (
     key TEXT PRIMARY KEY, row_no INTEGER, own TEXT, is_ours INTEGER NOT NULL, rec_key BLOB,
     position INTEGER, at INTEGER, image TEXT, written_ts INTEGER,
-    passed_by TEXT, is_undone INTEGER NOT NULL DEFAULT 0
+    passed_by TEXT, is_undone INTEGER NOT NULL DEFAULT 0, place INTEGER NOT NULL DEFAULT 0,
+    said INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 """
 
@@ -42,10 +43,10 @@ class Known(NamedTuple):
     is_ours: bool
     """It is in the batch's file."""
     rec_key: bytes | None
-    position: int | None
-    """None: the topic does not know the row."""
+    position: int
+    """With `order` and `said` what the topic has told last, the batch's own row included (`schemas.Standing`)."""
     at: int | None
-    """Arrival of what is known, epoch ms; of a row that no capture wrote, its `src_ts`."""
+    """Arrival of what was known before, epoch ms; of a row that no capture wrote, its `src_ts`. None: nothing was."""
     image: Columns | None
     """None: there is no such row, or it was deleted."""
     written_ts: int | None
@@ -53,6 +54,8 @@ class Known(NamedTuple):
     passed_by: str | None
     """Who changed it later: a batch of files, or "" for all others; None: nobody."""
     is_undone: bool
+    order: int = 0
+    said: int = 0
 
 
 class BusyBatch(StagewatchError):
@@ -71,10 +74,25 @@ class Journal:
         self._db = sqlite3.connect(path, timeout=0)
         try:
             self._db.executescript(_SET_UP)
+            self._take_over()
         except sqlite3.OperationalError as error:
             self._db.close()
             raise BusyBatch(f"{path}: another process works on this batch ({error})") from None
         self._pending = 0
+
+    def _take_over(self) -> None:
+        """Make an earlier version's journal one of this: of what stands it kept no more than the position before."""
+        if any(column[1] == "said" for column in self._db.execute("PRAGMA table_info(rows)")):
+            return
+        self._db.execute("ALTER TABLE rows ADD COLUMN place INTEGER NOT NULL DEFAULT 0")
+        self._db.execute("ALTER TABLE rows ADD COLUMN said INTEGER NOT NULL DEFAULT 0")
+        zero = ingested_position(0)
+        self._db.execute(  # each row of the batch said its time then
+            "UPDATE rows SET said = written_ts + ?, place = ?, "
+            "position = CASE WHEN position >= 0 THEN position ELSE written_ts + ? END WHERE written_ts IS NOT NULL",
+            (zero, DATED, zero),
+        )
+        self._db.commit()
 
     # -- the batch
 
@@ -122,9 +140,9 @@ class Journal:
         """Keep what the topic says about a row."""
         image = None if known.image is None else json.dumps(known.image, ensure_ascii=False, default=str)
         self._do(
-            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (known.key, known.row_no, json.dumps(known.own), known.is_ours, known.rec_key, known.position, known.at,
-             image, known.written_ts, known.passed_by, known.is_undone),
+             image, known.written_ts, known.passed_by, known.is_undone, known.order, known.said),
         )  # fmt: skip
 
     def rows(self, condition: str = "1") -> Iterator[Known]:
@@ -161,12 +179,16 @@ class Journal:
         self._db.close()
 
 
-_SELECT = "SELECT key, row_no, own, is_ours, rec_key, position, at, image, written_ts, passed_by, is_undone FROM rows"
+_SELECT = (
+    "SELECT key, row_no, own, is_ours, rec_key, position, at, image, written_ts, passed_by, is_undone, place, said "
+    "FROM rows"
+)
 
 
 def _known(found: tuple[object, ...]) -> Known:
-    key, row_no, own, is_ours, rec_key, position, at, image, written_ts, passed_by, is_undone = found
+    key, row_no, own, is_ours, rec_key, position, at, image, written_ts, passed_by, is_undone, order, said = found
     return Known(
-        key, row_no, json.loads(str(own or "{}")), bool(is_ours), rec_key, position, at,  # type: ignore[arg-type]
-        None if image is None else json.loads(str(image)), written_ts, passed_by, bool(is_undone),  # type: ignore[arg-type]
+        key, row_no, json.loads(str(own or "{}")), bool(is_ours), rec_key,  # type: ignore[arg-type]
+        BEFORE_ALL if position is None else position, at, None if image is None else json.loads(str(image)),  # type: ignore[arg-type]
+        written_ts, passed_by, bool(is_undone), order, said,  # type: ignore[arg-type]
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """A CSV or XLSX file as rows of cells, read once from front to back.
 
-Text takes constant memory; of a workbook 0.1 KB a row stay (openpyxl's tree of the sheet, places of its texts).
+Takes constant memory, but for the places of a workbook's texts (eight bytes each).
 
 Encoding and delimiter are detected unless they are said. Nothing here knows tables: a cell is what the file holds.
 """
@@ -8,15 +8,11 @@ Encoding and delimiter are detected unless they are said. Nothing here knows tab
 import codecs
 import csv
 import io
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from itertools import count
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
-from zipfile import BadZipFile
 
-from connectors.files.spoilt import TooManySpoilt, spoilt_cells
 from schemas import StagewatchError
 
 Cell = object
@@ -29,11 +25,6 @@ MOST_CELL = 1 << 20
 _CHUNK = 1 << 20
 _SNIFFED_LINES = 20
 """Enough to tell a delimiter from a character inside texts."""
-_BROKEN = (
-    ArithmeticError, LookupError, TypeError, ValueError, OSError, EOFError, SyntaxError, NotImplementedError,
-    BadZipFile, zlib.error,
-)  # fmt: skip
-"""What openpyxl and the XML parser say (theirs is a SyntaxError) of a workbook that is cut short or made up."""
 _EXCEL_ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"})
 
 
@@ -53,11 +44,11 @@ class Sheet(Protocol):
     """An open file. `head` are its column names as written."""
 
     head: Sequence[str]
-    total: int
-    """How much there is to read: bytes, or rows of a sheet."""
+    unread: Sequence[str]
+    """Other sheets of the workbook that a person sees in it."""
 
     def done(self) -> int:
-        """How much of `total` has been read."""
+        """How much of the file has been read, as bytes of it."""
 
     def lines(self) -> Iterator[Line]:
         """Give the rows below the head that are not empty; once. Raises UnreadableFile."""
@@ -69,7 +60,7 @@ class Form(NamedTuple):
     encoding: str | None = None
     delimiter: str | None = None
     sheet: str | None = None
-    """Name of a workbook's sheet; None: the first."""
+    """Name of a workbook's sheet; None: the first that is not hidden."""
 
 
 FOUND_OUT = Form()
@@ -79,7 +70,10 @@ FOUND_OUT = Form()
 def open_sheet(path: Path, form: Form = FOUND_OUT) -> Iterator[Sheet]:
     """Open a file by its suffix: `.xlsx` and `.xlsm` are workbooks, everything else is text. Raises UnreadableFile."""
     if path.suffix.lower() in (".xlsx", ".xlsm"):
-        with _open_workbook(path, form) as sheet:
+        # A second to load, and most files are text.
+        from connectors.files.workbook import open_workbook  # noqa: PLC0415
+
+        with open_workbook(path, form.sheet) as sheet:
             yield sheet
         return
     if path.suffix.lower() == ".xls":
@@ -131,7 +125,7 @@ def _text(path: Path, raw: IO[bytes], encoding: str) -> io.TextIOWrapper:
 class _Csv:
     def __init__(self, path: Path, raw: IO[bytes], text: io.TextIOWrapper, delimiter: str | None) -> None:
         self._path, self._raw = path, raw
-        self.total = path.stat().st_size
+        self.unread: Sequence[str] = ()
         csv.field_size_limit(MOST_CELL)
         try:
             delimiter = delimiter or _delimiter_of([line for line, _ in zip(text, range(_SNIFFED_LINES), strict=False)])
@@ -165,85 +159,6 @@ def _delimiter_of(lines: Sequence[str]) -> str:
         if sizes and sizes[0] > 1 and sizes.count(sizes[0]) * sizes[0] > most:
             best, most = delimiter, sizes.count(sizes[0]) * sizes[0]
     return best
-
-
-@contextmanager
-def _open_workbook(path: Path, form: Form) -> Iterator[Sheet]:
-    # A second to load, and most files are text.
-    from connectors.files.workbook_strings import StringsOnDisk, load_workbook  # noqa: PLC0415
-
-    strings = StringsOnDisk()
-    try:
-        book = load_workbook(path, strings)
-    except _BROKEN as error:
-        strings.close()
-        raise UnreadableFile(f"{path}: no workbook: {error}") from None
-    try:
-        if form.sheet is not None and form.sheet not in book.sheetnames:
-            raise UnreadableFile(f"{path}: no sheet '{form.sheet}'; there are {', '.join(book.sheetnames)}")
-        yield _Workbook(path, book[form.sheet] if form.sheet else book.worksheets[0])
-    except TooManySpoilt as error:
-        raise UnreadableFile(f"{path}:{error}") from None
-    finally:
-        book.close()
-        strings.close()
-
-
-class _Workbook:
-    def __init__(self, path: Path, sheet: "_Rows") -> None:
-        self._path = path
-        self._spoilt = spoilt_cells(sheet)
-        self.total = sheet.max_row or 0
-        sheet.reset_dimensions()  # what a sheet says of its size may be wrong, and would cut it short
-        self._rows = enumerate(self._read(sheet.iter_rows(values_only=True)), 1)
-        self._done = 0
-        number, head = next(self._rows, (1, ()))
-        names = ["" if cell is None else str(cell).strip() for cell in head]
-        while names and not names[-1]:
-            names.pop()
-        if not names:
-            raise UnreadableFile(f"{path}:{number}: empty; the first row names the columns")
-        self.head: Sequence[str] = names
-
-    def done(self) -> int:
-        return self._done
-
-    def _read(self, rows: Iterator[tuple[Cell, ...]]) -> Iterator[tuple[Cell, ...]]:
-        """Give the rows; what the library cannot make out of the next one is the file's fault, and has its place."""
-        for number in count(1):
-            try:
-                cells = next(rows, None)
-            except _BROKEN as error:
-                raise UnreadableFile(f"{self._path}: row {number} cannot be read: {error}") from error
-            if cells is None:
-                return
-            yield cells
-
-    def lines(self) -> Iterator[Line]:
-        width = len(self.head)
-        for number, cells in self._rows:
-            self._done = number
-            spoilt = self._spoilt.get(number, {})
-            if spoilt or any(cell is not None for cell in cells):
-                kept = list(cells) + [None] * (width - len(cells))
-                for column in (column for column in spoilt if column <= width):
-                    kept[column - 1] = spoilt[column]
-                while len(kept) > width and kept[-1] is None:
-                    kept.pop()
-                yield Line(number, kept)
-
-
-class _Rows(Protocol):
-    """What is used of openpyxl's read-only sheet."""
-
-    @property
-    def max_row(self) -> int | None: ...
-
-    def reset_dimensions(self) -> None: ...
-
-    def iter_rows(self, *, values_only: bool) -> Iterator[tuple[Cell, ...]]: ...
-
-    def _get_source(self) -> AbstractContextManager[IO[bytes]]: ...
 
 
 def is_excel_error(cell: Cell) -> bool:

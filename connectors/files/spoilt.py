@@ -5,9 +5,9 @@ rows are read; a sheet without formulas and merged cells costs only a search in 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import IO, NamedTuple, Protocol
+from typing import IO, NamedTuple
 from xml.parsers import expat
 
 _CHUNK = 1 << 20
@@ -28,12 +28,8 @@ class Spoilt(NamedTuple):
 NOT_WORKED_OUT = Spoilt("a formula without a value; open the file in a spreadsheet program and save it there")
 
 
-class _Source(Protocol):
-    """What is used of openpyxl's read-only sheet; its public side shows neither formulas nor merged cells."""
-
-    def _get_source(self) -> AbstractContextManager[IO[bytes]]: ...
-
-
+Source = Callable[[], AbstractContextManager[IO[bytes]]]
+"""Opens a sheet's XML."""
 SpoiltCells = dict[int, dict[int, Spoilt]]
 """Row of the sheet to column, both from 1."""
 
@@ -42,12 +38,12 @@ class TooManySpoilt(ValueError):
     """More than `MOST` such cells; says where the first is."""
 
 
-def spoilt_cells(sheet: _Source) -> SpoiltCells:
-    """Find them. Raises TooManySpoilt."""
-    with sheet._get_source() as source:  # noqa: SLF001 - see `_Source`
+def spoilt_cells(sheet: Source) -> SpoiltCells:
+    """Find them. Raises TooManySpoilt, ValueError, and what the XML parser raises."""
+    with sheet() as source:
         if not _is_telling(source):
             return {}
-    with sheet._get_source() as source:  # noqa: SLF001
+    with sheet() as source:
         return _Look().at(source)
 
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from schemas import (
+    BEFORE_ALL,
     Change,
     Columns,
     Decoder,
@@ -52,6 +53,8 @@ class TopicLog:
         self._consumer: Any = None  # kafka-python carries no types
         self._partitions: list[Any] = []
         self.read_to: Offsets = {}
+        self._high: dict[int, int] = {}
+        """Partition to the running maximum of its timestamps: the arrival of what comes next is never before it."""
 
     def __enter__(self) -> Self:
         """Connect. Raises TryLater."""
@@ -73,6 +76,23 @@ class TopicLog:
     def ends(self) -> Offsets:
         """Give where the topic ends now."""
         return {tp.partition: end for tp, end in self._consumer.end_offsets(self._partitions).items()}
+
+    def since(self, at_ms: int) -> Offsets:
+        """Give where the topic begins to be of a moment, epoch ms, or later, by its records' own times.
+
+        Raises TryLater.
+        """
+        from kafka.errors import KafkaError
+
+        try:
+            found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, at_ms))
+            ends = self.ends()
+        except KafkaError as error:
+            raise TryLater(f"{self._topic} cannot be looked into: {type(error).__name__}") from error
+        return {
+            tp.partition: ends[tp.partition] if place is None or place.timestamp < 0 else place.offset
+            for tp, place in found.items()
+        }
 
     def begins_late(self) -> bool:
         """Tell whether records have been deleted from the topic's front: rows told there are not known any more."""
@@ -111,7 +131,9 @@ class TopicLog:
 
     def _told(self, partition: int, records: list[Raw]) -> Iterator[Told]:
         by_offset = {record.offset: record for record in records}
-        changes, _, _ = self._decoder.decode_run(records, topic=self._topic, partition=partition, high=0)
+        changes, _, self._high[partition] = self._decoder.decode_run(
+            records, topic=self._topic, partition=partition, high=self._high.get(partition, 0)
+        )
         for change in changes:
             record = by_offset[change.offset]
             origin = read_origin(record.value) if is_ingested(record.headers) and record.value else None
@@ -134,6 +156,8 @@ class RowImage(NamedTuple):
     """None: deleted."""
     order: int = 0
     """Within one commit of the source."""
+    said: int = 0
+    """Position of the latest time that a row from outside said."""
 
 
 def fused(known: RowImage | None, told: Told, form: RowForm) -> tuple[RowImage, bool]:
@@ -141,12 +165,11 @@ def fused(known: RowImage | None, told: Told, form: RowForm) -> tuple[RowImage, 
     change = told.change
     at = change.at if told.origin is None else told.origin.src_ts
     columns: Columns = {} if change.op == "d" else form.columns_of(change)
-    if known is None:
-        return RowImage(change.position, at, None if change.op == "d" else columns, change.order), True
-    if supersedes(change, known.position, known.order, is_later=True):
+    known = known or RowImage(BEFORE_ALL, at, None)
+    if supersedes(change, known, is_later=True):
         whole = None if change.op == "d" else {**(known.columns or {}), **columns}
-        position, order = standing(change, known.position, known.order)
-        return RowImage(position, at, whole, order), True
+        position, order, said = standing(change, known)
+        return RowImage(position, at, whole, order, said), True
     if known.columns is None or change.op == "d":
         return known, False
     return known._replace(columns={**columns, **known.columns}), False

@@ -9,8 +9,6 @@ does nothing the second time: a row whose undo stands in the topic is left as it
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
-
 from connectors.files.batch import BatchRefused, follow
 from connectors.files.journal import Journal, Known
 from connectors.files.topic_log import TopicLog, dump_offsets, load_offsets
@@ -54,7 +52,7 @@ class Undo:
             raise BatchRefused(f"batch '{self._batch}' was written with --no-undo: what was there before is not known")
         self._origin = Origin(
             connector="stagewatch-file", src=journal["src"] or "manual", src_ts=src_ts, undoes=self._batch,
-            operator=operator,
+            operator=operator, by_arrival=True,
         )  # fmt: skip
 
     def look(self, log: TopicLog, advance: Advance) -> Undone:
@@ -73,7 +71,7 @@ class Undo:
             if found.passed_count <= MOST_NAMED:
                 names.append(known.key)
         found.passed, found.later = tuple(names), tuple(sorted(later))
-        found.unknown = journal.count(f"{TO_UNDO} AND position IS NULL") if self._is_past_cut else 0
+        found.unknown = journal.count(f"{TO_UNDO} AND at IS NULL") if self._is_past_cut else 0
         gone = journal.count(f"{TO_UNDO} AND image IS NULL")
         found.deleted = gone - found.unknown
         found.restored = journal.count(TO_UNDO) - gone
@@ -88,7 +86,7 @@ class Undo:
         """Write what `look` found. Raises TryLater; then it may be called again after another `look`."""
         added: Columns = dict.fromkeys(filter(None, self._journal["columns"].split("\n")))
         for done, known in enumerate(self._journal.rows(TO_UNDO)):
-            if known.position is None and self._is_past_cut:
+            if known.at is None and self._is_past_cut:
                 continue
             key, value = self._record(known, added)
             landing.put(self._mapping.topic, key, value, self._origin.headers)
@@ -103,7 +101,5 @@ class Undo:
             # What only the batch brought cannot be made missing again: it becomes null.
             columns = {**(added if known.is_ours else {}), **known.image}
             op = "u"
-        # A row may have been true a little after this machine's now; taking it back comes after it all the same.
-        origin = msgspec.structs.replace(self._origin, src_ts=max(self._origin.src_ts, (known.written_ts or 0) + 1))
-        value = self._form.record("d" if op == "d" else "u", columns, origin)
+        value = self._form.record("d" if op == "d" else "u", columns, self._origin)
         return known.rec_key or self._form.key(columns), value

@@ -6,15 +6,17 @@ rows of distinct texts take 60 MB. Here it takes eight bytes a text.
 
 from array import array
 from collections.abc import Iterator
-from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import Any
+from xml.etree.ElementTree import iterparse
 
 from openpyxl.cell.text import Text
-from openpyxl.reader.excel import ExcelReader
-from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
-from openpyxl.xml.functions import iterparse
+from openpyxl.xml.constants import SHEET_MAIN_NS
 
+from connectors.files.workbook_rows import Portioned
+
+MOST_TEXTS = 1 << 24
+"""Sixteen for each row that a sheet can have; their places take 128 MB then, and a made-up file could hold more."""
 _STRING = f"{{{SHEET_MAIN_NS}}}si"
 _ESCAPED_UNDERSCORE = "x005F_"
 """Excel writes `_x005F_` for an underscore that could be taken for an escape."""
@@ -27,10 +29,12 @@ class StringsOnDisk:
         self._file = TemporaryFile()  # noqa: SIM115 - as long as the workbook is open
         self._places = array("Q", [0])
 
-    def fill(self, source: IO[bytes]) -> None:
-        """Take the table of a workbook."""
+    def fill(self, source: Portioned) -> None:
+        """Take the table of a workbook. Raises ValueError where it is no person's, and what the XML parser raises."""
         at = 0
         for text in _texts(source):
+            if len(self) == MOST_TEXTS:
+                raise ValueError(f"more than {MOST_TEXTS} texts; cut the file into several")
             at += self._file.write(text.encode("utf-8", "surrogatepass"))
             self._places.append(at)
         self._file.flush()
@@ -51,32 +55,12 @@ class StringsOnDisk:
         self._file.close()
 
 
-def _texts(source: IO[bytes]) -> Iterator[str]:
-    events = iterparse(source, events=("start", "end"))
+def _texts(source: Portioned) -> Iterator[str]:
+    events = iterparse(source, events=("start", "end"))  # noqa: S314 - expat bounds entities itself
     _, root = next(events)
     for event, node in events:
         if event == "end" and node.tag == _STRING:
             text: Any = Text.from_tree(node)
             yield text.content.replace(_ESCAPED_UNDERSCORE, "")
             root.clear()  # else the tree keeps an empty element for each
-
-
-class _Reader(ExcelReader):
-    def __init__(self, path: Path, strings: StringsOnDisk) -> None:
-        super().__init__(path, read_only=True, data_only=True)
-        self._strings = strings
-
-    def read_strings(self) -> None:
-        package: Any = self.package
-        found = package.find(SHARED_STRINGS)
-        if found is not None:
-            with self.archive.open(found.PartName.removeprefix("/")) as source:
-                self._strings.fill(source)
-            self.shared_strings: Any = self._strings
-
-
-def load_workbook(path: Path, strings: StringsOnDisk) -> Any:  # noqa: ANN401 - openpyxl's, without types
-    """Open a workbook to be read row by row, its values and not its formulas; `strings` takes its texts."""
-    reader = _Reader(path, strings)
-    reader.read()
-    return reader.wb
+            source.let_go()

@@ -75,12 +75,26 @@ class OuterReader(_Consumer):
             # Merged, not sorted: within a partition the log's order holds, whatever its timestamps are.
             records = heapq.merge(*found.values(), key=lambda r: (r.timestamp, r.topic, r.partition))
             self._at = {_place(tp): self._consumer.position(tp) for tp in self._consumer.assignment()}
+            deleted = self._deleted(positions, {_place(tp): batch[0].offset for tp, batch in found.items()})
         except KafkaError as error:
             raise TryLater(f"{self._bootstrap}: {type(error).__name__}") from error
         relayed = [
             RelayedRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, list(r.headers)) for r in records
         ]
-        return Read(relayed, dict(self._at))
+        return Read(relayed, dict(self._at), deleted)
+
+    def _deleted(self, positions: Mapping[str, int], firsts: Mapping[str, int]) -> dict[str, int]:
+        """Give by place how many records at most had been deleted before they were read.
+
+        The client goes on at the topic's beginning and says nothing. Not every jump is a deletion: transactions and
+        compaction leave gaps, too.
+        """
+        known = {tp: positions.get(_place(tp)) for tp in self._consumer.assignment()}
+        jumped = {
+            tp: at for tp, at in known.items() if at is not None and firsts.get(_place(tp), self._at[_place(tp)]) > at
+        }
+        begins = self._consumer.beginning_offsets(list(jumped)) if jumped else {}
+        return {_place(tp): begins[tp] - at for tp, at in jumped.items() if begins[tp] > at}
 
     def _seek(self, positions: Mapping[str, int]) -> None:
         partitions = self._partitions(self._topics)
@@ -98,7 +112,6 @@ class InnerWriter(_Consumer):
     def __init__(self, bootstrap: str, landing: Landing, *, partitions: int | None = None) -> None:
         super().__init__(bootstrap)
         self._landing, self._count = landing, partitions
-        self._widths: dict[str, int] = {}
 
     def ends(self, topics: Iterable[str]) -> dict[str, int]:
         """Give where the topics end; they are made if they are not there. Raises TryLater."""
@@ -135,23 +148,22 @@ class InnerWriter(_Consumer):
             raise TryLater(f"{self._bootstrap}: {type(error).__name__}") from error
         return found
 
+    def width(self, topic: str) -> int:
+        """Give how many partitions a topic has. Raises TryLater."""
+        partitions = self._partitions([topic])
+        if not partitions:
+            raise TryLater(f"{self._bootstrap} does not say yet how many partitions {topic} has")
+        return len(partitions)
+
     def write(self, records: Iterable[RelayedRecord]) -> None:
         """Write records in order, each with the time at which it arrives here. Raises TryLater.
 
-        What has no key stays together with what stood in the same partition outside: only that says its order.
+        Those without a key go into the partition that they name.
         """
         for record in records:
-            partition = None if record.key is not None else record.partition % self._width(record.topic)
+            partition = record.partition if record.key is None else None
             self._landing.put(record.topic, record.key, record.value, record.headers, partition)
         self._landing.settle()
-
-    def _width(self, topic: str) -> int:
-        if topic not in self._widths:
-            partitions = self._partitions([topic])
-            if not partitions:
-                raise TryLater(f"{self._bootstrap} does not say yet how many partitions {topic} has")
-            self._widths[topic] = len(partitions)
-        return self._widths[topic]
 
 
 def _place(tp: Any) -> str:  # noqa: ANN401 - kafka-python carries no types

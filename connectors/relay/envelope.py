@@ -41,6 +41,11 @@ class RelayedRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{self.topic}:{self.partition}"
 
     @property
+    def identity(self) -> str:
+        """What tells it from every other of its channel: a topic that was lost and made anew counts from 0 again."""
+        return f"{self.place}:{self.offset}:{self.timestamp}"
+
+    @property
     def size(self) -> int:
         """How many bytes it brings."""
         own = sum(len(name) + len(value) for name, value in self.headers)

@@ -1,8 +1,9 @@
 """The inner side: applies batches in the order of their numbers, each once, and acknowledges them.
 
 The number applied last is kept after Kafka has the records. Before it writes, it notes where the topics end: after a
-crash it looks there for the records of the batch that stand already, and writes only those that are missing. It also
-keeps how far it has each partition of the other side: a sender that has lost its state reads everything again.
+crash it looks there for the records that stand already, and writes only those that are missing, in whatever batch they
+come. It also keeps how far it has each partition of the other side: a sender that has lost its state reads everything
+again.
 """
 
 import json
@@ -18,7 +19,8 @@ from connectors.relay.envelope import Acknowledgement, Crossing, RelayedRecord, 
 from schemas import BadInput
 
 RELAY_HEADER = "stagewatch.relay"
-"""On every relayed record: `channel/epoch/number/index`."""
+"""On every relayed record: `channel/epoch/number/index/` and where and when it stood outside
+(`topic:partition:offset:timestamp`)."""
 
 
 class Inner(Protocol):
@@ -30,8 +32,14 @@ class Inner(Protocol):
     def marks(self, ends: Mapping[str, int]) -> set[str]:
         """Give the relay headers of the records behind `ends`. Raises TryLater."""
 
+    def width(self, topic: str) -> int:
+        """Give how many partitions a topic has. Raises TryLater."""
+
     def write(self, records: Iterable[RelayedRecord]) -> None:
-        """Write records and return when Kafka has them. Raises TryLater."""
+        """Write records and return when Kafka has them; those without a key into the partition that they name.
+
+        Raises TryLater.
+        """
 
 
 class Applied(NamedTuple):
@@ -107,30 +115,55 @@ class Receiver:
     def _apply(self, crossing: Crossing, inner: Inner) -> Applied:
         batch, known = f"{self._channel}/{crossing.epoch}/{crossing.number}", self._known("known")
         before = known if crossing.epoch > self._epoch else self._known("before")
-        records = [
-            _marked(record, f"{batch}/{n}")
-            for n, record in enumerate(crossing.records)
-            if not _is_known(record, before.get(record.place))
-        ]
-        if records:
-            inner.write(self._missing(batch, records, inner))
+        new = {n: each for n, each in enumerate(crossing.records) if not _is_known(each, before.get(each.place))}
+        half = self._half_written(new.values(), inner)
+        missing = [self._inside(each, f"{batch}/{n}", inner) for n, each in new.items() if each.identity not in half]
+        if missing:
+            inner.write(missing)
         now = int(self._clock() * 1000)
         entered = min((record.timestamp for record in crossing.records), default=crossing.sent_at)
+        known = known | _known_after(known, new.values())
         self._note(
             epoch=str(crossing.epoch), last=f"{crossing.number} {now}", sent_at=str(crossing.sent_at),
-            known=json.dumps(known | _known_after(known, records)), before=json.dumps(before),
+            known=json.dumps(known), before=json.dumps(before), begun="{}",
+            half=json.dumps(sorted(each for each in half if not _is_passed(each, known))),
         )  # fmt: skip
         self._acknowledge()
         return Applied(crossing.epoch, crossing.number, len(crossing.records), entered, crossing.sent_at, now)
 
-    def _missing(self, batch: str, records: list[RelayedRecord], inner: Inner) -> list[RelayedRecord]:
-        """Give the records that do not stand in Kafka from a try before this one."""
-        begun, _, ends = (self._fact("begun") or " {}").partition(" ")
-        if begun != batch:
-            self._note(begun=f"{batch} {json.dumps(inner.ends({record.topic for record in records}))}")
-            return records
-        marks = inner.marks({place: int(offset) for place, offset in json.loads(ends).items()})
-        return [record for record in records if record.headers[-1][1].decode() not in marks]
+    def _half_written(self, records: Iterable[RelayedRecord], inner: Inner) -> set[str]:
+        """Give the identities that stand in Kafka of batches that never ended, and note that another one begins.
+
+        A batch that was lost half-written comes again from a sender that has lost its state, cut elsewhere and under
+        another number.
+        """
+        half = set[str](json.loads(self._fact("half") or "[]"))
+        begun: dict[str, int] = json.loads(self._fact("begun") or "{}")
+        if begun:
+            half |= {mark.rpartition("/")[2] for mark in inner.marks(begun) if mark.startswith(f"{self._channel}/")}
+        topics = {record.topic for record in records} - {place.rpartition(":")[0] for place in begun}
+        if topics:
+            self._note(begun=json.dumps(begun | inner.ends(topics)))
+        return half
+
+    def _inside(self, record: RelayedRecord, mark: str, inner: Inner) -> RelayedRecord:
+        """Give a record as it is to stand inside.
+
+        What has no key stays together with what stood in the same partition outside, for only that says its order;
+        also when the topic inside has grown since.
+        """
+        headers = [*record.headers, (RELAY_HEADER, f"{mark}/{record.identity}".encode())]
+        partition = record.partition if record.key is not None else record.partition % self._width(record.topic, inner)
+        return msgspec.structs.replace(record, headers=headers, partition=partition)
+
+    def _width(self, topic: str, inner: Inner) -> int:
+        """Give how many partitions a topic had when its first record without a key came; fewer if it was made anew."""
+        widths: dict[str, int] = json.loads(self._fact("widths") or "{}")
+        width = inner.width(topic)
+        if width < widths.get(topic, width + 1):
+            widths[topic] = width
+            self._note(widths=json.dumps(widths))
+        return widths[topic]
 
     def _acknowledge(self) -> None:
         number, received_at = map(int, (self._fact("last") or "0 0").split())
@@ -191,8 +224,11 @@ def _known_after(known: Mapping[str, Known], records: Iterable[RelayedRecord]) -
     return found
 
 
-def _marked(record: RelayedRecord, mark: str) -> RelayedRecord:
-    return msgspec.structs.replace(record, headers=[*record.headers, (RELAY_HEADER, mark.encode())])
+def _is_passed(identity: str, known: Mapping[str, Known]) -> bool:
+    """Tell whether what stands half-written has come again since, or never will."""
+    place, offset, at = identity.rsplit(":", 2)
+    newest = known.get(place)
+    return newest is not None and int(offset) <= newest[0] and int(at) <= newest[1]
 
 
 _SET_UP = """

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -38,6 +39,8 @@ class Read(NamedTuple):
 
     records: Sequence[RelayedRecord]
     positions: Positions
+    deleted: Mapping[str, int] = MappingProxyType({})
+    """`topic:partition` to how many records at most the broker had deleted before they were read."""
 
     def first(self, most_bytes: int) -> "Read":
         """Give its beginning, up to so many bytes; at least one record."""
@@ -46,7 +49,7 @@ class Read(NamedTuple):
             size += record.size
             if size > most_bytes and number:
                 left = {rest.place: rest.offset for rest in reversed(self.records[number:])}
-                return Read(self.records[:number], {**self.positions, **left})
+                return self._replace(records=self.records[:number], positions={**self.positions, **left})
         return self
 
 
@@ -111,13 +114,13 @@ class Sender:
         if not records and (self.pending() or now - self._last_sent() < heartbeat_s * 1000):
             if read.positions:
                 with self._db:
-                    self._keep(read.positions)
+                    self._keep(read)
             return None
         number = self._last_number() + 1
         entered = min((record.timestamp for record in records), default=now)
         data = seal(Crossing(self._channel, self._epoch, number, now, records), self._secret)
         with self._db:
-            self._keep(read.positions)
+            self._keep(read)
             self._db.execute(
                 "INSERT INTO batches VALUES (?, ?, ?, ?, 0, ?, 0)", (number, len(records), entered, now, data)
             )
@@ -211,12 +214,20 @@ class Sender:
         entered = [pending.entered_at for pending in self.pending() if pending.rows]
         return max(0.0, self._clock() - min(entered) / 1000) if entered else 0.0
 
+    def deleted(self) -> dict[str, int]:
+        """Give by `topic:partition` how many records at most were deleted outside before they were read, ever."""
+        return {place: int(count) for place, count in json.loads(self._fact("deleted") or "{}").items()}
+
     def _positions(self) -> Positions:
         return {place: int(offset) for place, offset in json.loads(self._fact("positions") or "{}").items()}
 
-    def _keep(self, positions: Positions) -> None:
-        text = json.dumps({**self._positions(), **positions})
-        self._db.execute("INSERT OR REPLACE INTO facts VALUES ('positions', ?)", (text,))
+    def _keep(self, read: Read) -> None:
+        facts = [("positions", {**self._positions(), **read.positions})]
+        if read.deleted:
+            known = self.deleted()
+            facts.append(("deleted", known | {place: known.get(place, 0) + n for place, n in read.deleted.items()}))
+        rows = [(name, json.dumps(fact)) for name, fact in facts]
+        self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows)
 
     def _last_number(self) -> int:
         return int((self._fact("last") or "0 0").split()[0])

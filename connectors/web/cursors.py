@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
+from connectors.outside_rows import is_text
 from connectors.web.pull_models import CursorModel
 
 _NUMBER = re.compile(r"-?[0-9]{1,38}(\.[0-9]{1,38})?", re.ASCII)
@@ -41,6 +42,8 @@ class Order:
         """Give where a value stands. Raises ValueError for one that does not fit in the order."""
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
             raise ValueError("neither text nor a number")  # noqa: TRY004 - as for other cells
+        if not is_text(str(value)):
+            raise ValueError("half of a surrogate pair, and no text")
         if self.is_time:
             return Place(Decimal(self._moment(value)), str(value))
         text = str(value)

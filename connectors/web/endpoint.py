@@ -1,5 +1,6 @@
 """The HTTP side of a pull source: one endpoint's rows, page by page."""
 
+import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -8,6 +9,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 import msgspec
 import requests
 
+from connectors.outside_rows import is_text
 from connectors.references import secret_of
 from connectors.web.pull_models import PullModel, seconds
 from schemas import StagewatchError, TryLater
@@ -31,6 +33,7 @@ class Endpoint:
     def __init__(self, model: PullModel) -> None:
         self._model = model
         self._session = requests.Session()
+        self._session.auth = _as_declared
 
     def pages(self, cursor: str | None) -> Iterator[list[Any]]:
         """Give the rows behind the cursor, no page empty. Raises TryLater and BadAnswer."""
@@ -49,6 +52,8 @@ class Endpoint:
             following = self._following(answer, count, read)
             if following is None:
                 return
+            if not is_text(following):
+                raise BadAnswer(f"{self._model.name}: what the answer names as its next page is no text")
             if following in followed:
                 raise BadAnswer(f"{self._model.name}: '{paging.next}' leads back to a page that was read")
             followed.add(following)
@@ -109,13 +114,36 @@ class Endpoint:
         if answer.status_code != requests.codes.ok:
             raise BadAnswer(f"{name}: HTTP {answer.status_code}")
         try:
-            return _parse(answer.content)
+            return _read(answer.content)
         except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
             raise BadAnswer(f"{name}: not JSON: {error}") from None
 
     def close(self) -> None:
         """Close its connections."""
         self._session.close()
+
+
+def _as_declared(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Leave a request as it is: without this, requests puts what `~/.netrc` has for the host over a declared token."""
+    return request
+
+
+def _read(content: bytes) -> Any:  # noqa: ANN401 - JSON
+    """Give an answer's JSON, also where half of a surrogate pair stands in a text: that is one row's fault, not all's.
+
+    Raises what the stricter parser raises.
+    """
+    try:
+        return _parse(content)
+    except msgspec.DecodeError as error:
+        try:
+            return json.loads(content.decode(), parse_float=Decimal, parse_constant=_no_number)
+        except (ValueError, ArithmeticError, RecursionError):
+            raise error from None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
 
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:

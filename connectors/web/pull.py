@@ -7,11 +7,10 @@ and the cursor moves past it unless it is the cursor's own value that cannot be.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
-
-import msgspec
 
 from connectors.landing import Landing
 from connectors.web.cursors import Cursors, Order, Place
@@ -21,7 +20,6 @@ from connectors.web.rows import SRC_TS, FieldFault, Landed, Shape
 
 FIRST_WAIT_S = 1.0
 """After a failed try; doubled each time."""
-_encode = msgspec.json.Encoder(order="deterministic").encode
 
 TellBad = Callable[[int, list[FieldFault]], None]
 
@@ -95,13 +93,13 @@ class Pull:
             dated = self._dated(row)
             faults = self._shape.faults(dated, now_ms=now_ms) or self._cursor_faults(row)
             if not faults:
-                records.append(self._shape.landed(dated, src_ts=now_ms, now_ms=now_ms, batch=self.model.name))
+                records.append(self._shape.landed(dated, now_ms=now_ms, batch=self.model.name))
                 continue
             pulled.bad += 1
-            digest = hashlib.sha256(_encode(row)).digest()
+            digest = self._digest(row, faults)
             if digest not in refused.told | refused.seen:
                 tell_bad(pulled.rows + number, faults)
-                records.append(self._shape.refused(row, src_ts=now_ms, batch=self.model.name))
+                records.append(self._shape.refused(row, faults, now_ms=now_ms, batch=self.model.name))
             refused.seen.add(digest)
         if records:
             landing.write(self.topic, records)
@@ -109,6 +107,11 @@ class Pull:
             self._cursors.refuse(self.model.name, news)
             refused.told |= news
         pulled.rows += len(rows)
+
+    def _digest(self, row: object, faults: list[FieldFault]) -> bytes:
+        """Tell a bad row from others: a time that changes with each answer makes it no other one."""
+        told = json.dumps([self._shape.identity(row), faults], sort_keys=True, default=str)
+        return hashlib.sha256(told.encode()).digest()
 
     def _dated(self, row: Any) -> Any:  # noqa: ANN401 - JSON
         """Give the row with the time that it was true, from the field that the definition names.

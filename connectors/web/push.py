@@ -1,22 +1,24 @@
 """`POST /ingest/<source>/<table>`: rows that another system pushes, as JSON.
 
 Promises 202 only for what Kafka has. Every refusal says what is wrong with which field of which row, and nothing of a
-request is written unless all of it can be. A request with an `Idempotency-Key` may be sent again.
+request is written unless all of it can be. A request with an `Idempotency-Key` may be sent again: what of it stands in
+the topic already, which after a 503 nobody knows, is looked for there, and only the rest is written.
 """
 
 import asyncio
 import hmac
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from connectors.files.topic_log import TopicLog
 from connectors.landing import Landing
 from connectors.references import MissingSecret, secret_of
 from connectors.web.bodies import Checked, Refusal, checked, rows_of
 from connectors.web.rate import Rate
-from connectors.web.repeats import Repeats
+from connectors.web.repeats import Repeats, Seen
 from connectors.web.rows import Shape
 from schemas import TableMapping, TryLater
 
@@ -24,6 +26,9 @@ RETRY_S = 5
 """After how long to try again while Kafka is away: a broker's restart takes about that."""
 WRITTEN_AT_ONCE = 5_000
 """Rows of a request that are under way to Kafka: a few MB."""
+CLOCKS_APART_MS = 300_000
+"""Where the broker sets records' times: its clock and ours agree within five minutes."""
+PUSHED = "stagewatch-push"
 _MOST_KEY = 200
 """Characters of an `Idempotency-Key`: a UUID has 36; it stands in every record."""
 
@@ -44,15 +49,18 @@ class Push:
 
     def __init__(  # noqa: PLR0913 - what it stands on
         self, mappings: Sequence[TableMapping], *, tokens: Mapping[str, str], connect: Callable[[], Landing],
-        repeats: Repeats, rate: Rate, max_bytes: int, partitions: int | None = None,
-        clock: Callable[[], float] = time.time,
+        look_back: Callable[[TableMapping], TopicLog], repeats: Repeats, rate: Rate, max_bytes: int,
+        partitions: int | None = None, clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self._shapes = {(mapping.source, mapping.table): Shape(mapping, "push") for mapping in mappings}
         self._tokens = {source.lower(): reference for source, reference in tokens.items()}
-        self._connect, self._repeats, self._rate, self._clock = connect, repeats, rate, clock
+        self._connect, self._look_back, self._repeats, self._rate = connect, look_back, repeats, rate
+        self._clock = clock
         self._max_bytes, self._partitions = max_bytes, partitions
         self._landing: Landing | None = None
         self._connecting = asyncio.Lock()
+        self._under_way: set[str] = set()
+        """Requests by their keys that are being written."""
         self._reading = asyncio.Lock()
         """One body at a time becomes rows: two would not be faster, and take twice the memory."""
 
@@ -122,22 +130,41 @@ class Push:
             raise Refusal(413, f"more than {self._max_bytes} bytes; send fewer rows at once") from None
 
     async def _write(self, shape: Shape, taken: Checked, repeat_key: str | None) -> web.Response:
-        src_ts, key = taken.now_ms, f"{shape.topic} {repeat_key}"
         accepted = {"accepted": len(taken.rows), **({"ignored": taken.ignored} if taken.ignored else {})}
         landing = await self._landed()
         await asyncio.to_thread(landing.make_topic, shape.topic, self._partitions)
-        if repeat_key is not None:
-            seen = self._repeats.begin(key, taken.digest, src_ts)
+        if repeat_key is None:
+            await asyncio.to_thread(_land, landing, shape, taken, batch=taken.digest[:12])
+        elif await self._write_once(landing, shape, taken, repeat_key):
+            accepted["repeated"] = True
+        return web.json_response(accepted, status=202)
+
+    async def _write_once(self, landing: Landing, shape: Shape, taken: Checked, repeat_key: str) -> bool:
+        """Write what of a request with a key does not stand in the topic yet; whether it had been taken before."""
+        key = f"{shape.topic} {repeat_key}"
+        if key in self._under_way:
+            raise Refusal(503, "the first request of this Idempotency-Key is still under way", retry_s=RETRY_S)
+        self._under_way.add(key)
+        try:
+            seen = self._repeats.begin(key, taken.digest, taken.now_ms)
             if seen.digest != taken.digest:
                 raise Refusal(422, "this Idempotency-Key came with another body")
-            if seen.is_done:
-                return web.json_response({**accepted, "repeated": True}, status=202)
-            src_ts = seen.src_ts  # the same rows at the same time: what stands in Kafka already is not newer
-        batch = repeat_key or taken.digest[:12]
-        await asyncio.to_thread(_land, landing, shape, taken, src_ts=src_ts, batch=batch)
-        if repeat_key is not None:
-            self._repeats.end(key)
-        return web.json_response(accepted, status=202)
+            if not seen.is_done:
+                known = (
+                    set[int]() if seen.is_first else await asyncio.to_thread(self._standing, shape, repeat_key, seen)
+                )
+                await asyncio.to_thread(_land, landing, shape, taken, batch=repeat_key, known=known)
+                self._repeats.end(key)
+        finally:
+            self._under_way.discard(key)
+        return seen.is_done
+
+    def _standing(self, shape: Shape, batch: str, seen: Seen) -> set[int]:
+        """Give the rows of a request, by their places in it, that stand in the topic. Raises TryLater."""
+        with self._look_back(shape.mapping) as log:
+            told = log.read(log.since(seen.src_ts - CLOCKS_APART_MS), lambda _done: None)
+            origins = (each.origin for each in told if each.origin is not None)
+            return {each.row_no for each in origins if (each.connector, each.batch) == (PUSHED, batch)}
 
     async def _landed(self) -> Landing:
         async with self._connecting:
@@ -161,8 +188,13 @@ def _repeat_key(request: web.Request) -> str | None:
     return key
 
 
-def _land(landing: Landing, shape: Shape, taken: Checked, *, src_ts: int, batch: str) -> None:
-    """Write rows, and return when Kafka has them all. Raises TryLater."""
-    for start in range(0, len(taken.rows), WRITTEN_AT_ONCE):
-        rows = taken.rows[start : start + WRITTEN_AT_ONCE]
-        landing.write(shape.topic, [shape.landed(row, src_ts=src_ts, now_ms=taken.now_ms, batch=batch) for row in rows])
+def _land(
+    landing: Landing, shape: Shape, taken: Checked, *, batch: str, known: Collection[int] = ()
+) -> None:  # fmt: skip
+    """Write rows but for those that are known to stand, and return when Kafka has them all. Raises TryLater."""
+    missing = [(number, row) for number, row in enumerate(taken.rows, start=1) if number not in known]
+    for start in range(0, len(missing), WRITTEN_AT_ONCE):
+        rows = missing[start : start + WRITTEN_AT_ONCE]
+        landing.write(
+            shape.topic, [shape.landed(row, now_ms=taken.now_ms, batch=batch, number=number) for number, row in rows]
+        )

@@ -15,6 +15,8 @@ class Seen(NamedTuple):
     src_ts: int
     """When it came first, epoch ms."""
     is_done: bool
+    is_first: bool
+    """It has not come before."""
 
 
 class Repeats:
@@ -32,9 +34,9 @@ class Repeats:
         """Give the request of this key: this one, or the first of its repeats."""
         with self._db:
             self._db.execute("DELETE FROM requests WHERE src_ts < ?", (src_ts - KEPT_MS,))
-            self._db.execute("INSERT OR IGNORE INTO requests VALUES (?, ?, ?, 0)", (key, digest, src_ts))
+            added = self._db.execute("INSERT OR IGNORE INTO requests VALUES (?, ?, ?, 0)", (key, digest, src_ts))
         found = self._db.execute("SELECT digest, src_ts, is_done FROM requests WHERE key = ?", (key,)).fetchone()
-        return Seen(found[0], int(found[1]), bool(found[2]))
+        return Seen(found[0], int(found[1]), bool(found[2]), added.rowcount == 1)
 
     def end(self, key: str) -> None:
         """Keep that Kafka has what the request brought."""

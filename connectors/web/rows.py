@@ -5,14 +5,18 @@ Used by pull and push: what a web service sends must mean the same on both roads
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from contextlib import suppress
+from typing import Any, NamedTuple, cast
 
-from connectors.outside_rows import moment_of, with_instance
+from connectors.outside_rows import is_text, moment_of, with_instance
 from schemas import BadInput, Columns, Op, Origin, Road, RowForm, TableMapping
 
 OP, SRC_TS = "_op", "_src_ts"
 """Fields beside the row's own: `d` deletes it; when it was true (ISO 8601, or epoch ms)."""
 _OPS: dict[object, Op] = {None: "u", "c": "u", "u": "u", "r": "r", "d": "d"}
+
+
+_TIMES = frozenset({"timestamp", "date"})
 
 
 class FieldFault(NamedTuple):
@@ -35,7 +39,7 @@ class Shape:
 
     def __init__(self, mapping: TableMapping, road: Road, renames: Mapping[str, str] | None = None) -> None:
         """`renames`: field of the service to column of the table."""
-        self.topic = mapping.topic
+        self.mapping, self.topic = mapping, mapping.topic
         self._form, self._road = RowForm(mapping), road
         self._names = {name: name for name in self._form.columns}
         self._names |= {field.lower(): column.lower() for field, column in (renames or {}).items()}
@@ -56,6 +60,11 @@ class Shape:
         columns, op = self._columns(row), row.get(OP)
         found = [FieldFault(OP, "one of c, u, r, d")] if not isinstance(op, str | None) or op not in _OPS else []
         found += self._twice(row)
+        found += [
+            FieldFault(name, "half of a surrogate pair, and no text")
+            for name, value in columns.items()
+            if isinstance(value, str) and not is_text(value)
+        ]
         try:
             self._moment(row, now_ms)
         except ValueError as error:
@@ -78,28 +87,40 @@ class Shape:
             if named[column] > 1:
                 yield FieldFault(name, "names a column that another field names")
 
-    def landed(self, row: Mapping[str, Any], *, src_ts: int, now_ms: int, batch: str) -> Landed:
-        """Make the record of a row without faults; `now_ms` as for `faults`.
+    def landed(self, row: Mapping[str, Any], *, now_ms: int, batch: str, number: int = 0) -> Landed:
+        """Make the record of a row without faults; `now_ms` as for `faults`, `number`: its place in the batch, from 1.
 
-        `src_ts` holds where the row does not say when it was true. As `now_ms` it is a clock's of ours, which need not
-        agree with another node's: the log orders such rows. It is an earlier one for what was sent before, and may
-        stand in Kafka already.
+        One that does not say when it was true is ordered by the topic: `now_ms` is a clock's of ours, which need not
+        agree with another node's. It must not be written twice.
         """
         columns, said = self._columns(row), self._moment(row, now_ms)
-        true_at = src_ts if said is None else said
         origin = Origin(
-            connector=f"stagewatch-{self._road}", src="web", src_ts=true_at, batch=batch,
-            by_arrival=said is None and src_ts == now_ms,
+            connector=f"stagewatch-{self._road}", src="web", src_ts=now_ms if said is None else said, batch=batch,
+            row_no=number, by_arrival=said is None,
         )  # fmt: skip
         op = _OPS[row.get(OP)]
         return Landed(self._form.key(columns), self._form.record(op, columns, origin), origin.headers)
 
-    def refused(self, row: object, *, src_ts: int, batch: str) -> Landed:
-        """Make a record of a row as it came, that a worker will refuse: so it becomes a dead letter as any other."""
+    def refused(self, row: object, faults: list[FieldFault], *, now_ms: int, batch: str) -> Landed:
+        """Make a record of a row as it came, that a worker will refuse: so it becomes a dead letter as any other.
+
+        What a worker would take, for it does not see the fault, gets the fault for its operation.
+        """
         fields = row if isinstance(row, dict) else {}
         columns: Columns = {self._names.get(name.lower()) or name: value for name, value in fields.items()}
-        origin = Origin(connector=f"stagewatch-{self._road}", src="web", src_ts=src_ts, batch=batch)
-        return Landed(b"", self._form.record("u", columns, origin), origin.headers)
+        origin = Origin(connector=f"stagewatch-{self._road}", src="web", src_ts=now_ms, batch=batch)
+        op = "u"
+        with suppress(BadInput):
+            self._form.row_key(columns)
+            op = "; ".join(f"{fault.field}: {fault.what}" for fault in faults)
+        return Landed(b"", self._form.record(cast("Op", op), columns, origin), origin.headers)
+
+    def identity(self, row: object) -> object:
+        """Give what tells a refused row from others: its columns but for times, which may be those of the asking."""
+        if not isinstance(row, dict):
+            return row
+        types = self._form.columns
+        return {name: value for name, value in self._columns(row).items() if types[name] not in _TIMES}
 
     def _columns(self, row: Mapping[str, Any]) -> Columns:
         columns = {self._names[name.lower()]: value for name, value in row.items() if name.lower() in self._names}

@@ -7,10 +7,10 @@ transaction, and a source that does not number them), the later in the topic's p
 row are replaced, never changed in place: changes and reference data share them.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 from rules.state import VISIT_FIELDS, Place, Row, Visit
-from schemas import BEFORE_ALL, BY_LOG, CLOSED, Change, standing, supersedes, to_wire
+from schemas import BEFORE_ALL, BY_LOG, DATED, Change, Standing, latest_said, standing, supersedes, to_wire
 
 _NEVER: dict[tuple[str, ...], tuple[tuple[str, int], ...]] = {}
 """Shape of a change → the visit columns it lacks, never seen; shared by all visits of that shape."""
@@ -21,18 +21,29 @@ def place_of(change: Change) -> Place:
     return Place(change.topic, change.partition, change.offset)
 
 
-def is_newer(change: Change, position: int, order: int, place: Place) -> bool:
+class Known(Standing, Protocol):
+    """What is known of a row, and where its newest change was read."""
+
+    @property
+    def place(self) -> Place:
+        """Of a row that nothing is known of (`BEFORE_ALL`) any."""
+
+
+def is_newer(change: Change, known: Known) -> bool:
     """Tell whether a change comes after what its row has: by the source, else by the log."""
+    position, place = known.position, known.place
     is_elsewhere = change.partition != place.partition or change.topic != place.topic
     if change.position >= 0 and change.position != position:  # hot path
-        if position == BY_LOG and order != CLOSED and is_elsewhere:  # a snapshot's row, and the moment that it shows
-            return change.position > order
+        if (
+            position == BY_LOG and known.order < DATED and is_elsewhere
+        ):  # a snapshot's row, and the moment that it shows
+            return change.position > known.order
         return change.position > position
     is_behind = change.offset > place.offset
     # Of one position in the source: in another topic it tells of another table, in another partition it is a repeat.
     # From outside: in another partition (a key that the source writes otherwise) it counts as it comes.
     is_later = is_behind and not is_elsewhere if change.position >= 0 else is_behind or is_elsewhere
-    return supersedes(change, position, order, is_later=is_later)
+    return supersedes(change, known, is_later=is_later)
 
 
 def new_row(change: Change) -> Row:
@@ -47,14 +58,19 @@ def new_row(change: Change) -> Row:
 
 def fuse_row(row: Row, change: Change) -> bool:
     """Apply the change to a known row; false if it said nothing new."""
-    if is_newer(change, row.position, row.order, row.place):
-        if change.position <= row.position and _is_told(row, change):
+    if is_newer(change, row):
+        if change.position <= row.position and not _says_later(change, row) and _is_told(row, change):
             return False
         _fuse_newer(row, change)
         return True
     if change.position == row.position or not row.older:  # at one position two tables may tell of the same row
         return _fill_unseen(row, change)
     return _fuse_older(row, change)
+
+
+def _says_later(change: Change, known: Known) -> bool:
+    """Tell whether a change says a later time than any before: that is new whatever else it says."""
+    return latest_said(known) < change.position < BY_LOG
 
 
 def _is_told(row: Row, change: Change) -> bool:
@@ -70,7 +86,7 @@ def _fuse_newer(row: Row, change: Change) -> None:
     if row.older is None and change.op != "d" and row.fields.keys() <= fields.keys():  # the usual row, whole
         row.fields = to_wire(fields)
         row.is_deleted, row.place = False, place_of(change)
-        row.position, row.order = standing(change, row.position, row.order)
+        row.position, row.order, row.said = standing(change, row)
         return
     row.is_deleted = change.op == "d"
     fields = {} if row.is_deleted else fields
@@ -78,7 +94,7 @@ def _fuse_newer(row: Row, change: Change) -> None:
     older = row.older or {}
     row.older = {name: older.get(name, row.position) for name in lacking} or None
     row.fields = {**row.fields, **to_wire(fields)}
-    row.position, row.order = standing(change, row.position, row.order)
+    row.position, row.order, row.said = standing(change, row)
     row.place = place_of(change)
 
 
@@ -115,9 +131,9 @@ def new_visit(change: Change) -> Visit:
 def fuse_visit(visit: Visit, change: Change) -> bool:
     """Apply the change to a visit; false if it said nothing new."""
     fields = change.fields
-    if not is_newer(change, visit.position, visit.order, visit.place):
+    if not is_newer(change, visit):
         return bool(visit.older) and change.op != "d" and _fuse_older_visit(visit, change)
-    if change.position <= visit.position and _is_told_visit(visit, change):
+    if change.position <= visit.position and not _says_later(change, visit) and _is_told_visit(visit, change):
         return False
     if change.op == "d":
         visit.is_deleted = True
@@ -129,7 +145,7 @@ def fuse_visit(visit: Visit, change: Change) -> bool:
             visit.older = _older(visit, lacking)
         _remember_span(visit, change)
         _set_fields(visit, fields)
-    visit.position, visit.order = standing(change, visit.position, visit.order)
+    visit.position, visit.order, visit.said = standing(change, visit)
     visit.place = place_of(change)
     return True
 

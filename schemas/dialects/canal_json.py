@@ -2,6 +2,10 @@
 
 Source: `FlatMessage.java` and `MQMessageUtils.java` of alibaba/canal. `old[i]` belongs to `data[i]`, holds only what
 the statement changed, and may hold columns that this row did not change. Flink's `canal-json` has no `es`.
+
+Canal writes no place in the binary log (a GTID orders only within one server), and `es` is when the statement began:
+one that waited for a lock is written after a later one. So the arrival decides, at the price that a message which
+Canal repeats shows an older state until the rest of it has come again.
 """
 
 from collections.abc import Iterator
@@ -17,9 +21,6 @@ from schemas.errors import BadInput
 
 _ROW_OPS: dict[str, Op] = {"INSERT": "c", "UPDATE": "u", "DELETE": "d"}
 _DDL = frozenset({"CREATE", "ALTER", "ERASE", "RENAME", "QUERY", "CINDEX", "DINDEX"})
-
-_INDEX_BITS = 11
-"""Bits of a position for the row within its record; those above are the record's offset."""
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -41,7 +42,7 @@ class CanalJson:
 
     def read(self, value: bytes, offset: int, at: int) -> Iterator[RowEvent | str]:
         """Give an event a row of `data`."""
-        del at
+        del offset, at
         self._limits.check_json(value)
         message = _decode(value)
         kind = message.type or ""
@@ -56,7 +57,7 @@ class CanalJson:
             if row is None:
                 raise BadInput("no-row-image", f"row {index} is null")
             before = old[index] if old and index < len(old) else None
-            yield RowEvent(op, row, _position(offset, index), {**row, **before} if before else None)
+            yield RowEvent(op, row, None, {**row, **before} if before else None)
 
 
 def _beside(kind: str, *, is_ddl: bool) -> str:
@@ -65,13 +66,3 @@ def _beside(kind: str, *, is_ddl: bool) -> str:
     if is_ddl or kind in _DDL:
         return "ddl"
     raise BadInput("unknown-operation", f"'{kind[:20]}'")
-
-
-def _position(offset: int, index: int) -> int:
-    """Give where a row stands: the record's place in the topic, then the row's in the record.
-
-    Canal writes no place in the binary log (a GTID orders only within one server), and `es` is when the statement
-    began: one that waited for a lock is written after a later one. So the order of the topic's partition decides, at
-    the price that a message which Canal repeats shows an older state until the rest of it has come again.
-    """
-    return offset << _INDEX_BITS | min(index, (1 << _INDEX_BITS) - 1)

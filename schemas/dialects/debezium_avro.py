@@ -54,11 +54,11 @@ class DebeziumAvro:
 
     def read(self, value: bytes, offset: int, at: int) -> Iterator[RowEvent | str]:
         """Give the record's one event."""
-        del at
+        del offset, at
         record, known = self._open(value)
         op = record.get("op")
         if op is None:
-            yield self._flat(record, known, offset)
+            yield self._flat(record, known)
             return
         if not isinstance(op, str) or op in SILENT_OPS:
             yield beside((), op, ())
@@ -67,16 +67,16 @@ class DebeziumAvro:
         row = _image(record, "before" if kind == "d" else "after")
         if row is None and kind != "d":
             raise BadInput("no-row-image", f"operation {op}")
-        position, order = position_of(_source(record.get("source")), offset, kind)
+        position, order = position_of(_source(record.get("source")), kind)
         before = _image(record, "before") if kind == "u" else None
         yield RowEvent(kind, row or {}, position, before, known.rows, order)
 
-    def _flat(self, record: dict[str, Any], known: _Known, offset: int) -> RowEvent | str:
+    def _flat(self, record: dict[str, Any], known: _Known) -> RowEvent | str:
         op = operation_of(record)
         if op is None or op in SILENT_OPS:
             return beside(record.keys(), op, self._mapping.columns)
         kind = row_op(op)
-        position, order = position_of(source_of(record), offset, kind)
+        position, order = position_of(source_of(record), kind)
         return RowEvent(kind, record, position, table=known.top, order=order)
 
     def read_key(self, key: bytes) -> Columns:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from schemas.arrival_order import arrival_place
 from schemas.change import Change, Op
 from schemas.columns import LocalZone
 from schemas.debezium import Envelope, column_types, position_of
@@ -135,7 +136,9 @@ class DebeziumJson:
             row_key, instance = table.row_key(fields, extra), table.instance(fields, extra)
             if row_key is None or instance is None:
                 row_key, instance = self._identify((fields, extra), op, key)
-            position, order = position_of(envelope.source, offset, op)
+            position, order = position_of(envelope.source, op)
+            if position is None:
+                position, order = arrival_place(timestamp, partition, offset)
             change = Change(
                 self.mapping.entity, instance, row_key, op, position, timestamp, topic, partition, offset, fields,
                 order=order,
@@ -161,7 +164,9 @@ class DebeziumJson:
         kind = row_op(op)
         fields, extra = table.read(row, has_gaps=True)
         row_key, instance = self._identify((fields, extra), kind, key)
-        position, order = position_of(source_of(row), place.offset, kind)
+        position, order = position_of(source_of(row), kind)
+        if position is None:
+            position, order = arrival_place(place.at, place.partition, place.offset)
         return [Change(self.mapping.entity, instance, row_key, kind, position, *place, fields, order=order)]
 
     def _identify(self, read: Columns, op: Op, key: bytes | None) -> tuple[str, str]:

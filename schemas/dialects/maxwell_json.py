@@ -41,7 +41,7 @@ class MaxwellJson:
 
     def read(self, value: bytes, offset: int, at: int) -> Iterator[RowEvent | str]:
         """Give the record's one event."""
-        del at
+        del offset, at
         self._limits.check_json(value)
         record = _decode(value)
         kind = record.type or ""
@@ -53,7 +53,7 @@ class MaxwellJson:
         else:
             row = record.data or {}
             before = {**row, **record.old} if op == "u" and record.old else None
-            yield RowEvent(op, row, _position(record, offset), before)
+            yield RowEvent(op, row, _position(record), before)
 
 
 def _beside(kind: str) -> str:
@@ -64,8 +64,8 @@ def _beside(kind: str) -> str:
     raise BadInput("unknown-operation", f"'{kind[:20]}'")
 
 
-def _position(record: _Row, offset: int) -> int:
-    """Give the place in the binary log, else that in the topic: `ts` is when the statement began, and may go back."""
+def _position(record: _Row) -> int | None:
+    """Give the place in the binary log, if it is told: `ts` is when the statement began, and may go back."""
     file, _, pos = (record.position or "").rpartition(":")
     place = mysql_position(file, pos)
-    return place if place is not None and place <= MOST_POSITION else offset
+    return place if place is not None and place <= MOST_POSITION else None

@@ -102,18 +102,17 @@ class Meta:
             case _:
                 assert_never(kind)
 
-    def position_of(self, meta: Mapping[str, Any], offset: int, index: int) -> tuple[int, int]:
+    def position_of(self, meta: Mapping[str, Any], offset: int, index: int) -> tuple[int | None, int]:
         """Give where a change stands in its source, growing with time for the same row, and its order there.
 
         With a commit number (CSN, Oracle's SCN): it, and the trail's sequence and place order what shares it (one
-        transaction). Without: trail sequence and place, under the operator's `trail_epoch`. Without both: the
-        record's offset.
+        transaction). Without: trail sequence and place, under the operator's `trail_epoch`. Without both: none.
         """
-        place = _POS.fullmatch(pos) if isinstance(pos := meta["pos"], str) else None
-        rba = min(int(place[2]), (1 << _RBA_BITS) - 1) if place else 0
+        place, in_log = _POS.fullmatch(pos) if isinstance(pos := meta["pos"], str) else None, None
         if place is None:
-            in_trail = in_log = offset << _INDEX_BITS | min(index, (1 << _INDEX_BITS) - 1)
+            in_trail = offset << _INDEX_BITS | min(index, (1 << _INDEX_BITS) - 1)
         else:
+            rba = min(int(place[2]), (1 << _RBA_BITS) - 1)
             sequence = 0 if "-" in place[1] else min(int(place[1]) + 1, (1 << _SEQ_BITS) - 1)
             in_trail = sequence << _RBA_BITS | rba
             in_log = self._epoch << _SEQ_BITS + _RBA_BITS | in_trail

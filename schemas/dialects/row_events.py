@@ -7,6 +7,7 @@ columns. Everything that is the same for all is here: keys, moved rows, three st
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
+from schemas.arrival_order import arrival_place
 from schemas.change import Change, Op, Value
 from schemas.dialects.flattened import is_half_of_move
 from schemas.dialects.identity import Columns, identify
@@ -28,8 +29,8 @@ class RowEvent(NamedTuple):
     op: Op
     row: Image
     """The row after the change; of a delete, what is known of the row before it."""
-    position: int
-    """Order among changes of the same row; one record's events may share it if they are of different rows."""
+    position: int | None
+    """Order among changes of the same row, where the source tells it; else their arrival counts."""
     before: Image | None = None
     """What an update says about the row before it, also if that is only the columns that changed."""
     table: Table | None = None
@@ -112,10 +113,13 @@ class RowEvents:
                     skipped.append(event)
                     continue
                 for op, row, instance, fields, left in self._parts(event, key):
+                    position, order, part = event.position, event.order, len(changes)
+                    if position is None:
+                        position, order = arrival_place(timestamp, partition, offset, part)
                     changes.append(
                         Change(
-                            self.mapping.entity, instance, row, op, event.position, timestamp, topic, partition,
-                            offset, fields, left, len(changes), event.order,
+                            self.mapping.entity, instance, row, op, position, timestamp, topic, partition, offset,
+                            fields, left, part, order,
                         )
                     )  # fmt: skip
         except BadInput as error:

@@ -1,12 +1,15 @@
 """GoldenGate's handler: what is made from a declaration, and what is wrong with what others wrote."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
 from connectors import SourceCatalog, load_sources
 from connectors.ogg import check_properties, load_handler, parse_properties
-from schemas import DefinitionError
+from connectors.ogg_properties import FORMATS
+from schemas import Decoder, DefinitionError
 
 SOURCE = """\
 version: source/v1
@@ -16,6 +19,7 @@ tables:
   mkt_app: {entity: application, key: [app_no], instance: app_no, columns: {app_no: text}}
 """
 FILE = "version: ogg/v1\nname: mkt\nsource: mkt\n"
+META = "${objectname[table]},${optype[op_type]},${timestamp[op_ts]},${position[pos]}"
 THEIRS = """\
 # what people really write
 gg.handlerlist = kafkahandler
@@ -61,6 +65,41 @@ def test_the_format_is_the_declared_dialects(tmp_path: Path, catalog: SourceCata
     assert handler.properties["gg.handler.mkt.format"] == "json_row"
 
 
+@pytest.mark.parametrize("form", ["json", "json_row", "delimitedtext"])
+def test_what_the_made_handler_would_write_is_read(tmp_path: Path, form: str) -> None:
+    said = "columns: [app_no, org_no], meta: {op_ts: at}, head: [op_type, at, pos], delimiter: '|'"
+    text = SOURCE.replace("ogg-json", FORMATS[form]).replace("tables:", f"format: {{{said}}}\ntables:")
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "mkt.yaml").write_text(text, encoding="utf-8")
+    catalog = load_sources([tmp_path / "sources"])
+    handler, warnings = load_handler(written(tmp_path, FILE), catalog)
+    assert warnings == []
+    own = {key.removeprefix("gg.handler.mkt.format."): value for key, value in handler.properties.items()}
+    names = re.findall(r"\[(\w+)\]", own["metaColumnsTemplate"])
+    meta = dict.fromkeys(names, "x") | {"op_type": "U", "at": "2026-03-02 01:00:00.000000", "pos": "0" * 20}
+    row = {"app_no": "A1", "org_no": "33401"}
+    value = {
+        "json": lambda: json.dumps(meta | {"before": row, "after": row}),
+        "json_row": lambda: json.dumps(meta | row),
+        "delimitedtext": lambda: own["fieldDelimiter"].join([*map(meta.__getitem__, names), *row.values()]),
+    }[form]()
+    change = Decoder(catalog.mappings[0]).decode(
+        key=b"A1", value=value.encode(), headers=(), timestamp=0, topic="cdc.mkt.mkt_app", partition=0, offset=0
+    )
+    assert change is not None
+    assert (change.op, change.row, change.position) == ("u", "A1", 1 << 32)  # the first place of the trail's first file
+    # Of a changed primary key the row's form has one image: the old row goes only if it is deleted.
+    assert own.get("pkUpdateHandling") == (None if form == "json" else "delete-insert")
+
+
+def test_a_delimiter_that_is_not_printed_is_written_as_goldengate_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "sources").mkdir()
+    text = SOURCE.replace("ogg-json", "ogg-delimited").replace("tables:", "format: {columns: [app_no]}\ntables:")
+    (tmp_path / "sources" / "mkt.yaml").write_text(text, encoding="utf-8")
+    handler, _ = load_handler(written(tmp_path, FILE), load_sources([tmp_path / "sources"]))
+    assert handler.properties["gg.handler.mkt.format.fieldDelimiter"] == r"CDATA[\u0001]"
+
+
 @pytest.mark.parametrize(
     ("setting", "fault"),
     [
@@ -72,6 +111,9 @@ def test_the_format_is_the_declared_dialects(tmp_path: Path, catalog: SourceCata
         ('format.metaColumnsTemplate: "${objectname[table]}"', "4:12: lacks ${optype[op_type]},${timestamp[op_ts]}"),
         ("format.omitNullValues: true", "4:12: null and missing look alike"),
         ("gg.handler.mkt.mode: tx", "4:12: tx puts"),
+        ("format.encoding: GBK", "4:12: 'GBK' cannot be decoded"),
+        ("format: json_row, format.pkUpdateHandling: update", "4:30: update leaves the row of the old key behind"),
+        ("format: json_row, format.pkUpdateHandling: abend", "4:30: abend stops there when a primary key is changed"),
     ],
 )
 def test_what_the_worker_could_not_use_is_a_fault(
@@ -87,6 +129,8 @@ def test_what_the_worker_could_not_use_is_a_fault(
     [
         ("topicMappingTemplate: oracle", "mkt_app goes to oracle, but its declaration says cdc.mkt.mkt_app"),
         ("format: json_row", "the source is declared as ogg-json; say so in the settings: dialects:"),
+        (f"format.metaColumnsTemplate: '{META.replace('op_ts', 'ts')}'", "`format: {meta: {op_ts: ts}}`"),
+        ("format.updateOpKey: UPD", "`format: {operations: {UPD: update}}`"),
         ("goldengate.userexit.timestamp: local", "op_ts is written in the server's own zone"),
     ],
 )

@@ -170,6 +170,29 @@ def test_what_only_sounds_like_a_secret_or_refers_to_one_is_none(key: str, value
     assert not literal_secret(key, value)
 
 
+@pytest.mark.parametrize(
+    "password", ["hun/ter2", "/hunter2", "hunter2/", "12/ter2", "hun@ter2", "hun/t@er/ter2", "hun?ter2", "h'un/ter2"]
+)
+@pytest.mark.parametrize("url", ["http://u:{}@h:8083/x", "jdbc:postgresql://u:{}@h/db?a=b", "mongodb://:{}@h:1,k:2"])
+def test_a_password_in_a_url_is_found_whatever_it_is_made_of(url: str, password: str) -> None:
+    value = url.format(password)
+    assert literal_secret("some.url", value)
+    assert "ter2" not in shown("some.url", value)
+    assert "h" in shown("some.url", value).rpartition("@")[2]
+    assert "ter2" not in cleaned(f"cannot reach {value}, giving up")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://h:8083/a/b?c=d", "http://a:8081,http://b:8081/x", "http://${env:U}:${file:/a/b:c}@h:8081/x",
+        "http://a:1/x,http://${env:U}:${env:P}@b:2", "kafka://a:9092,b:9092/x", "http://h:80/x mail a@b",
+    ],
+)  # fmt: skip
+def test_a_url_without_a_password_is_not_taken_for_one(value: str) -> None:
+    assert not literal_secret("some.url", value)
+
+
 def test_text_of_others_is_cleaned() -> None:
     assert cleaned("Invalid value hunter2 for configuration database.password: no") == (
         "Invalid value *** for configuration database.password: no"

@@ -10,6 +10,7 @@ from connectors.connect import (
     CannotSignal,
     Desired,
     channel_of,
+    check_partitions,
     exported,
     imported,
     insert_statement,
@@ -122,3 +123,18 @@ def test_offsets_of_another_or_of_none_are_refused(text: str, says: str) -> None
 def test_a_connector_that_has_read_nothing_has_nothing_to_export() -> None:
     with pytest.raises(BadOffsets, match="has read nothing yet"):
         exported("mkt", CONFIG, [])
+
+
+POSTGRES = {"connector.class": "io.debezium.connector.postgresql.PostgresConnector", "topic.prefix": "p"}
+
+
+def test_offsets_that_the_connector_would_never_look_up_are_refused() -> None:
+    renamed = POSTGRES | {"topic.prefix": "q"}
+    assert imported(exported("mkt", POSTGRES, OFFSETS), "f", name="mkt", config=POSTGRES) == OFFSETS
+    with pytest.raises(BadOffsets, match=r'f: offsets of the server "p", but mkt has the topic.prefix .q.'):
+        imported(exported("mkt", POSTGRES, OFFSETS), "f", name="mkt", config=renamed)
+    for config in (POSTGRES, POSTGRES | {"topic.prefix": "${env:PREFIX}"}):
+        check_partitions("mkt", config, OFFSETS)
+    for partition in ("p", {}, {"server": "q"}):
+        with pytest.raises(BadOffsets, match="begin anew"):
+            check_partitions("mkt", POSTGRES, [{"partition": partition, "offset": None}])

@@ -54,6 +54,12 @@ OWN: list[tuple[str, str, dict[str, str]]] = [
     ("mysql.MySql", "unsigned", {"bigint.unsigned.handling.mode": "long"}),
     ("mysql.MySql", "time-units", {"value.converter.schemas.enable": "false", "bigint.unsigned.handling.mode": "long"}),
     ("oracle.Oracle", "time-units", {"value.converter.schemas.enable": "false"}),
+    (
+        "mariadb.MariaDb",
+        "time-units",
+        {"value.converter.schemas.enable": "false", "time.precision.mode": "adaptive_time_microseconds"},
+    ),
+    ("postgresql.Postgres", "time-units", {"value.converter.schemas.enable": "false"}),
     ("mysql.MySql", "unsigned", {"value.converter.schemas.enable": "false", "time.precision.mode": "connect"}),
     ("mysql.MySql", "snapshot-locks", {"snapshot.locking.mode": "extended"}),
     ("mysql.MySql", "history-size", {"schema.history.internal.store.only.captured.tables.ddl": "false"}),

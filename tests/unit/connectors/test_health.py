@@ -1,5 +1,7 @@
 """What is concluded about a source from what the broker knows: running, silent, stopped; and its usual rhythm."""
 
+from dataclasses import replace
+
 import pytest
 
 from connectors import SourceHealth, State, TopicFlow, late_limit_ms, short_span, source_health
@@ -98,3 +100,20 @@ def test_a_tables_allowed_lateness_is_its_own_or_its_sources_or_a_day(
     said = {"entity": "thing", "key": ["id"], "columns": {"id": "text"}, **of_table}
     source = {"version": "source/v1", "source": "x", "tables": {"X_A": said}, **of_source}
     assert late_limit_ms(SourceModel.model_validate(source), "x_a") == limit
+
+
+def test_a_record_dated_in_the_future_keeps_nothing_running() -> None:
+    found = health({"cdc.x.x_a": flow(-70 * 365 * DAY), "cdc.x.x_b": flow(2 * HOUR)})
+    assert (found.state, found.last_at) == (State.SILENT, NOW - 2 * HOUR)
+    assert found.why == "R-D01: nothing for 2h"
+
+
+def test_where_every_record_is_dated_in_the_future_nothing_shows_that_a_source_speaks() -> None:
+    ahead = replace(flow(-2 * HOUR), ahead=50)
+    found = health({"cdc.x.x_a": ahead})
+    assert (found.state, found.last_at) == (State.SILENT, None)
+    assert found.why.startswith("R-D01: x_a silent; x_a: records dated in the future")
+
+
+def test_a_clock_that_is_a_little_ahead_is_none() -> None:
+    assert health({"cdc.x.x_a": flow(-5 * MINUTE)}).state == State.RUNNING

@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 
 from connectors.web import BadAnswer, Pulled, load_pulls, wait_after
-from schemas import BadInput, Decoder, DefinitionError, TryLater, comes_after, read_origin
+from rules.engine.fusion import new_row
+from schemas import BadInput, Decoder, DefinitionError, TryLater, read_origin, supersedes
 from tests.helpers.decoding import catalog, mapping
 from tests.helpers.pulling import DEFINITION, TOPIC, Noted, run, serving
 
@@ -53,10 +54,9 @@ def test_of_two_versions_of_a_row_in_the_same_second_the_later_page_holds(tmp_pa
     landing = Noted()
     with serving(answer) as url:
         run(tmp_path, url, landing, DEFINITION + "paging: {{kind: page, param: page}}\n")
-    positions = [change.position for change in landing.changes()]
-    assert len(positions) == 2
-    assert comes_after(positions[1], positions[0], is_later=True)
-    assert not comes_after(positions[0], positions[1], is_later=False)
+    first, second = landing.changes()
+    assert supersedes(second, new_row(first), is_later=True)
+    assert not supersedes(first, new_row(second), is_later=False)
 
 
 def test_the_cursor_stays_where_kafka_did_not_take_the_rows(tmp_path: Path) -> None:
@@ -197,3 +197,42 @@ def test_every_fault_of_a_definition_is_told_with_its_place(tmp_path: Path) -> N
     messages = [str(fault) for fault in caught.value.faults]
     assert any("a.yaml:5:" in message and "expected http(s)" in message for message in messages)
     assert any("b.yaml:3:" in message and "no table 'mkt.nothing'" in message for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("auth", "sent"),
+    [
+        ("{{bearer: env:PULL_SECRET}}", "Bearer declared"),
+        ("{{user: u, password: env:PULL_SECRET}}", "Basic dTpkZWNsYXJlZA=="),
+        ("{{header: X-Key, value: env:PULL_SECRET}}", None),
+    ],
+)  # fmt: skip
+def test_what_the_definition_declares_is_sent_and_not_what_a_netrc_has_for_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, auth: str, sent: str | None
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password stolen\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("PULL_SECRET", "declared")
+    told: list[str | None] = []
+
+    def answer(request: web.Request) -> web.Response:
+        told.append(request.headers.get("Authorization"))
+        return items(2)
+
+    with serving(answer) as url:
+        run(tmp_path, url, Noted(), DEFINITION + f"auth: {auth}\n")
+    assert told == [sent]
+
+
+def test_a_proxy_of_the_environment_is_gone_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def proxy(request: web.Request) -> web.Response:
+        asked.append(request.host)
+        return items(2)
+
+    with serving(proxy) as url:
+        monkeypatch.setenv("http_proxy", url)
+        monkeypatch.setenv("no_proxy", "")
+        assert run(tmp_path, "http://behind.example", Noted()).rows == 1
+    assert asked == ["behind.example"]

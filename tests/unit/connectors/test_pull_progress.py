@@ -9,8 +9,10 @@ import pytest
 from aiohttp import web
 
 from connectors.web import BadAnswer, Pulled
-from schemas import Change, supersedes
-from tests.helpers.pulling import DEFINITION, Noted, run, serving
+from rules.engine.fusion import new_row
+from schemas import BadInput, Change, Decoder, supersedes
+from tests.helpers.decoding import mapping
+from tests.helpers.pulling import DEFINITION, TOPIC, Noted, run, serving
 
 
 def counted(start: str = "0", field: str = "seq") -> str:
@@ -29,7 +31,7 @@ def answering(rows: list[dict[str, Any]], asked: list[str]) -> Callable[[web.Req
 
 
 def is_newer(change: Change, known: Change, *, is_later: bool) -> bool:
-    return supersedes(change, known.position, known.order, is_later=is_later)
+    return supersedes(change, new_row(known), is_later=is_later)
 
 
 def test_a_cursor_that_counts_is_no_time(tmp_path: Path) -> None:
@@ -74,9 +76,80 @@ def test_a_bad_row_that_comes_again_is_told_once(tmp_path: Path) -> None:
     with serving(answering(rows, [])) as url:
         assert [run(tmp_path, url, landing, bad=bad).bad for _ in range(3)] == [1, 1, 1]
         assert (len(landing.records), len(bad)) == (1, 1)
-        rows[0] = {"appNo": "AX", "updated": "9998-12-31T00:00:00Z"}
+        rows[0] = {"appNo": "AX", "updated": "9999-12-31T00:00:00Z", "org": "2"}
         run(tmp_path, url, landing, bad=bad)
         assert (len(landing.records), len(bad)) == (2, 2), "another row, and as bad"
+
+
+def test_a_time_of_the_answer_makes_a_bad_row_no_other_one(tmp_path: Path) -> None:
+    landing, served = Noted(), iter(range(10))
+
+    def answer(_request: web.Request) -> web.Response:
+        at = f"2026-03-02T00:00:0{next(served)}Z"
+        row = {"appNo": "AX", "source_count": "zwei", "accepted_at": at, "updated": at, "served_at": at}
+        return web.json_response({"data": {"items": [row]}})
+
+    with serving(answer) as url:
+        assert [run(tmp_path, url, landing).bad for _ in range(3)] == [1, 1, 1]
+    assert len(landing.records) == 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"appNo": "AX", "updated": "9999-12-31T00:00:00Z"}, {"appNo": "AX", "app_no": "AY"},
+        {"appNo": "AX", "_op": "upsert"}, {"appNo": "AX\ud800"}, {"appNo": "AX", "cust_name": "\udc00"},
+        {"appNo": "AX", "org": {"a": ["\ud800"]}},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_taken_is_one_dead_letter_and_the_rest_is_read(tmp_path: Path, row: dict[str, Any]) -> None:
+    rows, landing = [{"appNo": "A1", "\ud800": "\ud800"}, row, {"appNo": "A2"}], Noted()
+    body = json.dumps({"data": {"items": rows}})
+    with serving(lambda _request: web.Response(text=body, content_type="application/json")) as url:
+        assert [run(tmp_path, url, landing) for _ in range(2)] == [Pulled(pages=1, rows=3, bad=1)] * 2
+    decoder, found = Decoder(mapping(TOPIC)), list[str]()
+    for key, value, headers in landing.records:
+        try:
+            (change,) = decoder.decode_all(
+                key=key, value=value, headers=headers, timestamp=0, topic=TOPIC, partition=0, offset=0
+            )
+            found.append(change.row)
+        except BadInput:
+            found.append("refused")
+    assert found == ["A1", "refused", "A2", "A1", "A2"]
+
+
+@pytest.mark.parametrize("cursor", ["seq", "id"])
+def test_half_a_surrogate_pair_moves_no_cursor(tmp_path: Path, cursor: str) -> None:
+    asked = []
+
+    def answer(request: web.Request) -> web.Response:
+        asked.append(request.query["since"])
+        rows = [{"appNo": "A1", cursor: "1" if cursor == "seq" else "id-1"}, {"appNo": "A2", cursor: "9\ud800"}]
+        return web.Response(text=json.dumps({"data": {"items": rows}}), content_type="application/json")
+
+    with serving(answer) as url:
+        for _ in range(2):
+            assert run(tmp_path, url, Noted(), counted("0" if cursor == "seq" else "id-0", cursor)).bad == 1
+    assert asked == (["0", "1"] if cursor == "seq" else ["id-0", "id-1"])
+
+
+def test_a_token_that_is_no_text_is_a_bad_answer(tmp_path: Path) -> None:
+    body = json.dumps({"data": {"items": [{"appNo": "A1"}]}, "next": "\ud800"})
+    with (
+        serving(lambda _request: web.Response(text=body, content_type="application/json")) as url,
+        pytest.raises(BadAnswer, match="next page is no text"),
+    ):
+        run(tmp_path, url, Noted(), DEFINITION + f"paging: {PAGED['token']}\n")
+
+
+def test_what_only_a_lenient_parser_takes_is_no_json(tmp_path: Path) -> None:
+    body = '{"data": {"items": [{"appNo": "A\\ud800", "org": NaN}]}}'
+    with (
+        serving(lambda _request: web.Response(text=body, content_type="application/json")) as url,
+        pytest.raises(BadAnswer, match="not JSON"),
+    ):
+        run(tmp_path, url, Noted())
 
 
 def test_a_bad_row_that_kafka_did_not_take_is_told_again(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pytest
 
@@ -16,6 +16,7 @@ from connectors.relay import (
     Box,
     Crossing,
     FolderBox,
+    OuterReader,
     Read,
     Receiver,
     RelayedRecord,
@@ -44,10 +45,24 @@ class Outside:
     def enter(self, text: str, at: int) -> None:
         self.entries.append(RelayedRecord(TOPIC, 0, len(self.entries), at, text.encode(), text.encode()))
 
+    def enter_without_key(self, text: str, at: int, partition: int) -> None:
+        self.entries.append(RelayedRecord(TOPIC, partition, len(self.entries), at, None, text.encode()))
+
     def read(self, positions: Mapping[str, int], most: int) -> Read:
         start = positions.get(f"{TOPIC}:0", 0)
         found = self.entries[start : start + most]
         return Read(found, {f"{TOPIC}:0": start + len(found)})
+
+
+@dataclass
+class Few:
+    """A reader that gives a few records at a time."""
+
+    outside: Outside
+    most: int
+
+    def read(self, positions: Mapping[str, int], most: int) -> Read:
+        return self.outside.read(positions, min(most, self.most))
 
 
 @dataclass
@@ -56,6 +71,10 @@ class Inside:
 
     log: list[RelayedRecord] = field(default_factory=list)
     dies_after: int | None = None
+    partitions: int = 1
+
+    def width(self, topic: str) -> int:
+        return self.partitions if topic == TOPIC else 0
 
     def ends(self, topics: Iterable[str]) -> dict[str, int]:
         return {f"{topic}:0": len(self.log) for topic in topics}
@@ -334,6 +353,76 @@ def test_a_sender_that_lost_its_state_doubles_nothing_and_loses_nothing(world: W
     assert (world.receiver.gap(), world.receiver.refused) == ([], 0)
 
 
+@pytest.mark.parametrize("dies_after", range(1, 5))
+@pytest.mark.parametrize("more", [0, 2])
+def test_a_half_written_batch_that_was_lost_with_its_senders_state_is_written_once(
+    folders: World, dies_after: int, more: int
+) -> None:
+    assert isinstance(folders.link, FolderLink)
+    for text in "abcd":
+        folders.outside.enter(text, START_MS)
+    folders.inside.dies_after = dies_after
+    folders.turn()
+    assert len(folders.inside.log) == dies_after
+    folders.link.lose()
+    folders.link.carry()
+    for path in folders.link.folders["in"].glob("*.relay"):
+        path.unlink()
+    folders.lose_the_senders_state()
+    folders.sender.collect(Outside(), none_withheld)  # only a sign of life, before the first answer of its broker
+    for read in (1, 2):  # cut elsewhere than before
+        folders.sender.collect(Few(folders.outside, read), none_withheld)
+    folders.restart()
+    folders.enter(*(f"more{n}" for n in range(more)))
+    for _ in range(4):
+        folders.turn(31)
+        folders.restart()
+    assert folders.inside.seen == [*"abcd", *(f"more{n}" for n in range(more))]
+    assert folders.sender.pending() == []
+
+
+def test_what_stood_half_written_is_forgotten_once_it_has_come_again(folders: World) -> None:
+    folders.outside.enter("a", START_MS)
+    folders.outside.enter("b", START_MS)
+    folders.inside.dies_after = 1
+    for _ in range(3):
+        folders.turn(31)
+    # The topic outside is lost and made anew: the same places, and other records.
+    folders.lose_the_senders_state()
+    folders.outside.entries.clear()
+    for text in ("c", "d"):
+        folders.enter(text)
+    for _ in range(3):
+        folders.turn(31)
+    assert folders.inside.seen == ["a", "b", "c", "d"]
+
+
+def test_what_has_no_key_stays_in_its_partition_when_the_topic_inside_grows(folders: World) -> None:
+    folders.inside.partitions = 4
+    for n in range(30):
+        folders.outside.enter_without_key(str(n), START_MS + n, partition=n % 6)
+        if n == 10:
+            folders.inside.partitions = 8
+        if n == 20:
+            folders.restart()
+        folders.turn()
+    inside: dict[int, list[int]] = {}
+    for record in folders.inside.log:
+        inside.setdefault(record.partition, []).append(int(record.value or b""))
+    homes = {outer: {at for at, told in inside.items() if any(n % 6 == outer for n in told)} for outer in range(6)}
+    assert all(len(found) == 1 for found in homes.values()), homes
+    assert all(told == sorted(told) for told in inside.values())
+
+
+def test_what_has_no_key_finds_room_in_a_topic_that_was_made_anew_with_fewer_partitions(folders: World) -> None:
+    folders.inside.partitions = 8
+    for n in range(4):
+        folders.outside.enter_without_key(str(n), START_MS + n, partition=5)
+        folders.turn()
+        folders.inside.partitions = 2
+    assert [record.partition for record in folders.inside.log] == [5, 1, 1, 1]
+
+
 def test_a_later_batch_of_a_new_epoch_waits_for_its_first(folders: World) -> None:
     for n in range(3):
         folders.enter(f"v{n}")
@@ -388,7 +477,7 @@ def test_a_batch_of_another_channel_or_kind_is_refused() -> None:
         unseal(batch, Acknowledgement, channel="dmz", secret=SECRET)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(12))
 def test_whatever_happens_every_entry_arrives_once_in_order(tmp_path: Path, seed: int) -> None:
     chance, numbers = random.Random(seed), itertools.count()
     link = FolderLink(tmp_path)
@@ -402,9 +491,97 @@ def test_whatever_happens_every_entry_arrives_once_in_order(tmp_path: Path, seed
             link.lose()
         if chance.random() < 0.2:
             world.restart()
+        if chance.random() < 0.05:
+            world.lose_the_senders_state(back_s=chance.choice([0, 500]))
         world.turn(chance.randrange(1, 20), is_cut=chance.random() < 0.5)
     for _ in range(10):
         world.turn(31)
     assert world.inside.seen == [str(n) for n in range(next(numbers))], f"seed {seed}"
     assert [p for p in world.sender.pending() if p.rows] == []
     world.close()
+
+
+@dataclass
+class Deleting:
+    """A reader that finds the front of its topic deleted, once."""
+
+    outside: Outside
+    begin: int
+
+    def read(self, positions: Mapping[str, int], most: int) -> Read:
+        at = positions.get(f"{TOPIC}:0", 0)
+        if at >= self.begin:
+            return self.outside.read(positions, most)
+        return self.outside.read({f"{TOPIC}:0": self.begin}, most)._replace(deleted={f"{TOPIC}:0": self.begin - at})
+
+
+def test_what_was_deleted_outside_before_it_was_read_is_counted_and_kept(folders: World) -> None:
+    for n in range(30):
+        folders.outside.enter(str(n), START_MS)
+    folders.sender.collect(Few(folders.outside, 5), none_withheld)
+    assert folders.sender.deleted() == {}
+    reader = Deleting(folders.outside, begin=20)
+    for _ in range(3):
+        folders.sender.collect(reader, none_withheld)
+        folders.restart()
+    assert folders.sender.deleted() == {f"{TOPIC}:0": 15}
+    folders.turn()
+    assert folders.inside.seen == [str(n) for n in (*range(5), *range(20, 30))]
+
+
+class ConsumerRecord(NamedTuple):
+    """What a client gives."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+class Jumping:
+    """A client that goes on at offset 20 of its partition, as Kafka's do where what was asked for is not there."""
+
+    def __init__(self, begin: int) -> None:
+        self.begin = begin
+        self.assigned: list[Any] = []
+
+    def topics(self) -> set[str]:
+        return {TOPIC}
+
+    def partitions_for_topic(self, _topic: str) -> set[int]:
+        return {0}
+
+    def assignment(self) -> list[Any]:
+        return self.assigned
+
+    def assign(self, partitions: list[Any]) -> None:
+        self.assigned = partitions
+
+    def seek(self, _partition: object, _offset: int) -> None:
+        """It is not there."""
+
+    def poll(self, **_how: int) -> dict[Any, list[ConsumerRecord]]:
+        return {self.assigned[0]: [ConsumerRecord(TOPIC, 0, 20, START_MS, b"k", b"v", [])]}
+
+    def position(self, _partition: object) -> int:
+        return 21
+
+    def beginning_offsets(self, partitions: list[Any]) -> dict[Any, int]:
+        return dict.fromkeys(partitions, self.begin)
+
+
+@pytest.mark.parametrize(
+    ("read_to", "begin", "deleted"),
+    [(5, 20, {f"{TOPIC}:0": 15}), (5, 3, {}), (20, 20, {}), (None, 20, {})],
+    ids=["deleted", "a gap of transactions", "none", "never read before"],
+)
+def test_a_reader_that_finds_its_place_deleted_says_so(
+    read_to: int | None, begin: int, deleted: dict[str, int]
+) -> None:
+    reader = OuterReader("nowhere:1", [TOPIC])
+    reader._consumer = Jumping(begin)  # noqa: SLF001 - a fault that no broker here makes on demand
+    found = reader.read({} if read_to is None else {f"{TOPIC}:0": read_to}, 500)
+    assert (found.deleted, found.positions) == (deleted, {f"{TOPIC}:0": 21})

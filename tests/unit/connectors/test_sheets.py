@@ -147,10 +147,16 @@ def _with_cell(folder: Path, cell: bytes) -> Path:
 
 @pytest.mark.parametrize(
     "cell",
-    [b'<c r="B3" t="n"><v>two</v></c>', b'<c r="B3" t="s"><v>99</v></c>', b'<c r="B3" t="s"><v>-1</v></c>', b"<c"],
+    [b'<c r="B3" t="n"><v>two</v></c>', b'<c r="B3" t="s"><v>99</v></c>', b'<c r="B3" t="s"><v>-1</v></c>'],
 )
 def test_a_row_that_the_workbook_spoils_is_named(tmp_path: Path, cell: bytes) -> None:
-    with pytest.raises(UnreadableFile, match=r"a\.xlsx: row \d cannot be read"):
+    with pytest.raises(UnreadableFile, match=r"a\.xlsx: sheet 'Sheet': row 3 cannot be read: cell B3: "):
+        read(_with_cell(tmp_path, cell))
+
+
+@pytest.mark.parametrize("cell", [b"<c", b"<c><f>1</f>", b'<c r="B3"><f>1</f></c></row><row r="x"/><row>'])
+def test_where_a_sheet_ends_to_be_one_is_named(tmp_path: Path, cell: bytes) -> None:
+    with pytest.raises(UnreadableFile, match=r"a\.xlsx: sheet 'Sheet'.* cannot be read: "):
         read(_with_cell(tmp_path, cell))
 
 

@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from schemas import Decoder
+from schemas.arrival_order import arrival_place
 from schemas.ingested import BY_LOG
 from tests.helpers.debezium_schema import LONG, TEXT, VARIABLE_DECIMAL, decimal, wrap, wrap_key
-from tests.helpers.decoding import decoded, refusal, table
+from tests.helpers.decoding import AT, decoded, refusal, table
 from tests.helpers.hostile_wire import app, envelope
+
+ARRIVAL = arrival_place(AT, partition=3, offset=7)[0]
 
 
 def standing(source: Any, op: str = "u") -> tuple[int, int]:
@@ -27,24 +30,23 @@ def position(source: Any, op: str = "u") -> int:
         ({"lsn": 27133776}, 27133776),
         ({"lsn": "27133776"}, 27133776),
         ({"lsn": 0}, 0),
-        ({"lsn": None}, 7),
-        ({}, 7),
-        (None, 7),
-        ({"lsn": 2**63}, 7),
-        ({"lsn": -1}, 7),
-        ({"lsn": 1.5}, 7),
-        ({"lsn": {"x": 1}}, 7),
-        ({"lsn": True}, 7),
-        ({"lsn": "１２"}, 7),
+        ({"lsn": None}, ARRIVAL),
+        ({}, ARRIVAL),
+        (None, ARRIVAL),
+        ({"lsn": 2**63}, ARRIVAL),
+        ({"lsn": -1}, ARRIVAL),
+        ({"lsn": 1.5}, ARRIVAL),
+        ({"lsn": {"x": 1}}, ARRIVAL),
+        ({"lsn": True}, ARRIVAL),
+        ({"lsn": "１２"}, ARRIVAL),
     ],
 )
-def test_position_is_the_lsn_else_the_offset(source: Any, expected: int) -> None:
+def test_position_is_the_lsn_else_the_arrival(source: Any, expected: int) -> None:
     assert position(source) == expected
 
 
-def test_snapshot_row_without_a_position_never_overwrites() -> None:
-    assert position({"lsn": None}, op="r") == 0
-    assert position(None, op="r") == 0
+def test_snapshot_row_without_a_position_counts_by_its_arrival_too() -> None:
+    assert position({"lsn": None}, op="r") == position(None, op="r") == ARRIVAL
 
 
 def test_a_snapshot_row_of_postgresql_counts_by_the_topic_and_keeps_its_moment() -> None:
@@ -111,8 +113,8 @@ def test_mysql_changes_are_ordered_by_file_position_and_row() -> None:
 
 
 @pytest.mark.parametrize("file", ["mysql-bin", "", None, 3, "mysql-bin.٣"])
-def test_odd_binlog_names_fall_back_to_the_offset(file: object) -> None:
-    assert position({"file": file, "pos": 1}) == 7
+def test_odd_binlog_names_fall_back_to_the_arrival(file: object) -> None:
+    assert position({"file": file, "pos": 1}) == ARRIVAL
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from schemas import BadInput, Change, Decoder
+from schemas.arrival_order import FIRST_ARRIVAL
 from schemas.mapping import Column, Format
 from tests.helpers.debezium_schema import DATE, TEXT, decimal, wrap_key
 from tests.helpers.decoding import AT, decode, decoded, refusal, table
@@ -37,7 +38,7 @@ def test_the_operation_of_a_flattened_row(marks: dict[str, Any], op: str) -> Non
         ({"__lsn": 77}, 77),
         ({"__source_lsn": 77}, 77),
         ({"__source_commit_scn": "5", "__source_txSeq": 1}, 5),
-        ({}, 7),
+        ({}, FIRST_ARRIVAL + AT),
     ],
 )
 def test_the_place_of_a_flattened_row(marks: dict[str, Any], position: int) -> None:
