@@ -33,6 +33,7 @@ BENCHMARKS = {
     "recovery": "reading a million instances back, and a second worker's joining",
     "scale": "cost per event with two workers, more instances, more partitions",
     "rules": "cost per event with 200 rules loaded",
+    "change": "a limit changed under a flow of events: seconds until all partitions judge by it, and a recount",
     "ingest": "a file of a million rows as a batch: rows/s, and its memory beside that of a tenth of the rows",
     "start": "how long the command line and a worker take to start",
     "sms": "SMS a second through one worker's channels to three carriers, windows of 16",

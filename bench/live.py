@@ -4,7 +4,7 @@ An alert on arrival: a survey that is heard of weeks after it was entered is lat
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -32,6 +32,8 @@ class Flow(NamedTuple):
     rate: int
     seconds: int
     seed: int = 7
+    least: int = POOL
+    """Applications that the records are about, at least."""
 
     @property
     def records(self) -> int:
@@ -41,7 +43,7 @@ class Flow(NamedTuple):
     @property
     def pool(self) -> int:
         """Applications that the records are about."""
-        return max(POOL, self.records // RECORDS_EACH)
+        return max(self.least, self.records // RECORDS_EACH)
 
     def raises(self, record: Recorded) -> bool:
         """Whether a record of the flow raises alerts on arrival: only those speak of a survey."""
@@ -57,14 +59,19 @@ def warm_up(flow: Flow, connector: Connector, now: int) -> Iterator[Recorded]:
         )
 
 
-def live_records(flow: Flow, connector: Connector, start: int) -> Iterator[Recorded]:
-    """Give the flow, `flow.rate` a second from `start` on (epoch ms); each carries the time it is to be sent at."""
+def live_records(
+    flow: Flow, connector: Connector, start: int, ages_ms: Sequence[int] = (LATE_DAYS * DAY_MS,)
+) -> Iterator[Recorded]:
+    """Give the flow, `flow.rate` a second from `start` on (epoch ms); each carries the time it is to be sent at.
+
+    `ages_ms`: how long ago surveys were entered when they are heard of, in turns.
+    """
     rng = random.Random(flow.seed)
     opened: list[Progress] = []
     for number in range(flow.records):
         at = start + number * 1000 // flow.rate
         if rng.random() < ALERTING_SHARE:
-            row = _entered(rng, flow, number, "SURVEY", at - LATE_DAYS * DAY_MS)
+            row = _entered(rng, flow, number, "SURVEY", at - ages_ms[number % len(ages_ms)])
         elif len(opened) < OPEN or rng.random() < 0.5:  # noqa: PLR2004 - as many ends as beginnings
             row = _entered(rng, flow, number, rng.choice(LV_STAGES[1:]).code, at - 1_000)
             opened.append(row)

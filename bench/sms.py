@@ -4,9 +4,13 @@ Three carriers (CMPP 2.0, SGIP, SMGP) in a process of their own; one connection 
 own, a delivery report for each. Counted on both sides: what was handed over is what the carriers have, once each,
 and every report found its message. The messages' own clock runs through a year of ten million, so that what is
 kept for reports is forgotten as it would be.
+
+With `--simulated N` a year of N notices goes through the outbox, too, in virtual time and over carriers in memory
+(`bench.sms_year`).
 """
 
 import asyncio
+import logging
 import subprocess
 import sys
 import time
@@ -21,6 +25,7 @@ from bench.openloop import percentile
 from bench.report import Goal, Report, machine
 from bench.server_process import HOST
 from bench.sms_gateways import FIRST_MOBILE, Counted, Ports
+from bench.sms_year import live_a_year
 from schemas import StagewatchError
 from sinks.sms import DeliveryReport, Fate, Reports, Settled, Sms, SmsChannel, channel_of
 from stagewatch import Advance, Output, progress_bar
@@ -41,11 +46,17 @@ ACCOUNTS = {
 GOALS: dict[str, Goal] = {"sms_per_second": (">=", 2_000), "slowest_second": (">=", 1_000), "window": ("<=", WINDOW)}
 
 
-def run(bootstrap: str | None, output: Output, *, data_dir: Path, events: int = EVENTS) -> Report:
-    """Measure; raises StagewatchError when an SMS or a report was lost or came twice."""
+def run(
+    bootstrap: str | None, output: Output, *, data_dir: Path, events: int = EVENTS, simulated: int = 0
+) -> Report:  # fmt: skip
+    """Measure, or live through a year in virtual time; raises StagewatchError when anything was lost or came twice."""
     del data_dir  # nothing is kept
     if bootstrap is not None:
         raise StagewatchError("sms works on no Kafka: leave --broker out")
+    if simulated:
+        logging.getLogger("sinks").setLevel(logging.ERROR)  # it tells of every message that did not arrive
+        with progress_bar(output.err, "notices", simulated) as progress:
+            return live_a_year(simulated, progress)
     about = machine()
     with _carriers() as (ports, process):
         with progress_bar(output.err, "SMS", events) as progress:

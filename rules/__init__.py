@@ -40,6 +40,7 @@ from rules.loader import (
     compiled,
     load_definitions,
     read_definitions,
+    read_texts,
     with_files,
 )
 from rules.loop import (
@@ -65,6 +66,7 @@ from rules.reconciliation import Difference, differences
 from rules.reference import Reference
 from rules.report_models import ReportFile
 from rules.reports import Report, ReportClock, Reports, notice_of
+from rules.restriction import only, touched_rules
 from rules.routing import Routing
 from rules.state import Instance, InstanceSummary, is_time, rung_parts
 from rules.template_fitting import copies_of
@@ -198,6 +200,7 @@ __all__ = [
     "measure_values",
     "nearest_first",
     "notice_of",
+    "only",
     "owner_of",
     "parameters_of",
     "parse_duration",
@@ -205,6 +208,7 @@ __all__ = [
     "proposed",
     "read_definitions",
     "read_text",
+    "read_texts",
     "restored",
     "rule_versions",
     "run_tests",
@@ -215,6 +219,7 @@ __all__ = [
     "task_number",
     "text_for",
     "texts_of",
+    "touched_rules",
     "uncovered",
     "unit_in",
     "with_files",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,6 +55,9 @@ KINDS: dict[str, type[BaseModel]] = {
 
 ELSEWHERE = ("codes/v1", "connector/v1", "ogg/v1", "pull/v1", "relay/v1", "source/v1")
 """Versions of the files that other rooms read: who forgets the line learns of these, too."""
+
+KEPT_TEXTS = 256
+"""Parsed files that are kept by their text: the shipped ones (about 110), once by path and once as published."""
 
 _VERSION = re.compile(r"^version:[ \t]*(\S+)", re.MULTILINE)
 _Kind = TypeVar("_Kind", bound=BaseModel)
@@ -136,6 +140,14 @@ def with_files(base: DefinitionSet, paths: Sequence[Path], vocabulary: Vocabular
     return loaded
 
 
+def read_texts(texts: Iterable[tuple[str, str]]) -> DefinitionSet:
+    """Give the set that files are, by name and text, that were read before; they are not fitted again."""
+    loaded = DefinitionSet()
+    for name, text in texts:
+        read_text(text.encode(), name, loaded)
+    return loaded
+
+
 def _read_all(paths: Iterable[Path], loaded: DefinitionSet) -> None:
     """Read files that stand beside one another: two of the same kind and id are a fault, neither means the other."""
     read: dict[str, str] = {}
@@ -174,25 +186,43 @@ def read_file(path: Path, loaded: DefinitionSet) -> LoadedFile | None:
 def read_text(text: bytes, name: str, loaded: DefinitionSet) -> LoadedFile | None:
     """Read the text of one file into the set: its model, or its faults, whose places have this name."""
     try:
+        file = _well_formed(text, name)
+    except _IllFormed as error:
+        loaded.refuse(error.kind, error.faults)
+        return None
+    loaded.put(file)
+    return file
+
+
+class _IllFormed(DefinitionError):
+    """A text that is no definition; `kind` is the version it gives itself, None if it cannot be told."""
+
+    def __init__(self, kind: str | None, faults: list[Fault]) -> None:
+        super().__init__(faults)
+        self.kind = kind
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _well_formed(text: bytes, name: str) -> LoadedFile:
+    """Give the definition that a text is, which nobody may change; raises `_IllFormed`.
+
+    Kept, because a change of one file publishes a set of which all others are as they were.
+    """
+    try:
         data, places = load_yaml(text, name)
     except DefinitionError as error:
         found = _VERSION.search(text.decode("utf-8", "replace"))
-        loaded.refuse(found[1].strip("\"'") if found else None, error.faults)
-        return None
+        raise _IllFormed(found[1].strip("\"'") if found else None, error.faults) from None
     version = str(data.get("version")) if isinstance(data, dict) else ""
     kind = KINDS.get(version)
     if kind is None:
         known = ", ".join(sorted([*KINDS, *ELSEWHERE]))
         said = EMPTY if data is None else f"`version` must be one of {known}"
-        loaded.refuse(None, [places.fault(("version",), said)])
-        return None
+        raise _IllFormed(None, [places.fault(("version",), said)])
     try:
-        file = LoadedFile(name, kind.model_validate(data), places, text.decode("utf-8-sig"))
+        return LoadedFile(name, kind.model_validate(data), places, text.decode("utf-8-sig"))
     except ValidationError as error:
-        loaded.refuse(version, pydantic_faults(error, places))
-        return None
-    loaded.put(file)
-    return file
+        raise _IllFormed(version, pydantic_faults(error, places)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +321,9 @@ def _yaml_files(folders: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for folder in folders:
         if folder.is_dir():
-            files += sorted(p for p in folder.rglob("*") if p.suffix in {".yaml", ".yml"})
+            # A mounted ConfigMap holds its files a second time, in `..data` and what that points to.
+            found = (p for p in folder.rglob("*") if p.suffix in {".yaml", ".yml"})
+            files += sorted(p for p in found if not any(part.startswith("..") for part in p.relative_to(folder).parts))
         else:
             files.append(folder)
     return files

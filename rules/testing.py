@@ -6,7 +6,7 @@ that judges it is the one that runs in the worker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -58,26 +58,32 @@ def run_tests(loaded: DefinitionSet, *, only: str | None = None) -> list[TestRes
 
     `only`: the path of the one file whose tests are run.
     """
+    files = loaded.files if only is None else [each for each in loaded.files if each.path == only]
+    return list(tests_run(files, loaded))
+
+
+def tests_run(files: Iterable[LoadedFile], loaded: DefinitionSet) -> Iterator[TestResult]:
+    """Run the tests of some files of a set, one after the other as they are asked for."""
     definitions = compiled(loaded)
-    results: list[TestResult] = []
-    for file in loaded.files if only is None else [each for each in loaded.files if each.path == only]:
+    for file in files:
         tests = tests_of(file)
         if not tests:
-            results.append(TestResult(file.path, 1, "-", ("the file carries no `tests:`",)))
+            yield TestResult(file.path, 1, "-", ("the file carries no `tests:`",))
         if isinstance(file.model, Overlay):
             failed = dict(failed_tests(file.model))
             for number, (line, test) in enumerate(tests):
                 faults = (failed[number],) if number in failed else ()
-                results.append(TestResult(file.path, line, str(test["name"]), faults))
+                yield TestResult(file.path, line, str(test["name"]), faults)
             continue
         for line, test in tests:
-            results.append(
-                TestResult(file.path, line, str(test.get("name", "-")), tuple(_run(file, test, definitions, loaded)))
-            )
-    return results
+            said = tuple(example_faults(file, test, definitions, loaded))
+            yield TestResult(file.path, line, str(test.get("name", "-")), said)
 
 
-def _run(file: LoadedFile, test: dict[str, Any], definitions: Definitions, loaded: DefinitionSet) -> Iterator[str]:
+def example_faults(
+    file: LoadedFile, test: dict[str, Any], definitions: Definitions, loaded: DefinitionSet
+) -> Iterator[str]:
+    """Run one test of a file of `loaded`, whose compiled form is `definitions`, and say what came out otherwise."""
     try:
         if isinstance(file.model, LimitFile):
             yield from _limit_faults(file.model, test)

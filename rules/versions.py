@@ -283,7 +283,7 @@ def _rule_versions(
     serial: int, known: Mapping[str, int], base: DefinitionSet, changed: DefinitionSet, limits: str
 ) -> dict[str, int]:
     """Give the versions of rules that changed, or whose limits did, since the files were read first."""
-    before, after = _fingerprints(base, limits), _fingerprints(changed, limits)
+    before, after = fingerprints(base, limits), fingerprints(changed, limits)
     versions: dict[str, int] = {}
     for code, (said, print_) in after.items():
         was_said, was = before.get(code, (said, print_))
@@ -295,13 +295,15 @@ def _rule_versions(
     return versions
 
 
-def _fingerprints(loaded: DefinitionSet, limits: str) -> dict[str, tuple[int, str]]:
+def fingerprints(loaded: DefinitionSet, limits: str) -> dict[str, tuple[int, str]]:
     """Give of each rule the version that its file says, and all else that it says, limits included."""
     models = [file.model for file in loaded.files]
     rows = limit_rows(models, limits) if any(file.id == limits for file in loaded.of(LimitFile)) else []
+    processes = loaded.of(Process)
     found: dict[str, tuple[int, str]] = {}
     for rule in (rule for file in loaded.of(RuleFile) for rule in file.rules):
-        mine = [row for row in rows if row.process in rule.processes and _has_limit(rule, row.stage)]
+        names = {name for each in processes if each.is_among(rule.processes) for name in (each.id, *each.is_a)}
+        mine = [row for row in rows if row.process in names and _has_limit(rule, row.stage)]
         said, print_ = found.get(rule.code, (0, ""))
         found[rule.code] = max(said, rule.version), f"{print_}{rule.model_copy(update={'version': 0})!r}{mine!r}"
     for code, thresholds in _thresholds_of_units(loaded, limits).items():
@@ -329,10 +331,13 @@ def _thresholds_of_units(loaded: DefinitionSet, limits: str) -> dict[str, list[t
 
 
 def _has_limit(rule: Rule, stage: str | None) -> bool:
-    limit = getattr(rule, "limit", None)
-    return (limit == "stage" and stage is not None and stage == getattr(rule, "stage", None)) or (
-        limit == "total" and stage is None
-    )
+    match getattr(rule, "limit", None):
+        case "stage":
+            return stage is not None and (getattr(rule, "every_stage", False) or stage == getattr(rule, "stage", None))
+        case "total":
+            return stage is None
+        case _:
+            return False
 
 
 def rule_versions(loaded: DefinitionSet, known: Mapping[str, int]) -> dict[str, int]:

@@ -55,6 +55,11 @@ class _Week:
         weeks, weekday = divmod(day + MONDAY_SHIFT, 7)
         return weeks * len(self.weekdays) + self._upto[weekday]
 
+    def table(self) -> list[bool]:
+        """Say of each day of the table whether it is a workday."""
+        first = [(MONDAY_SHIFT + day) % 7 in self.weekdays for day in range(7)]
+        return (first * (SIZE // 7 + 1))[:SIZE]
+
     def nth(self, count: int) -> int:
         """Give the workday with that count: the inverse of `count`."""
         weeks, nth = divmod(count - 1, len(self.weekdays))
@@ -87,7 +92,7 @@ class WorkCalendar:
         """
         is_daily = overlay is not None and overlay.base == "every_day"
         week = _Week(EVERY_DAY if is_daily else MONDAY_TO_FRIDAY)
-        table = [week.count(day) > week.count(day - 1) for day in range(SIZE)]
+        table = week.table()
         if not is_daily:
             for year in years.values():
                 _set_days(table, year.holidays, is_workday=False)

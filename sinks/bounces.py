@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from email.message import EmailMessage, Message
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from schemas.notice import Channel
 from sinks.masking import masked
-from sinks.sink import Delivered, Outcome, Refused, Report, Result, Sink
+from sinks.sink import Bounce, Delivered, Refused, Report, Result, Sink
 from sinks.sink import Message as Sent
 
 _log = logging.getLogger(__name__)
@@ -31,13 +30,6 @@ _KEEP_S = 7 * 86_400
 _LONGEST = 1 << 20
 """Bytes of a notification that are read: some carry the whole mail, and what is needed stands before it."""
 _REASON = 300
-
-
-class Bounce(NamedTuple):
-    """What a notification says of a message of ours."""
-
-    msg_id: str
-    outcome: Outcome
 
 
 def read_bounce(content: bytes) -> Bounce | None:

@@ -117,7 +117,8 @@ class Outbox:
         deliveries: list[Delivery] = []
         for lane, buckets in sorted(self._waiting.items()):
             left = len(self._rows) if room is None else room.get(lane, 0)
-            while left > 0 and (keys := buckets.pop(now, self.policy.mail_digest_max)) is not None:
+            most = self.policy.mail_digest_max if lane.startswith("mail") else len(self._rows)
+            while left > 0 and (keys := buckets.pop(now, most)) is not None:
                 rows = [row for key in keys if (row := self._rows.get(key)) and row.state in WAITING_STATES]
                 leaving = [row for row in rows if self._may_leave(row, now)]
                 if leaving:
@@ -192,9 +193,12 @@ class Outbox:
     def instruct(self, wish: Instruction, now: int) -> int:
         """Do what a person wants with a notice, if it can be done where it stands. How many rows it changed.
 
-        Cancelled is what has not left; tried once more what did not arrive, with all that its message was for.
+        Cancelled is what has not left; tried again what did not arrive, with its message. News counts as a report.
         """
         row = self._rows.get(wish.key)
+        if wish.instruction in {"refuse", "confirm"}:
+            learnt = Refused(wish.reason) if wish.instruction == "refuse" else Delivered(wish.reason)
+            return self.report(row.msg_id, learnt, now) if row is not None and row.msg_id else 0
         states = WAITING_STATES if wish.instruction == "cancel" else RETRIED_STATES
         if row is None or row.state not in states:
             return 0
@@ -386,10 +390,10 @@ class Outbox:
         row = self._rows.get(key)
         return None if row is None else notification_of(row)
 
-    def settled_task(self, key: str) -> tuple[Notice, State] | None:
-        """The notice with this key and its state, if it opened a task and is settled; else None."""
+    def told_task(self, key: str) -> Row | None:
+        """The row with this key, if it opened a task and is settled or held; else None."""
         row = self._rows.get(key)
-        return (row.notice, row.state) if row and row.notice.task and row.state not in OPEN_STATES else None
+        return row if row and row.notice.task and row.state not in OPEN_STATES - {State.HELD} else None
 
     def notifications(self) -> list[NotificationRow]:
         """Every row as the store shows it."""

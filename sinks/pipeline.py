@@ -72,9 +72,9 @@ class Pipeline:
         if found:
             _log.warning("sends were under way when the last owner ended: notices=%d", found)
         self._record(self._outbox.notifications())
+        self._senders.listen(self._hear)  # first: reports that came before this settle as soon as they are expected
         for delivery, receipt, at in self._outbox.sent_since(now - _REPORTED_MS, self._senders.reporting):
             self._senders.expect(delivery, receipt, at)
-        self._senders.listen(self._hear)
         return found
 
     def _hear(self, report: Report) -> bool:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from schemas.notice import Channel
-from sinks.bounces import MailWithBounces
+from sinks.bounces import MailWithBounces, read_bounce
 from sinks.carriers import Carrier, CarrierBook, directory_of, prefixes_of
 from sinks.console import ConsoleSink
 from sinks.mail_smtp import MailSettings, MailSink
-from sinks.sink import Sink, SinkSettingError
-from sinks.sms import SinkChannel, SmsChannel, channel_of
+from sinks.sink import Bounce, Sink, SinkSettingError
+from sinks.sms import SinkChannel, SmsChannel, channel_of, http_door_of
 from sinks.sms_http import SmsSink
 from sinks.sms_routes import OTHER, SmsRoutes
 
@@ -77,10 +77,15 @@ def sinks_for(settings: SinkSettings) -> dict[Channel, Sink]:
     Raises:
         SinkSettingError: a URL or the directory cannot be used.
     """
-    if not settings.sms_carriers:
+    if not settings.sms_carriers and "#" not in (settings.sms_url or ""):
         return build_sinks(settings.smtp_url, settings.sms_url)
     routes = build_routes(settings.sms_carriers, settings.sms_url, directory=settings.sms_directory)
     return build_sinks(settings.smtp_url, None) | {"sms": routes}
+
+
+def bounce_of(mail: bytes) -> Bounce | None:
+    """What a mail that came back says of a message of ours; None: nothing that is final."""
+    return read_bounce(mail)
 
 
 def build_routes(
@@ -88,7 +93,7 @@ def build_routes(
 ) -> SmsRoutes:
     """The sink that sends each number over its carrier's account, open. Call inside the running loop.
 
-    `carriers`: URL by carrier, not empty. `sms_url`: for numbers whose carrier is not among them. `directory`: CSV
+    `carriers`: URL by carrier. `sms_url`: for numbers whose carrier is not among them; one of both. `directory`: CSV
     with the columns `mobile` and `carrier`, which is believed before anything else.
 
     Raises:
@@ -110,7 +115,8 @@ def _sms_sink(url: str, timeout_s: float, stream: TextIO | None = None) -> Sink:
 def _channel(setting: str, url: str, timeout_s: float) -> SmsChannel:
     try:
         if url == _CONSOLE or url.startswith(("http://", "https://")):
-            return SinkChannel(_sms_sink(url, timeout_s))
+            url, door = http_door_of(url)
+            return SinkChannel(_sms_sink(url, timeout_s), door=door)
         return channel_of(url)
     except SinkSettingError as error:
         raise SinkSettingError(f"{setting}: {str(error).removeprefix('sms_url: ')}") from None

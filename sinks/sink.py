@@ -6,7 +6,7 @@ never groups and never decides who is told: it hands one message to one peer and
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -75,6 +75,13 @@ class Unknown(msgspec.Struct, frozen=True, tag=True):
 
 Result = Delivered | RetryAfter | Refused
 Outcome = Result | Unknown
+
+
+class Bounce(NamedTuple):
+    """What a mail that came back says of a message of ours."""
+
+    msg_id: str
+    outcome: Outcome
 
 
 class OutcomeUnknown(StagewatchError):

@@ -7,6 +7,7 @@ down: what is for it waits, the others run on. Reports settle what their submiss
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from sinks.sink import (
 )
 from sinks.sms import (
     Arrival,
+    ChannelState,
     DeliveryReport,
     Fate,
     Inbound,
@@ -44,6 +46,8 @@ from sinks.sms import (
 _log = logging.getLogger(__name__)
 OTHER = "other"
 """The road of numbers whose carrier has no account."""
+_OVERDUE_MS = 3_600_000
+"""A telephone that is on gets an SMS in seconds; after an hour somebody may want to know."""
 _LONGEST_S = 180.0
 """A channel ends by itself: 5 s for a connection, 60 s for answers, 8 s for a carrier without room; all that twice."""
 
@@ -67,6 +71,21 @@ class _Road:
     name: str
     channel: SmsChannel
     reports: Reports = field(default_factory=Reports)
+    submitted: Counter[str] = field(default_factory=Counter)
+    reported: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class RoadFigures:
+    """What a road has done since the worker began, and how it is."""
+
+    state: ChannelState
+    submitted: Mapping[str, int]
+    """SMS by `Fate`."""
+    reported: Mapping[str, int]
+    """Delivery reports by `Delivery`, repeats included."""
+    overdue: int
+    """SMS that left more than an hour ago, at most three days, and of which no final report has come."""
 
 
 class SmsRoutes:
@@ -90,6 +109,16 @@ class SmsRoutes:
         self.on_report: Callable[[Report], None] = lambda _report: None
         self.on_inbound: Callable[[Written], None] | None = None
         """Takes what people write to us, and accepts it once it is durable. None: it stays with the carrier."""
+
+    def figures(self) -> dict[str, RoadFigures]:
+        """Give what every road has done; may be asked from another thread."""
+        late = self._now_ms() - _OVERDUE_MS
+        return {
+            name: RoadFigures(
+                road.channel.state, dict(road.submitted), dict(road.reported), road.reports.overdue(late)
+            )
+            for name, road in self._roads.items()
+        }  # fmt: skip
 
     def open(self) -> None:
         """Begin to connect and to listen; waits for nothing."""
@@ -132,6 +161,7 @@ class SmsRoutes:
         finally:  # cut off, too: it may have left
             settled = road.reports.submitted(sms.msg_id, sms.mobile, submission, self._now_ms())
             road.reports.expire(self._now_ms())
+            road.submitted[submission.fate] += 1
         outcome = _on_road(road, submission.outcome())
         for each in settled:  # reports that were faster than the answer
             if each.msg_id == sms.msg_id:
@@ -162,6 +192,7 @@ class SmsRoutes:
                 self._hand_in(road, inbound, arrival.accept)
                 return
             case DeliveryReport() as report:
+                road.reported[report.delivery] += 1
                 settled = road.reports.reported(report, self._now_ms())
             case LateAnswer() as late:
                 settled = road.reports.answered(late)

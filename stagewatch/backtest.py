@@ -20,7 +20,7 @@ from schemas import Recorded
 from stagewatch.backtest_decode import Decoded, ShareDecoder, ShareFiles
 from stagewatch.backtest_judge import Both, judge_share, merged
 from stagewatch.backtest_values import judge_values
-from stagewatch.backtest_versions import Change, Versions, load_versions
+from stagewatch.backtest_versions import Books, Versions, load_versions
 from stagewatch.recording import Recording, at_once
 from stagewatch.settings import Settings
 
@@ -56,7 +56,7 @@ class Backtest:
     """A backtest with `jobs` processes; 1: in this one."""
 
     settings: Settings
-    change: Change
+    books: Books
     versions: Versions
     jobs: int = 1
     counts: Counts = field(default_factory=Counts)
@@ -90,7 +90,7 @@ class Backtest:
         if self.jobs == 1:
             _Worker.here = _Worker(self.versions, shared, lambda _, count: progress(self._judged(count)))
             return _Here()
-        start = (shared, self.change, done)
+        start = (shared, self.books, done)
         return ProcessPoolExecutor(self.jobs, get_context("spawn"), initializer=_start, initargs=start)
 
     def _decode(self, pool: Executor, folder: Path, pieces: Iterator[list[Recorded]]) -> list[Path]:
@@ -164,12 +164,14 @@ class _Worker:
     def __init__(self, versions: Versions, shared: Shared, told: Callable[[int, int], None]) -> None:
         self.versions, self.mail_domain, self.told = versions, shared.settings.mail_domain, told
         followed = {*versions.running.by_entity, *versions.changed.by_entity}
-        self.decoder = ShareDecoder(versions.sources.captured(shared.topics).told(followed), shared.shares)
+        self.decoder = ShareDecoder(
+            versions.sources.captured(shared.topics).told(followed), shared.shares, versions.left_out
+        )
 
 
-def _start(shared: Shared, change: Change, done: Any) -> None:  # noqa: ANN401 - as above
+def _start(shared: Shared, books: Books, done: Any) -> None:  # noqa: ANN401 - as above
     """Make a process ready."""
-    _Worker.here = _Worker(load_versions(shared.settings, change), shared, done.__setitem__)
+    _Worker.here = _Worker(load_versions(shared.settings, books), shared, done.__setitem__)
 
 
 def _decode(records: Sequence[Recorded]) -> Decoded:

@@ -6,7 +6,7 @@ reference data, list items among them, and deletes that do not name their instan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -34,8 +34,9 @@ class Decoded(NamedTuple):
 class ShareDecoder:
     """Decodes records and deals the changes out to the shares. One per process."""
 
-    def __init__(self, sources: SourceCatalog, shares: int) -> None:
-        self._sources, self._shares = sources, shares
+    def __init__(self, sources: SourceCatalog, shares: int, left_out: Collection[str] = ()) -> None:
+        """Take how many shares there are, and the entities whose rows nothing asks for."""
+        self._sources, self._shares, self._left_out = sources, shares, left_out
         self._reference = sources.entities(reference=True)
         self._decoders: dict[str, Decoder | FanOut | None] = {}
 
@@ -58,8 +59,7 @@ class ShareDecoder:
 
     def _changes(self, record: Recorded) -> Sequence[Change]:
         if record.topic not in self._decoders:
-            mapping = self._sources.mapping_for(record.topic)
-            self._decoders[record.topic] = decoder_of(mapping, schema_of=self._sources.schema_of) if mapping else None
+            self._decoders[record.topic] = self._decoder(record.topic)
         decoder = self._decoders[record.topic]
         if decoder is None:
             return ()
@@ -67,6 +67,12 @@ class ShareDecoder:
             key=record.key, value=record.value, headers=record.headers, timestamp=record.timestamp,
             topic=record.topic, partition=record.partition, offset=record.offset,
         )  # fmt: skip
+
+    def _decoder(self, topic: str) -> Decoder | FanOut | None:
+        """Give what decodes the records of a topic; None: nobody asks for them."""
+        mapping = self._sources.mapping_for(topic)
+        is_asked_for = mapping and (mapping.entity not in self._left_out or mapping.is_reference or mapping.also)
+        return decoder_of(mapping, schema_of=self._sources.schema_of) if mapping and is_asked_for else None
 
     def _deal(self, change: Change) -> Iterator[tuple[bytes, Iterable[int]]]:
         """Give what of a change which shares get."""

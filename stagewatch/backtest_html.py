@@ -35,6 +35,7 @@ def page(report: Report) -> str:
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(", ".join(Path(path).name for path in report["changed"])),
         events=escape(report["events"]),
+        judged=escape(", ".join(report["judged"] or ["all rules"])),
         records=f"{report['records']:,}",
         begin=report["begin"],
         end=report["end"],

@@ -49,6 +49,8 @@ class Report(TypedDict):
     """A whole backtest."""
 
     changed: list[str]
+    judged: list[str] | None
+    """Codes of the rules that were judged, the only ones that differ; None: all rules were."""
     events: str
     begin: str
     end: str

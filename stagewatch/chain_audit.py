@@ -18,7 +18,11 @@ LONGEST_WAIT_MS = {"queued": 3_600_000, "sending": 3_600_000, "retry": 2 * 3_600
 """By state, how long a notification may stay in it: an hour for a carrier that is down, a peer's own wish (an hour),
 and the longest holidays."""
 _OVER = frozenset({"CLOSED", "CONVERTED"})
-_SETTLED = frozenset({"delivered", "refused", "failed", "no_channel", "muted"})
+_AT_WORK = frozenset({"DISPATCHED", "CHECKING", "FED_BACK"})
+"""Anomalies that staff on site have to rectify."""
+_BEGINS_ANEW = frozenset({"REOPENED", "DISPATCHED", "REJECTED"})
+"""Steps from which on a chain is counted."""
+_SETTLED = frozenset({"delivered", "refused", "failed", "no_channel", "muted", "cancelled"})
 
 
 class Stopped(NamedTuple):
@@ -41,13 +45,19 @@ def audit(
     tasks: Iterable[TaskView], notifications: Sequence[NotificationRow], strategies: Strategies, now: int
 ) -> list[Stopped]:
     """Give what did not go on at `now` (epoch ms), the oldest first. Empty: every chain progressed."""
-    own = [task for task in tasks if task.kind == "task"]
-    found = [*_messages(notifications, own, strategies, now)]
+    every = list(tasks)
+    own = [task for task in every if task.kind == "task"]
+    anomalies = [task for task in every if task.kind == "anomaly"]
+    found = [*_messages(notifications, [*own, *anomalies], strategies, now)]
     told = {(row.alert_id, row.recipient_no) for row in notifications if ":escalated-" in row.key}
     first = {(row.alert_id, row.recipient_no): row for row in notifications if _is_first(row)}
+    for anomaly in anomalies:
+        if anomaly.state in _AT_WORK:
+            found += _work_steps(anomaly, strategies, now)
     for task in own:
         if task.state not in _OVER:
             found += _steps(task, first.get((task.alert_id or "", task.person_no or "")), strategies, now)
+    for task in (*own, *anomalies):
         found += [
             _stopped("not_told", act.at, task, f"{act.note} was to be told of it and was not")
             for act in task.acts
@@ -70,9 +80,17 @@ def _messages(
         if wait is not None and row.updated_at + wait < now:
             text = f"{row.channel} to {row.recipient_no} is still {row.state}"
             yield _of_row("stuck", row.updated_at + wait, row, text)
-        is_task = _is_first(row) and strategies.find(row.rule, row.severity) is not None
+        is_task = _is_first(row) and _makes_task(row, strategies, now)
         if is_task and row.alert_id not in alerts_with_task and row.added_at < now - GRACE_MS:
             yield _of_row("no_task", row.added_at, row, f"{row.recipient_no} was told and nobody has a task")
+
+
+def _makes_task(row: NotificationRow, strategies: Strategies, now: int) -> bool:
+    """Tell whether there must be a task: not of what is muted below equipment, nor when it is over and forgotten."""
+    strategy = strategies.find(row.rule, row.severity)
+    if strategy is None or row.reason.startswith("inhibited"):
+        return False
+    return row.added_at + strategy.forget_after.clock_ms > now
 
 
 def _steps(task: TaskView, message: NotificationRow | None, strategies: Strategies, now: int) -> Iterator[Stopped]:
@@ -81,7 +99,26 @@ def _steps(task: TaskView, message: NotificationRow | None, strategies: Strategi
         yield _stopped("unheard", settled.updated_at, task, f"its message is {settled.state}, it is still SENT")
     if task.reply_due is not None and not task.is_overdue and task.reply_due < now - GRACE_MS:
         yield _stopped("not_overdue", task.reply_due, task, "nobody answered in time and it is not marked overdue")
-    due = _due_steps(task, strategies)
+    yield from _missing_step(task, _due_steps(task, strategies), now)
+
+
+def _work_steps(anomaly: TaskView, strategies: Strategies, now: int) -> Iterator[Stopped]:
+    """Look at the chain of a work order: it begins when the work is overdue."""
+    due = anomaly.finish_due
+    if due is None:
+        return
+    if not anomaly.is_overdue and due < now - GRACE_MS:
+        yield _stopped("not_overdue", due, anomaly, "nobody rectified it in time and it is not marked overdue")
+    name = anomaly.anomaly.strategy if anomaly.anomaly is not None else ""
+    strategy, steps = strategies.named(name), list[int]()
+    if strategy is not None:
+        for rung in strategy.escalation or ():
+            due = strategies.working(strategy, due, rung.after.clock_ms)
+            steps.append(due)
+    yield from _missing_step(anomaly, steps, now)
+
+
+def _missing_step(task: TaskView, due: Sequence[int], now: int) -> Iterator[Stopped]:
     done = len({act.at for act in _since_reopened(task) if act.what in {"ESCALATED", "NOBODY"}})
     if len(due) > done and due[done] < now - GRACE_MS:
         yield _stopped("no_step", due[done], task, f"step {done + 1} of its chain did not come")
@@ -96,7 +133,7 @@ def _due_steps(task: TaskView, strategies: Strategies) -> list[int]:
         return []
     over = max((act.at for act in acts if act.what == "ACKNOWLEDGEMENT_OVER"), default=0)
     due: list[int] = []
-    for rung in strategy.escalation:
+    for rung in strategy.escalation or ():
         since = strategies.working(strategy, since, rung.after.clock_ms)
         if since < over:
             since = strategies.working(strategy, over, 0)
@@ -110,7 +147,7 @@ def _is_acknowledged(acts: Sequence[Act]) -> bool:
 
 
 def _since_reopened(task: TaskView) -> Sequence[Act]:
-    places = [number for number, act in enumerate(task.acts) if act.what == "REOPENED"]
+    places = [number for number, act in enumerate(task.acts) if act.what in _BEGINS_ANEW]
     return task.acts[places[-1] :] if places else task.acts
 
 

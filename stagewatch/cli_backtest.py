@@ -36,38 +36,46 @@ if TYPE_CHECKING:
     "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the report as a page."
 )
 @click.option("--examples", type=click.IntRange(0, 100_000), default=10, show_default=True, help="Of each difference.")
+@click.option("--all-rules", "is_whole", is_flag=True, help="Judge the rules that the change leaves as they are, too.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Processes. Left out: one for each processor.")
 @settings_option
 @output_option
 def backtest(  # noqa: PLR0913 - click hands over every option
     *, changed: tuple[Path, ...], events: tuple[Path, ...], begin: str | None, end: str | None, limits: str | None,
-    calendar: str | None, html: Path | None, examples: int, jobs: int | None, config: Path | None, form: str,
+    calendar: str | None, html: Path | None, examples: int, is_whole: bool, jobs: int | None,
+    config: Path | None, form: str,
 ) -> None:  # fmt: skip
     """Judge recorded history twice, by the running definitions and with CHANGED, and compare the alerts.
 
     CHANGED are definition files or folders: each replaces the running one of its kind and id, or is added. All
     that was recorded up to --to is judged; --from only says from when on alerts are compared. A TIME without a zone
     is local to the calendar's. Nothing is written but --html.
+
+    Running are the definitions that were published last, else those of the settings. Where CHANGED differs from them
+    in rules about deadlines and their limits alone, those rules are judged and counted; the others raise the same.
     """
     from stagewatch.backtest import Backtest
     from stagewatch.backtest_html import page
     from stagewatch.backtest_report import show
-    from stagewatch.backtest_versions import Change, idle_limits, load_versions
+    from stagewatch.backtest_versions import Change, books_of, idle_limits, load_versions
     from stagewatch.output import Output
     from stagewatch.recording import recording_of
 
     output = Output(is_json=form == "json")
     settings = settings_from(config, output)
     change = Change(changed, limits, calendar)
-    versions = load_versions(settings, change)
-    for name in idle_limits(settings, change):
+    books = books_of(settings, change, is_whole=is_whole)
+    versions = load_versions(settings, books)
+    for name in idle_limits(change, books):
         output.warn(f"limit template `{name}` is not the one that is used; --limits {name} tries it")
     recording = recording_of(settings, events, versions.sources)
-    run = Backtest(settings, change, versions, jobs or os.cpu_count() or 1)
+    run = Backtest(settings, books, versions, jobs or os.cpu_count() or 1)
+    _say_what_is_judged(books.touched, output)
     zone, now_ms = versions.running.calendar.zone, int(time.time() * 1000)
     begin_ms, end_ms = (moment(text, now_ms=now_ms, zone=zone) if text else None for text in (begin, end))
     both = _run(run, recording, end_ms, output)
     report = _report(run, both, _window(run, begin_ms, end_ms), examples)
+    report["changed"] = [str(path) for path in change.paths]
     report["events"] = recording.name
     if html is not None:
         html.write_text(page(report), encoding="utf-8")
@@ -76,6 +84,12 @@ def backtest(  # noqa: PLR0913 - click hands over every option
         output.line_of_json(cast("dict[str, Value]", report))
     else:
         show(output, report)
+
+
+def _say_what_is_judged(touched: frozenset[str] | None, output: Output) -> None:
+    if touched is not None:
+        codes = ", ".join(sorted(touched))
+        output.say(f"judging {codes}: the change leaves the other rules as they are (--all-rules judges them, too)")
 
 
 def _run(run: Backtest, recording: Recording, until: int | None, output: Output) -> Both:
@@ -111,10 +125,10 @@ def _report(run: Backtest, both: Both, window: Window, examples: int) -> Report:
 
     compared = compare(both, window)
     load = load_of(both, window, run.versions.running.calendar)
-    titles = rule_titles(run.settings, run.change)
+    titles = rule_titles(run.books)
     by_rule = [tally_row("rule", tally) for tally in tallied(compared, lambda alert: alert.rule)]
     return Report(
-        changed=[str(path) for path in run.change.paths], events="",
+        changed=[], judged=None if run.books.touched is None else sorted(run.books.touched), events="",
         begin=iso(max(window.begin, run.counts.first or 0)), end=iso(window.end),
         records=run.counts.records, refused=run.counts.refused,
         alerts=next((tally_row("of", tally) for tally in tallied(compared, lambda _: "all")), {}),

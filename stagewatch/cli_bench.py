@@ -18,6 +18,7 @@ from stagewatch.cli import command, output_option, unknown
 @click.option("--instances", type=click.IntRange(1), help="How many process instances are open.")
 @click.option("--rate", type=click.IntRange(1), help="Events a second.")
 @click.option("--seconds", type=click.IntRange(1), help="For how long.")
+@click.option("--simulated", type=click.IntRange(1), help="How many SMS of a year in virtual time (sms).")
 @click.option("--raise-baseline", is_flag=True, default=None, help="Keep what was reached, if it is more (ratchet).")
 @output_option
 def bench(*, name: str | None, broker: str | None, form: str, **options: int | None) -> int:

@@ -92,10 +92,14 @@ def _changed(
 @settings_option
 def set_offsets(*, name: str, partition: str, offset: str, config: Path | None, **options: bool) -> None:
     """Set how far the stopped connector NAME has read one part of its source."""
+    from connectors.connect import check_partitions
+
     try:
         wanted: dict[str, Any] = {"partition": json.loads(partition), "offset": json.loads(offset)}
     except ValueError as error:
         raise click.BadParameter(f"not JSON: {error}") from None
+    _, live = _live(name, config)
+    check_partitions(name, live.config, [wanted])
     _changed(name, config, "set", lambda client: client.alter_offsets(name, [wanted]), **options)
 
 

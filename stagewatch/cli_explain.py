@@ -110,7 +110,7 @@ def _from_system(settings: Settings, alert_id: str, output: Output) -> Document:
         output.warn(f"{error.message}; only what was published is shown")
         document = _bare(first.event)
     if document["alert"]["due_at"] != _document(first.event)["due_at"]:
-        document["note"] = "judged again by the definitions of today it has another deadline than what was published"
+        document["note"] = "judged again by the definitions of that time it has another deadline than published"
     from stagewatch.explain import events_of
 
     document |= {"alert": _document(first.event), "events": events_of(events)}
@@ -178,11 +178,17 @@ def _explained(
 ) -> Document:
     """Walk through the instance's life and explain the alert by it. Raises `Failed` if nothing is recorded of it."""
     from rules import read_definitions
+    from stagewatch.cli_replay import sources_of
     from stagewatch.cli_travel import found_life
     from stagewatch.explain import Book, events_of, evidence_of, live, rule_model, told_of
+    from stagewatch.in_effect import in_effect
 
-    travel, known, end = found_life(settings, events, alert.instance, until, output)
-    book = Book(travel.definitions, read_definitions(settings.definitions), settings.calendar)
+    travel, known, end = found_life(settings, events, alert.instance, until, output, alert.raised_at)
+    files, calendar = read_definitions(settings.definitions), settings.calendar
+    if not events:  # by what was in effect when it was raised
+        files, choice = in_effect(settings, sources_of(settings), alert.raised_at)
+        calendar = choice.calendar
+    book = Book(travel.definitions, files, calendar)
     life = live(travel, known.changes, end, alert.alert_id, book)
     model = rule_model(book, alert)
     shown = life.raised.event if life.raised else alert
@@ -193,7 +199,7 @@ def _explained(
         "evidence": evidence_of(shown, known.changes),
         "told": told_of(life.notices),
         "events": events_of(life.events),
-        "note": None if life.events else "judged again by the definitions of today it would not be raised",
+        "note": None if life.events else "judged again by the definitions of that time it would not be raised",
     }
 
 

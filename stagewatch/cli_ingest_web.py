@@ -57,13 +57,14 @@ def serve(*, config: Path | None, dry_run: bool) -> None:
 
 def _push(settings: Settings, mappings: list[TableMapping]) -> tuple[Push, Repeats]:
     from connectors import Landing
-    from connectors.files import FOLDER
+    from connectors.files import FOLDER, TopicLog
     from connectors.web import Push, Rate, Repeats
 
     bootstrap = bootstrap_of(settings)
     repeats = Repeats(settings.data_dir / FOLDER / "push.db")
     push = Push(
-        mappings, tokens=settings.push_tokens, connect=lambda: Landing(bootstrap, wait_s=PUSH_WAIT_S), repeats=repeats,
+        mappings, tokens=settings.push_tokens, connect=lambda: Landing(bootstrap, wait_s=PUSH_WAIT_S),
+        look_back=lambda mapping: TopicLog(bootstrap, mapping), repeats=repeats,
         rate=Rate(settings.push_rows_per_s), max_bytes=settings.push_max_bytes, partitions=settings.partitions,
     )  # fmt: skip
     return push, repeats

@@ -109,7 +109,7 @@ def _send(
 @settings_option
 @output_option
 def audit_chains(*, at: str, config: Path | None, form: str) -> int:
-    """Report who was told and has no task, whose task is not marked overdue, which step up did not come, what is stuck.
+    """Report who was told and has no task, what is not marked overdue, which step up did not come, what is stuck.
 
     By the store and the strategies of the definitions. Exit code 1 if there is anything to report.
     """
@@ -123,7 +123,7 @@ def audit_chains(*, at: str, config: Path | None, form: str) -> int:
     definitions, _ = load_everything(settings_from(config, output))
     with opened_store(config, output) as store:
         notifications = store.notifications(limit=MOST)
-        tasks = [row.task for row in store.tasks(kind="task", limit=MOST)]
+        tasks = [row.task for kind in ("task", "anomaly") for row in store.tasks(kind=kind, limit=MOST)]
     found = [] if definitions.strategies is None else audit(tasks, notifications, definitions.strategies, now)
     columns = ["kind", "since", "rule", "instance", "person", "task", "alert", "what"]
     rows = (

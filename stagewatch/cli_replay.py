@@ -13,6 +13,7 @@ import click
 from stagewatch.cli import Failed, command, moment, settings_from, settings_option
 
 if TYPE_CHECKING:
+    from connectors import SourceCatalog
     from stagewatch.output import Output
     from stagewatch.replay import Replay
     from stagewatch.settings import Settings
@@ -64,11 +65,10 @@ def replay(*, events: Path, config: Path | None, until: str | None, folder: Path
 
 def load_everything(settings: Settings) -> tuple[Any, Any]:
     """Give the definitions and the sources that the settings name."""
-    from connectors import SchemaRegistry, load_sources
     from rules import Choice, UnknownChoice, load_definitions
     from stagewatch.settings import SettingError
 
-    sources = load_sources(list(settings.sources), settings.dialect_overrides, settings.precedence)
+    sources = sources_of(settings)
     choice = Choice(
         limits=settings.limits,
         calendar=settings.calendar,
@@ -85,11 +85,20 @@ def load_everything(settings: Settings) -> tuple[Any, Any]:
                 for key, fault in error.by_setting.items()
             ]
         ) from None
+    return definitions, sources
+
+
+def sources_of(settings: Settings) -> SourceCatalog:
+    """Give the sources that the settings name, able to read what they are declared to be. Raises SettingError."""
+    from connectors import SchemaRegistry, load_sources
+    from stagewatch.settings import SettingError
+
+    sources = load_sources(list(settings.sources), settings.dialect_overrides, settings.precedence)
     if settings.schema_registry_url is not None:
         sources.schema_of = SchemaRegistry(settings.schema_registry_url).schema_of
     elif avro := [mapping.topic for mapping in sources.mappings if mapping.dialect == "debezium-avro"]:
         raise SettingError([f"setting `schema_registry_url`: unset, but {avro[0]} is debezium-avro"])
-    return definitions, sources
+    return sources
 
 
 def _feed(run: Replay, events: Path, output: Output) -> None:

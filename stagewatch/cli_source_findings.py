@@ -14,7 +14,7 @@ from stagewatch.cli import command, output_option, settings_from, settings_optio
 from stagewatch.cli_sources import catalog_of, healths_of
 
 if TYPE_CHECKING:
-    from connectors import SourceCatalog, SourceHealth
+    from connectors import SourceCatalog, SourceHealth, TableHealth
     from stagewatch.settings import Settings
 
 PEOPLE = frozenset({"tg", "tg_manager", "customer_manager"})
@@ -61,13 +61,19 @@ _Finding = tuple[str, str, str, int, str]
 
 
 def _of_health(found: list[SourceHealth]) -> Iterator[_Finding]:
-    from connectors import State, short_span
+    from connectors import DATED_AHEAD, State, short_span
     from schemas import iso
 
     now = int(time.time() * 1000)
     for source in found:
-        if source.state == State.SILENT and source.last_at is not None:
-            yield "R-D01", source.source, f"nothing for {short_span(now - source.last_at)}", 1, iso(source.last_at)
+        # Whatever its connector does, and beside it each table that has a limit of its own.
+        parts: list[tuple[str, SourceHealth | TableHealth]] = [(source.source, source)]
+        parts += [(f"{each.source}.{each.table}", each) for each in source.tables]
+        for where, part in parts:
+            if part.last_at is not None and part.limit_ms is not None and now - part.last_at > part.limit_ms:
+                yield "R-D01", where, f"nothing for {short_span(now - part.last_at)}", 1, iso(part.last_at)
+            elif part.last_at is None and part.state == State.SILENT:
+                yield "R-D01", where, DATED_AHEAD, part.records, ""
         for table in source.tables:
             if table.refused:
                 yield "R-D05", table.topic, "refused; see `stagewatch deadletters list`", table.refused, ""

@@ -38,6 +38,8 @@ notifications = Group(
         "list": "stagewatch.cli_store:list_notifications",
         "retry": "stagewatch.cli_notifications:retry",
         "cancel": "stagewatch.cli_notifications:cancel",
+        "bounce": "stagewatch.cli_bounce:bounce",
+        "costs": "stagewatch.cli_costs:costs",
         "audit": "stagewatch.cli_notifications:audit_chains",
     },
 )

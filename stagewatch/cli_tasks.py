@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     "acknowledge", "reply", "close", "hand_over", "lock", "unlock", "feed_back", "finish", "approve", "reject",
-    "confirm", "dismiss", "package", "dispatch", "rectify", "forward", "archive",
+    "confirm", "dismiss", "merge", "package", "dispatch", "rectify", "forward", "archive",
 )  # fmt: skip
 NAMES_PERSON = frozenset({"hand_over", "forward", "archive"})
 TIMES = ("updated_at", "created_at", "reply_due", "finish_due", "replied_at", "closed_at")
@@ -179,7 +179,11 @@ def reply_to_tasks(*, mobile: str, text: str, dry_run: bool, config: Path | None
 @click.argument("keys", nargs=-1, required=True)
 @click.option("--by", required=True, help="Number of the person who does it.")
 @click.option("--text", default="", help="What was found or done; why it is dismissed, rejected or opened.")
-@click.option("--to", default="", help="hand_over, forward: who gets it; archive: whose duty it was.")
+@click.option(
+    "--to",
+    default="",
+    help="hand_over, forward: who gets it; archive: whose duty it was; merge: the same one's number.",
+)
 @click.option("--version", type=int, help="The version that was seen: the command counts only for it.")
 @click.option("--dept", default="", help="confirm: the department that has to act; archive: whose duty it was.")
 @click.option("--energy", "energy_kwh", type=AMOUNT, default="0", help="rectify: energy recovered, kWh.")
@@ -195,6 +199,8 @@ def send_commands(
     """Send one command of KIND for each of KEYS: numbers of tasks, anomalies, packages or work orders."""
     if kind in NAMES_PERSON and not said["to"]:
         raise click.UsageError(f"{kind}: say who with --to")
+    if kind == "merge" and not said["to"]:
+        raise click.UsageError("merge: say with --to which anomaly is the same")
     if kind == "dismiss" and not said["text"]:
         raise click.UsageError("dismiss: say why with --text")
     if kind in {"acknowledge", "close"}:

@@ -37,8 +37,8 @@ def history(*, key: str, events: tuple[Path, ...], until: str | None, config: Pa
     """Show what happened to the instance KEY (an app_no, or an nl_no), from the captured topics or from files.
 
     Each change with what it changed, from what, to what and by whom; the alerts and notices in between; and the
-    time that passed. Judged by the definitions of today. From a broker, alerts and notices also say whether the
-    workers wrote them.
+    time that passed. Judged by the definitions in effect today. From a broker, alerts and notices also say whether
+    the workers wrote them.
     """
     from stagewatch.history import Historian, mark_published
     from stagewatch.output import Output
@@ -59,19 +59,26 @@ def history(*, key: str, events: tuple[Path, ...], until: str | None, config: Pa
         _show(output, entries, travel.definitions.calendar)
 
 
-def found_life(
-    settings: Settings, events: Sequence[Path], key: str, until: str | None, output: Output
-) -> tuple[Travel, Known, int | None]:
+def found_life(  # noqa: PLR0913, PLR0917 - what is read, and how it is judged
+    settings: Settings, events: Sequence[Path], key: str, until: str | None, output: Output,
+    judged_at: int | None = None,
+) -> tuple[Travel, Known, int | None]:  # fmt: skip
     """Read what is recorded about an instance; give its way, what is known, and where the way ends (epoch ms).
 
-    Raises `Failed` if nothing is recorded about it.
+    A running system's is judged by what was in effect at `judged_at` (epoch ms; None: now), files by the definitions
+    of the settings. Raises `Failed` if nothing is recorded about it.
     """
-    from stagewatch.cli_replay import load_everything
+    from stagewatch.cli_replay import load_everything, sources_of
+    from stagewatch.in_effect import in_effect
     from stagewatch.progress import progress_bar
     from stagewatch.recording import recording_of
     from stagewatch.travel import Travel, known_of
 
-    definitions, sources = load_everything(settings)
+    if events:
+        definitions, sources = load_everything(settings)
+    else:
+        sources = sources_of(settings)
+        definitions = in_effect(settings, sources, judged_at).compiled()
     recording = recording_of(settings, events, sources)
     sources = sources.captured(recording.topics())
     with progress_bar(output.err, f"reading {recording.name}", recording.total) as progress:

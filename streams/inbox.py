@@ -96,8 +96,8 @@ class LoopInbox:
         hint = strategy.hint.replace("{number}", number)
         return msgspec.structs.replace(notice, task=number, text=notice.text + hint)
 
-    def report(self, batch: Batch, notice: Notice, state: str) -> None:
-        """Tell the loop what became of the message that opened a task."""
+    def report(self, batch: Batch, notice: Notice, state: str, until: int) -> None:
+        """Tell the loop what became of the message that opened a task; `until`: to when it is, or was, held."""
         number = notice.task
         if is_number(number):
-            self.put(batch, owner_of(number, self.count), number, Outcome(number=number, state=state))
+            self.put(batch, owner_of(number, self.count), number, Outcome(number=number, state=state, until=until))

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from schemas import AlertEvent
 from sinks.store import NotificationRow
+from streams.carriers import Carriers
 
 _LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.4, 0.75, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 _LIVE_S = 3600.0
@@ -80,6 +81,8 @@ class Metrics:
         PlatformCollector(registry=registry)
         self.live = _Live()
         registry.register(self.live)
+        self.carriers = Carriers()
+        registry.register(self.carriers)
         self._server: WSGIServer | None = None
         self._flow(registry)
         self._alerting(registry)

@@ -173,12 +173,12 @@ class Notifying:
         return batch
 
     def _report(self, batch: Batch, rows: Records) -> None:
-        """Tell the loop what became of the messages that opened tasks."""
+        """Tell the loop what became of the messages that opened tasks: settled, or held until when."""
         inbox = self._agent.inbox
         for key, _ in rows if inbox is not None else ():
-            settled = self.outbox.settled_task((key or b"").decode())
-            if inbox is not None and settled is not None:
-                inbox.report(batch, *settled)
+            row = self.outbox.told_task((key or b"").decode())
+            if inbox is not None and row is not None:
+                inbox.report(batch, row.notice, row.state, row.held_until)
 
     def on_committed(self) -> None:
         """Send what is now durably marked as being sent, and tell the store."""

@@ -37,7 +37,7 @@ BUSY_BACKLOG = 300
 CATCH_UP_S = 0.5
 """How often a partition commits that catches up."""
 QUICK_LEASES = 16
-"""With more leases than that a partition that is not busy waits longer between transactions: each costs some
+"""With more leases at work than that a partition that is not busy waits longer between transactions: each costs some
 milliseconds of CPU, here and at the broker, whatever is in it."""
 MAX_QUEUED = 2
 """Batches of one partition in Faust's queue: one in work, one ready."""
@@ -198,13 +198,18 @@ class Partitions:
             with suppress(TimeoutError):
                 await asyncio.wait_for(partition.hurry.wait(), LAZY_S)
         is_busy = partition.logic.backlog() > BUSY_BACKLOG
-        agent, crowd = partition.agent, max(1.0, len(self._owned) / QUICK_LEASES)
+        agent, crowd = partition.agent, max(1.0, self._at_work() / QUICK_LEASES)
         interval_s = agent.interval_s if is_busy else agent.quick_s * crowd
         if is_busy and partition.logic.is_catching_up():
             interval_s = CATCH_UP_S
         wait = partition.started + interval_s - time.monotonic()
         if wait > 0 and not flow_ends.is_set() and not self.is_stopping:
             await asyncio.sleep(wait)
+
+    def _at_work(self) -> int:
+        """Count the leases that wrote within the last second."""
+        since = time.monotonic() - LAZY_S
+        return sum(1 for partition in self._owned.values() if partition.started > since)
 
     async def broken(self, exc: BaseException) -> None:
         """Stop without another write. State in memory is ahead of the log and must not survive."""

@@ -241,6 +241,7 @@ class Worker:
         sinks = sinks_for(self.config)
         self.gate = InboxGate(names.inbound, self.counts[names.inbound], metrics=self.metrics)
         self.gate.listen(sinks.get("sms"))
+        self.metrics.carriers.follow(sinks.get("sms"))
         self.senders = Senders(sinks, reports=reports)
         policy = OutboxPolicy(
             channels=self.senders.channels, mail_digest_s=config.mail_digest_s, group_wait_s=config.group_wait_s,

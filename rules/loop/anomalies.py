@@ -11,11 +11,14 @@ import msgspec
 
 from rules.loop import answers
 from rules.loop.anomaly import (
+    DOES,
     Anomaly,
     AnomalyState,
     Refusal,
+    close_with,
     follow_order,
     is_out_of_order,
+    merge,
     refused_on_order,
     step,
     view_of_anomaly,
@@ -23,9 +26,10 @@ from rules.loop.anomaly import (
 from rules.loop.anomaly_numbers import order_number, package_number
 from rules.loop.orders import apply_to_order, note_on
 from rules.loop.people import People, Told
-from rules.loop.state import Order, OrderState
+from rules.loop.state import Order, OrderState, was_done
 from rules.loop.strategies import Strategies
 from rules.loop.todo import Todo
+from rules.loop.work_due import go_up, set_due
 from schemas import Act, AnomalyFacts, Command, Happened, Notice, Raised, Recipient, TaskView
 
 _PACKING = frozenset({AnomalyState.PACKAGED, AnomalyState.DISPATCHED})
@@ -47,8 +51,8 @@ class Board(Protocol):
     def show_order(self, order: Order) -> None:
         """Keep a work order, and tell readers."""
 
-    def keep_anomaly(self, anomaly: Anomaly, forget_at: int | None) -> None:
-        """Write an anomaly's row; it is forgotten at `forget_at`."""
+    def keep_anomaly(self, anomaly: Anomaly, due: int | None) -> None:
+        """Write an anomaly's row; the clock does the next thing to it at `due`."""
 
 
 class Anomalies:
@@ -61,6 +65,8 @@ class Anomalies:
         """The last anomaly of each alert."""
         self._packages: dict[str, list[str]] = {}
         """Anomalies of each package, in the order in which they came."""
+        self._merged: dict[str, list[str]] = {}
+        """What was merged into each."""
 
     # -- what happens
 
@@ -73,6 +79,7 @@ class Anomalies:
         facts = AnomalyFacts(
             domain=strategy.domain or "" if strategy else "",
             dept=event.dept or (strategy.department if strategy else ""),
+            strategy=record.strategy,
         )
         anomaly = Anomaly(
             number=record.number, event=event, strategy=record.strategy, facts=facts, created_at=at, round=round_
@@ -92,6 +99,8 @@ class Anomalies:
         self._by_alert[anomaly.event.alert_id] = anomaly.number
         if anomaly.facts.package:
             self._packages.setdefault(anomaly.facts.package, []).append(anomaly.number)
+        if anomaly.facts.merged_into:
+            self._merged.setdefault(anomaly.facts.merged_into, []).append(anomaly.number)
 
     def happened(self, record: Happened, at: int) -> None:
         """The data no longer show it: it is marked, and goes on. They show it again: an archived one begins anew."""
@@ -112,8 +121,11 @@ class Anomalies:
 
     def command(self, command: Command) -> None:
         """Do what somebody says about an anomaly, or keep why not. Raises LookupError for one that is not known."""
-        anomaly = self.rows[command.key]
-        refusal = self._pack(anomaly, command) if command.kind == "package" else step(anomaly, command)
+        anomaly, command = self._about(self.rows[command.key], command)
+        if was_done(anomaly.acts, DOES.get(command.kind, ""), command):
+            return
+        does = {"package": self._pack, "merge": self._merge}.get(command.kind, step)
+        refusal = does(anomaly, command)
         if refusal is None:
             self._after(anomaly, command)
             self._touch(anomaly)
@@ -123,6 +135,8 @@ class Anomalies:
     def on_order(self, order: Order, command: Command) -> None:
         """Do what somebody says about the work order of an anomaly, or keep why not."""
         anomaly, board = self.rows[order.anomaly], self._board
+        if was_done(order.acts, command.kind, command):
+            return
         refusal = refused_on_order(anomaly, order, command)
         if refusal is None and not apply_to_order(order, command, board.strategies.lock_ms):
             refusal = Refusal.NOT_HOLDER
@@ -135,11 +149,54 @@ class Anomalies:
         if anomaly.version != before:
             self._touch(anomaly)
 
+    # -- duplicates
+
+    def _main_of(self, anomaly: Anomaly) -> Anomaly:
+        """Give the one that goes the way: the anomaly itself, or what it was merged into."""
+        while (following := self.rows.get(anomaly.facts.merged_into)) is not None:
+            anomaly = following
+        return anomaly
+
+    def _about(self, anomaly: Anomaly, command: Command) -> tuple[Anomaly, Command]:
+        """Give what a command is about: of what was merged, the one that goes the way, if the sender saw it so."""
+        main = self._main_of(anomaly)
+        if main is anomaly or was_done(anomaly.acts, DOES.get(command.kind, ""), command):
+            return anomaly, command
+        if command.version not in {None, anomaly.version}:
+            return anomaly, command
+        return main, msgspec.structs.replace(command, key=main.number, version=None)
+
+    def _merge(self, anomaly: Anomaly, command: Command) -> Refusal | None:
+        """The screener says that it is the same as another one of the unit: that one goes on for both."""
+        if command.version is not None and command.version != anomaly.version:
+            return Refusal.STALE
+        if is_out_of_order(anomaly, command.kind):
+            return Refusal.OUT_OF_ORDER
+        other = self.rows.get(command.to)
+        main = None if other is None else self._main_of(other)
+        if main is None or main is anomaly or not main.is_open:
+            return Refusal.NO_OTHER
+        merge(anomaly, main, command)
+        self._merged.setdefault(main.number, []).append(anomaly.number)
+        self._touch(main)
+        return None
+
+    def _close_merged(self, main: Anomaly, command: Command) -> None:
+        """Close with an anomaly all that were merged into it, and into those."""
+        for number in self._merged.get(main.number, ()):
+            anomaly = self.rows.get(number)
+            if anomaly is not None and anomaly.is_open:
+                close_with(anomaly, main, command)
+                self._after(anomaly, command)
+                self._touch(anomaly)
+
     # -- packages
 
     def dispatch(self, command: Command) -> None:
         """Send what waits in a package to its department: one notice, and a work order for each anomaly."""
         board, package = self._board, self._in_package(command.key)
+        if any(was_done(anomaly.acts, AnomalyState.DISPATCHED, command) for anomaly in package):
+            return
         waiting = [each for each in package if each.state is AnomalyState.PACKAGED]
         is_stale = command.version not in {None, len(_packing(package))}
         for anomaly in package if is_stale or not waiting else ():
@@ -151,6 +208,7 @@ class Anomalies:
             anomaly.tell(order=order_number(anomaly.number))
             anomaly.move(AnomalyState.DISPATCHED, command, "、".join(recipient.no for recipient, _ in told))
             board.show_order(Order(number=anomaly.facts.order, anomaly=anomaly.number, updated_at=command.at))
+            set_due(self._board, anomaly, command.at)
             self._touch(anomaly)
         for each in told:
             board.todo.notices.append(_dispatch_notice(waiting, each, command))
@@ -200,11 +258,16 @@ class Anomalies:
                 self._set_order(anomaly, OrderState.APPROVED, command)
             case "reject":
                 self._set_order(anomaly, OrderState.PENDING, command)
+                set_due(self._board, anomaly, command.at)
                 text = answers.rejecting(anomaly.event, anomaly.number, command.text)
                 self._tell(anomaly, anomaly.facts.rectifications[-1].by, text, command.at)
-            case _ if not anomaly.is_open and not anomaly.facts.is_self_cleared:
-                when = self._board.strategies.calendar.local_text(command.at)
-                self._board.todo.tell_event(anomaly, "closed", f"（异常{anomaly.number}于{when}归档）", command.by)
+            case _ if anomaly.is_open:
+                pass
+            case _:
+                if not anomaly.facts.is_self_cleared:
+                    when = self._board.strategies.calendar.local_text(command.at)
+                    self._board.todo.tell_event(anomaly, "closed", f"（异常{anomaly.number}于{when}归档）", command.by)
+                self._close_merged(anomaly, command)
 
     def _tell(self, anomaly: Anomaly, person: str, text: str, at: int) -> None:
         told = self._board.people.person(person, at)
@@ -228,24 +291,37 @@ class Anomalies:
         board.show(view_of_anomaly(anomaly))
         if anomaly.facts.package:
             board.show(_view_of_package(self._in_package(anomaly.facts.package)))
-        board.keep_anomaly(anomaly, self.forget_at(anomaly))
+        board.keep_anomaly(anomaly, self.next_due(anomaly))
 
-    def forget_at(self, anomaly: Anomaly) -> int | None:
-        """When an archived anomaly leaves the loop's memory; readers keep it."""
-        strategy = self._board.strategies.named(anomaly.strategy)
-        after = strategy.forget_after.clock_ms if strategy else 0
-        return None if anomaly.closed_at is None else anomaly.closed_at + after
+    def next_due(self, anomaly: Anomaly) -> int | None:
+        """When the clock does the next thing: the work is overdue, a step up, and 90 days after the archive the end."""
+        if anomaly.closed_at is not None:
+            strategy = self._board.strategies.named(anomaly.strategy)
+            return anomaly.closed_at + (strategy.forget_after.clock_ms if strategy else 0)
+        if not anomaly.is_at_work:
+            return None
+        times = (anomaly.step_at, None if anomaly.is_overdue else anomaly.finish_due)
+        return min((time for time in times if time is not None), default=None)
 
-    def forget(self, number: str, due: int) -> bool:
-        """Drop an archived anomaly whose time has come; tell whether it was."""
+    def fire(self, number: str, due: int) -> bool:
+        """Do what is due at `due`, if anything is; tell whether the anomaly was forgotten. Readers keep it."""
         anomaly = self.rows.get(number)
-        if anomaly is None or self.forget_at(anomaly) != due:
+        if anomaly is None or self.next_due(anomaly) != due:
             return False
+        if anomaly.is_open:
+            go_up(self._board, anomaly, due)
+            self._touch(anomaly)
+            return False
+        self._forget(anomaly)
+        return True
+
+    def _forget(self, anomaly: Anomaly) -> None:
+        number = anomaly.number
         del self.rows[number]
+        self._merged.pop(number, None)
         if self._by_alert.get(anomaly.event.alert_id) == number:
             del self._by_alert[anomaly.event.alert_id]
         self._leave_package(anomaly)
-        return True
 
     def _leave_package(self, anomaly: Anomaly) -> None:
         members = self._packages.get(anomaly.facts.package, [])

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from rules.loop.state import Order
+from rules.loop.state import Order, Upper
 from schemas import Act, AlertEvent, AnomalyFacts, Command, RectifyOrder, TaskView
 
 MOST_REFUSALS = 10
@@ -50,6 +50,8 @@ class Refusal(StrEnum):
     """Somebody else holds the work order, or nobody does."""
     NOT_LEADER = "NOT_LEADER"
     """It was forwarded to somebody else."""
+    NO_OTHER = "NO_OTHER"
+    """The unit has no other open anomaly of the number that it is to be merged into."""
     OWN_WORK = "OWN_WORK"
     """Nobody approves what they checked, rectified or forwarded themselves."""
 
@@ -69,6 +71,13 @@ class Anomaly(msgspec.Struct, kw_only=True):
     acts: list[Act] = []
     round: int = 1
     """How often its alert has become an anomaly: the data showed it again after the archive."""
+    chain: list[Upper] = []
+    step: int = 0
+    """Of the chain, the next."""
+    step_at: int | None = None
+    finish_due: int | None = None
+    """Until when it is to be rectified, since it was dispatched or rejected."""
+    is_overdue: bool = False
 
     def note(self, at: int, by: str, what: str, text: str = "") -> None:
         """Write a step into the history; that is a new version. Nothing of it is ever dropped."""
@@ -93,21 +102,35 @@ class Anomaly(msgspec.Struct, kw_only=True):
             self.tell(refused=(*self.facts.refused, refused)[-MOST_REFUSALS:])
 
     @property
+    def is_at_work(self) -> bool:
+        """Staff on site have to do something about it."""
+        return self.state in AT_WORK
+
+    @property
     def is_open(self) -> bool:
         """Only what is archived leaves the open counts."""
         return self.state is not AnomalyState.ARCHIVED
 
 
 _BEFORE: dict[str, AnomalyState] = {
-    "confirm": AnomalyState.RAISED, "dismiss": AnomalyState.RAISED, "package": AnomalyState.SCREENED,
+    "confirm": AnomalyState.RAISED, "dismiss": AnomalyState.RAISED, "merge": AnomalyState.RAISED,
+    "package": AnomalyState.SCREENED,
     "dispatch": AnomalyState.PACKAGED, "feed_back": AnomalyState.CHECKING, "rectify": AnomalyState.FED_BACK,
     "forward": AnomalyState.RECTIFIED, "approve": AnomalyState.FORWARDED, "reject": AnomalyState.FORWARDED,
     "archive": AnomalyState.APPROVED,
 }  # fmt: skip
 """From which state alone a command leads on."""
+DOES: dict[str, str] = {
+    "confirm": AnomalyState.SCREENED, "dismiss": "DISMISSED", "merge": "MERGED", "package": AnomalyState.PACKAGED,
+    "forward": AnomalyState.FORWARDED, "approve": AnomalyState.APPROVED, "reject": "REJECTED",
+    "archive": AnomalyState.ARCHIVED,
+}  # fmt: skip
+"""What a command about the anomaly itself writes into its history."""
 _WHILE_CHECKED = frozenset({AnomalyState.CHECKING, AnomalyState.FED_BACK})
+AT_WORK = _WHILE_CHECKED | {AnomalyState.DISPATCHED}
+"""Dispatched and not yet rectified."""
 _ITS_ORDERS: dict[str, frozenset[AnomalyState]] = {
-    "lock": _WHILE_CHECKED | {AnomalyState.DISPATCHED}, "unlock": _WHILE_CHECKED, "hand_over": _WHILE_CHECKED,
+    "lock": AT_WORK, "unlock": _WHILE_CHECKED, "hand_over": _WHILE_CHECKED,
 }  # fmt: skip
 ORDER_KINDS = frozenset({"lock", "unlock", "hand_over", "feed_back", "rectify"})
 """Commands about the work order of an anomaly; all others are about the anomaly."""
@@ -145,6 +168,21 @@ def _dismiss(anomaly: Anomaly, command: Command) -> Refusal | None:
     anomaly.note(command.at, command.by, "DISMISSED", command.text)
     _close(anomaly, command)
     return None
+
+
+def merge(anomaly: Anomaly, main: Anomaly, command: Command) -> None:
+    """Let one go with another: from here on what is said about it is said about that one."""
+    anomaly.tell(merged_into=main.number)
+    anomaly.state = AnomalyState.SCREENED
+    anomaly.note(command.at, command.by, "MERGED", main.number)
+    main.note(command.at, command.by, "MERGED_WITH", anomaly.number)
+
+
+def close_with(anomaly: Anomaly, main: Anomaly, command: Command) -> None:
+    """Close what was merged into another one with that one."""
+    anomaly.tell(is_dismissed=main.facts.is_dismissed)
+    anomaly.closed_at = command.at
+    anomaly.move(AnomalyState.ARCHIVED, command, main.number)
 
 
 def _close(anomaly: Anomaly, command: Command) -> None:
@@ -244,7 +282,9 @@ def view_of_anomaly(anomaly: Anomaly) -> TaskView:
     return TaskView(
         number=anomaly.number, kind="anomaly", state=anomaly.state, version=anomaly.version,
         updated_at=anomaly.updated_at, alert_id=event.alert_id, rule=event.rule, severity=event.severity,
-        process=event.process, instance=event.instance, org_no=event.org_no, parent=facts.package or None,
+        process=event.process, instance=event.instance, org_no=event.org_no,
+        parent=facts.package or facts.merged_into or None,
         person_no=facts.duty_person or facts.leader or None, text=event.text, created_at=anomaly.created_at,
-        closed_at=anomaly.closed_at, acts=tuple(anomaly.acts), anomaly=facts,
+        closed_at=anomaly.closed_at, finish_due=anomaly.finish_due, is_overdue=anomaly.is_overdue,
+        acts=tuple(anomaly.acts), anomaly=facts,
     )  # fmt: skip

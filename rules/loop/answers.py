@@ -5,6 +5,7 @@ from schemas import AlertEvent
 CLOSED = "督办{number}已办结，谢谢。"
 CLOSED_LATE = "督办{number}已办结（逾期答复）。"
 ALREADY_CLOSED = "督办{number}此前已办结，无需再次回复。"
+CONVERTED = "督办{number}逾期未答复，已转入管控闭环，本次回复未办结，请联系管控人员。"
 OTHER_MOBILE = "督办{number}不是发给本号码的，未办结。请用接收督办短信的手机回复。"
 UNKNOWN_NUMBER = "未找到督办号{number}，未办结任何任务。请核对后重新回复。"
 _PREFIX = "【业扩管控】"
@@ -42,6 +43,11 @@ def handing_over(event: AlertEvent, number: str) -> str:
 def dispatching(package: str, dept: str, count: int) -> str:
     """Tell a department's person that a package of anomalies is theirs to check."""
     return f"{_PREFIX}{count}件异常已下发{dept}，请现场核查整改。管控包{package}"
+
+
+def work_overdue(event: AlertEvent, order: str, dept: str) -> str:
+    """Tell a higher person that a department has not rectified an anomaly in time."""
+    return f"{_PREFIX}工单{order}（{dept}）逾期未整改：{_matter(event)}"
 
 
 def forwarding(event: AlertEvent, number: str) -> str:

@@ -66,6 +66,8 @@ def _add(total: ControlTotal, view: TaskView, facts: AnomalyFacts, counts: Count
     if facts.is_dismissed:
         total.dismissed += 1
         return
+    if facts.merged_into:  # its effect is counted once, with that one
+        return
     total.evaluated += 1
     total.self_cleared += facts.is_self_cleared
     total.points += facts.deducted_score

@@ -16,20 +16,34 @@ from rules.loop import answers
 from rules.loop.anomalies import Anomalies
 from rules.loop.anomaly import Anomaly
 from rules.loop.anomaly_numbers import order_number, unit_in
-from rules.loop.orders import apply_to_order, release_if_over
+from rules.loop.chain import chain_of
+from rules.loop.orders import apply_to_order, next_due, release_if_over
 from rules.loop.people import People
 from rules.loop.replies import parse_reply
-from rules.loop.state import Case, Early, Order, Task, Upper, view_of_order, view_of_parent, view_of_task
+from rules.loop.state import (
+    REFUSED,
+    Case,
+    Early,
+    Order,
+    Task,
+    TaskState,
+    view_of_order,
+    view_of_parent,
+    view_of_task,
+    was_done,
+)
 from rules.loop.strategies import Strategies
-from rules.loop.strategy import Rung, Strategy
+from rules.loop.strategy import Strategy
 from rules.loop.task_numbers import is_number
 from rules.loop.tasks import TaskSteps, is_same_mobile
 from rules.loop.todo import Todo
-from schemas import TASK_KINDS, AlertEvent, Assigned, Command, Happened, Outcome, Raised, TaskView
+from schemas import TASK_KINDS, Assigned, Command, Happened, Outcome, Raised, TaskView
 
 HOLD_MS = 60_000
 """A command about an unknown task waits so long: it may have overtaken the task's own record."""
 _ALERT, _ORDER, _EARLY, _ANOMALY = "alert:", "order:", "early:", "anomy:"
+_DOES = {"acknowledge": "ACKNOWLEDGED", "close": TaskState.CLOSED, "hand_over": "HANDED_OVER"}
+"""What a command writes into a task's history; a reply is answered each time."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode_case = msgspec.msgpack.Decoder(Case).decode
 _decode_order = msgspec.msgpack.Decoder(Order).decode
@@ -87,7 +101,7 @@ class Loop:
         case.parent, case.anomaly = case.parent or record.parent, case.anomaly or record.anomaly
         task = Task(
             number=record.number, recipient=notice.recipient, channel=notice.channel, text=notice.text,
-            created_at=at, reply_due=at, finish_due=at, chain=self._chain(event, strategy, at),
+            created_at=at, reply_due=at, finish_due=at, chain=chain_of(strategy, event, self.people, at),
         )  # fmt: skip
         case.tasks[task.number] = task
         self._numbers.setdefault(task.number, []).append(event.alert_id)
@@ -99,26 +113,20 @@ class Loop:
             for command, place in waiting.commands:
                 self.command(command, place)
 
-    def _chain(self, event: AlertEvent, strategy: Strategy, at: int) -> list[Upper]:
-        return [
-            Upper(rung.after.clock_ms, rung.role, self.people.with_role(rung.role, unit_of(event, rung), at))
-            for rung in strategy.escalation
-        ]
-
     def outcome(self, record: Outcome, at: int) -> None:
         """The outbox says what became of a task's first message."""
         for case, task in self._found(record.number):
-            if self._steps.sent(task, self._strategy(case), record.state, at):
+            if self._steps.sent(task, self._strategy(case), record, at):
                 self._touch(case, at)
 
     def happened(self, record: Happened, at: int) -> None:
         """The data show that it ended, or that it is there again."""
         self.anomalies.happened(record, at)
         case = self.cases.get(record.event.alert_id)
-        if case is None:
+        if case is None or record.anomaly:  # passed on: else what we own ourselves would be passed on for ever
             return
         if case.is_converted:
-            self.todo.passed.append((case.anomaly, record))
+            self.todo.passed.append((case.anomaly, msgspec.structs.replace(record, anomaly=case.anomaly)))
             return
         strategy = self._strategy(case)
         case.is_faulty = record.event.event not in {"cleared", "closed"}
@@ -171,11 +179,11 @@ class Loop:
         """Keep a work order, and tell readers."""
         self.orders[order.number] = order
         self.show(view_of_order(order))
-        self._plan(order.until, _ORDER + order.number)
+        self._plan(next_due(order), _ORDER + order.number)
 
-    def keep_anomaly(self, anomaly: Anomaly, forget_at: int | None) -> None:
-        """Write an anomaly's row; it is forgotten at `forget_at`."""
-        self._plan(forget_at, _ANOMALY + anomaly.number)
+    def keep_anomaly(self, anomaly: Anomaly, due: int | None) -> None:
+        """Write an anomaly's row; the clock does the next thing to it at `due`."""
+        self._plan(due, _ANOMALY + anomaly.number)
 
     def _task(self, command: Command, place: str) -> None:
         found = list(self._found(command.key))
@@ -183,7 +191,7 @@ class Loop:
             mine = [pair for pair in found if is_same_mobile(pair[1].recipient.mobile, command.by)]
             if not mine:
                 self.todo.answer(command, answers.OTHER_MOBILE.format(number=command.key), place, found[0][0])
-                found[0][1].note(command.at, "other", "REFUSED")
+                found[0][1].note(command.at, "other", REFUSED)
                 self._touch(found[0][0], command.at)
                 return
             found = mine
@@ -193,6 +201,8 @@ class Loop:
 
     def _apply(self, case: Case, task: Task, command: Command, place: str) -> None:
         strategy, is_news = self._strategy(case), True
+        if was_done(task.acts, _DOES.get(command.kind, ""), command):
+            return
         if command.kind == "reply":
             text = self._steps.reply(case, task, command, strategy)
             self.todo.answer(command, text.format(number=task.number), place, case)
@@ -226,11 +236,9 @@ class Loop:
             if key.startswith(_ALERT):
                 self._fire(self.cases.get(key.removeprefix(_ALERT)), due)
             elif key.startswith(_ORDER):
-                order = self.orders.get(key.removeprefix(_ORDER))
-                if order is not None and release_if_over(order, due):
-                    self.show_order(order)
+                self._fire_order(key.removeprefix(_ORDER), due)
             elif key.startswith(_ANOMALY):
-                self._forget_anomaly(key.removeprefix(_ANOMALY), due)
+                self._fire_anomaly(key.removeprefix(_ANOMALY), due)
             else:
                 self._give_up(key.removeprefix(_EARLY), due)
 
@@ -275,9 +283,24 @@ class Loop:
         if case.parent is not None:
             self.views[case.parent] = None
 
-    def _forget_anomaly(self, number: str, due: int) -> None:
-        """Let go of an anomaly and its order; readers keep both: duty is summed over years."""
-        if self.anomalies.forget(number, due):
+    def _fire_order(self, number: str, due: int) -> None:
+        """Free an order whose lock has run out; forget one that nobody has touched for long."""
+        order = self.orders.get(number)
+        if order is None:
+            return
+        if release_if_over(order, due):
+            self.show_order(order)
+        elif next_due(order) == due:
+            del self.orders[number]
+            self._dirty[_ORDER + number] = None
+            self.views[number] = None
+
+    def _fire_anomaly(self, number: str, due: int) -> None:
+        """Go on with what is not rectified in time, or let go of an anomaly and its order.
+
+        Readers keep both: duty is summed over years.
+        """
+        if self.anomalies.fire(number, due):
             self._dirty[_ANOMALY + number] = None
             if self.orders.pop(order_number(number), None) is not None:
                 self._dirty[_ORDER + order_number(number)] = None
@@ -303,9 +326,9 @@ class Loop:
                 self._numbers.setdefault(number, []).append(key)
             self._schedule(self._case_due(case), _ALERT + key)
         for number, order in self.orders.items():
-            self._schedule(order.until, _ORDER + number)
+            self._schedule(next_due(order), _ORDER + number)
         for anomaly in self.anomalies.recover():
-            self._schedule(self.anomalies.forget_at(anomaly), _ANOMALY + anomaly.number)
+            self._schedule(self.anomalies.next_due(anomaly), _ANOMALY + anomaly.number)
         for number, waiting in self.early.items():
             self._schedule(waiting.until, _EARLY + number)
 
@@ -366,12 +389,6 @@ def _put(rows: dict[str, _Row], name: str, row: _Row | None) -> None:
         rows.pop(name, None)
     else:
         rows[name] = row
-
-
-def unit_of(event: AlertEvent, rung: Rung) -> str:
-    """Give the unit whose people a step of the chain asks: the alert's own, or one above it."""
-    org_no = event.org_no or ""
-    return org_no if rung.digits is None else org_no[: rung.digits]
 
 
 def parts_of(command: Command) -> tuple[list[Command], tuple[str, ...]]:

@@ -5,13 +5,18 @@ Of two that lock one order the first wins, and the other's command changes nothi
 
 from collections.abc import Callable
 
-from rules.loop.state import MOST_ACTS, Order, OrderState
+from rules.loop.state import MOST_ACTS, Order, OrderState, was_done
 from schemas import Act, Command
+
+KEPT_MS = 90 * 86_400_000
+"""An order that nobody holds is remembered for so long after its last step, as closed tasks are."""
 
 
 def apply_to_order(order: Order, command: Command, lock_ms: int) -> bool:
     """Do what a command says, if it may be done now and the sender saw the order as it is; tell whether it was."""
     release_if_over(order, command.at)
+    if was_done(order.acts, command.kind, command):
+        return False
     if command.version is not None and command.version != order.version:
         return False
     if not _STEPS.get(command.kind, _never)(order, command):
@@ -32,6 +37,16 @@ def release_if_over(order: Order, now: int) -> bool:
     order.state, order.holder, order.until = OrderState.PENDING, "", None
     note_on(order, at, "clock", "unlock")
     return True
+
+
+def next_due(order: Order) -> int | None:
+    """Give when the clock does the next thing: the lock runs out, or nobody has touched it for long.
+
+    An anomaly's leaves with the anomaly.
+    """
+    if order.until is not None or order.anomaly:
+        return order.until
+    return order.updated_at + KEPT_MS
 
 
 def note_on(order: Order, at: int, by: str, what: str, text: str = "") -> None:

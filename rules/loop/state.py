@@ -3,6 +3,7 @@
 A field is added at the end, with a default: rows of an older version are read on.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -11,6 +12,8 @@ from schemas import Act, AlertEvent, Channel, Command, Recipient, TaskView
 
 MOST_ACTS = 40
 """Of one task; the first and the last are kept."""
+REFUSED = "REFUSED"
+"""In a task's history: somebody else's mobile sent its number."""
 
 
 class TaskState(StrEnum):
@@ -36,6 +39,11 @@ class OrderState(StrEnum):
     LOCKED = "LOCKED"
     DONE = "DONE"
     APPROVED = "APPROVED"
+
+
+def was_done(acts: Sequence[Act], what: str, command: Command) -> bool:
+    """Tell whether a command was done before: what came twice (a second click, a client's retry) counts once."""
+    return any((act.at, act.by, act.what) == (command.at, command.by, what) for act in acts)
 
 
 class Upper(msgspec.Struct, array_like=True):
@@ -85,7 +93,8 @@ class Task(msgspec.Struct, kw_only=True):
         self.version += 1
         self.acts.append(Act(at, by, what, text))
         if len(self.acts) > MOST_ACTS:
-            del self.acts[1]
+            noise = (place for place, act in enumerate(self.acts) if act.what == REFUSED)
+            del self.acts[next(noise, 1)]  # texts of others must not drive out what happened
 
 
 class Case(msgspec.Struct, kw_only=True):
@@ -121,6 +130,9 @@ class Order(msgspec.Struct, kw_only=True):
     acts: list[Act] = []
     anomaly: str = ""
     """Number of the anomaly that it is about; none: the order is not ours."""
+    finish_due: int | None = None
+    """Until when an anomaly's is to be rectified."""
+    is_overdue: bool = False
 
 
 class Early(msgspec.Struct, kw_only=True):
@@ -162,4 +174,5 @@ def view_of_order(order: Order) -> TaskView:
     return TaskView(
         number=order.number, kind="order", state=order.state, version=order.version, updated_at=order.updated_at,
         parent=order.anomaly or None, person_no=order.holder or None, acts=tuple(order.acts),
+        finish_due=order.finish_due, is_overdue=order.is_overdue,
     )  # fmt: skip

@@ -24,7 +24,7 @@ class Strategies:
     @classmethod
     def of(cls, files: Sequence[StrategyFile], calendar: WorkCalendar) -> Strategies:
         """Put the strategies of some files together."""
-        entries = tuple((each, file.office) for file in files for each in file.strategies)
+        entries = tuple((each, file.office) for file in files for each in file.complete())
         return cls(calendar, entries, min((file.lock_for.clock_ms for file in files), default=LOCK_MS))
 
     def find(self, rule: str, severity: str) -> Strategy | None:

@@ -31,7 +31,9 @@ def _clock_only(span: Duration) -> Duration:
 class Rung(Model):
     """One step up: who is told when nobody has answered."""
 
-    after: DurationField = Field(description="working hours after the step before, the first after the answer was due")
+    after: DurationField = Field(
+        description="working hours after the step before; the first after the answer, or a long one's work, was due"
+    )
     role: str = Field(default="unit_supervisor", description="role in the table of stakeholders")
     digits: int | None = Field(default=None, ge=1, description="of the unit with so many digits; none: the alert's own")
 
@@ -57,7 +59,10 @@ class Strategy(Model):
         default=None, description="the long strategy that an alert gets when its short task is not answered in time"
     )
     reply_within: DurationField = Field(default=Duration("h", 24), description="to answer, since it was sent")
-    finish_within: DurationField = Field(default=Duration("wd", 3), description="until the data show it done")
+    finish_within: DurationField = Field(
+        default=Duration("wd", 3),
+        description="short: until the data show it done; long: until it is rectified, since it was dispatched",
+    )
     acknowledged_for: DurationField = Field(default=Duration("h", 8), description="no step up for so long")
     verify_after: DurationField = Field(
         default=Duration("wd", 1), description="a closed task whose data still show the fault is opened again then"
@@ -65,7 +70,9 @@ class Strategy(Model):
     hint: str = Field(default="", max_length=20, description="put behind the message; `{number}` is the task's")
     remind_every: DurationField | None = Field(default=None, description="working hours between reminders; none: none")
     remind_most: int = Field(default=3, ge=1, le=20, description="reminders of one task")
-    escalation: list[Rung] = Field(default=[], description="the chain, kept for each task as it was when it was made")
+    escalation: list[Rung] | None = Field(
+        default=None, description="the chain, kept for each task as it was when it was made; none: the file's"
+    )
     forget_after: DurationField = Field(default=Duration("d", 90), description="a closed task answers for so long")
 
     @field_validator("acknowledged_for", "forget_after", "remind_every")
@@ -95,8 +102,16 @@ class StrategyFile(Model):
     lock_for: DurationField = Field(
         default=Duration("h", 4), description="a work order that nobody finishes is free then"
     )
+    escalation: list[Rung] = Field(default=[], description="the chain of strategies that have none of their own")
     strategies: list[Strategy]
     tests: list[dict[str, Any]] = Field(default=[])
+
+    def complete(self) -> list[Strategy]:
+        """Give the strategies, each with its chain."""
+        return [
+            each if each.escalation is not None else each.model_copy(update={"escalation": self.escalation})
+            for each in self.strategies
+        ]
 
     @model_validator(mode="after")
     def _becomes_long(self) -> StrategyFile:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import unicodedata
 
 from rules.loop import answers
+from rules.loop.chain import begin_chain, step_up
 from rules.loop.state import Case, Task, TaskState
 from rules.loop.strategies import Strategies
 from rules.loop.strategy import Strategy
 from rules.loop.todo import Todo
-from schemas import Channel, Command, Raised, Recipient
+from schemas import Channel, Command, Outcome, Raised, Recipient
 
 _SENT = {"delivered": TaskState.DELIVERED} | dict.fromkeys(
-    ("refused", "failed", "no_channel", "muted"), TaskState.SEND_FAILED
+    ("refused", "failed", "no_channel", "muted", "cancelled"), TaskState.SEND_FAILED
 )
+_HELD = "held"
 HELD_MS = 3_600_000
 """A message that is delivered so long after it was asked for was held back (quiet hours), not under way."""
 _CHINA = ("0086", "86")
@@ -40,8 +42,8 @@ class TaskSteps:
     def _set_timers(self, task: Task, strategy: Strategy, at: int) -> None:
         task.reply_due, task.finish_due = self._all.reply_due(strategy, at), self._all.finish_due(strategy, at)
         since = at if task.channel == "none" else task.reply_due
-        task.step, task.reminded = 0, 0
-        task.step_at = self._all.working(strategy, since, task.chain[0].after_ms) if task.chain else None
+        task.reminded = 0
+        begin_chain(task, self._all, strategy, since)
         task.remind_at = self._next_reminder(task, strategy, at)
 
     def _next_reminder(self, task: Task, strategy: Strategy, at: int) -> int | None:
@@ -49,16 +51,22 @@ class TaskSteps:
             return None
         return self._all.working(strategy, at, strategy.remind_every.clock_ms)
 
-    def sent(self, task: Task, strategy: Strategy, outcome: str, at: int) -> bool:
+    def sent(self, task: Task, strategy: Strategy, outcome: Outcome, at: int) -> bool:
         """Note what became of the message; tell whether that is news.
 
-        One that was held back gives its full time to reply.
+        One that is held back gives its full time to reply: nobody is late who was not told.
         """
-        state = _SENT.get(outcome)
-        if state is None or task.state is not TaskState.SENT:
+        if task.state is not TaskState.SENT:
+            return False
+        if outcome.state == _HELD:
+            task.note(at, "outbox", "HELD", self._when(outcome.until))
+            self._set_timers(task, strategy, max(outcome.until, at))
+            return True
+        state = _SENT.get(outcome.state)
+        if state is None:
             return False
         task.state = state
-        task.note(at, "outbox", state, outcome)
+        task.note(at, "outbox", state, outcome.state)
         if state is TaskState.DELIVERED and task.created_at + HELD_MS < at < task.reply_due:
             self._set_timers(task, strategy, at)
         return True
@@ -68,6 +76,8 @@ class TaskSteps:
     def reply(self, case: Case, task: Task, command: Command, strategy: Strategy) -> str:
         """Close the task by its number; give the answer. A repeat changes nothing but who was first."""
         is_late = command.at > task.reply_due
+        if task.state is TaskState.CONVERTED:
+            return answers.CONVERTED
         if not task.is_open:
             if task.replied_at is None or command.at < task.replied_at:
                 task.replied_at = command.at
@@ -171,10 +181,7 @@ class TaskSteps:
         if task.acknowledged_until is not None:
             task.step_at = self._all.working(strategy, task.acknowledged_until, 0)
             return
-        upper = task.chain[task.step]
-        task.step += 1
-        following = task.chain[task.step : task.step + 1]
-        task.step_at = self._all.working(strategy, due, following[0].after_ms) if following else None
+        upper = step_up(task, self._all, strategy, due)
         if not upper.told:
             task.note(due, "clock", "NOBODY", upper.role)
             return

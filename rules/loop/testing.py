@@ -65,7 +65,7 @@ def strategy_test_faults(
             loop.command(_command(loop, each, at), "0-0")
     loop.advance(time(test["until"]))
     if _ANOMALY in loop.anomalies.rows:
-        yield from _anomaly_faults(test, loop.anomalies.rows[_ANOMALY])
+        yield from _anomaly_faults(test, loop.anomalies.rows[_ANOMALY], time)
     else:
         yield from _task_faults(test, loop.cases["A1"].tasks[_NUMBER] if loop.cases else None, time)
     yield from _told_faults(test, loop, time)
@@ -84,12 +84,13 @@ def _command(loop: Loop, each: Mapping[str, Any], at: int) -> Command:
     return msgspec.structs.replace(command, **amounts, **texts)
 
 
-def _anomaly_faults(test: Mapping[str, Any], anomaly: Anomaly) -> Iterator[str]:
+def _anomaly_faults(test: Mapping[str, Any], anomaly: Anomaly, time: Time) -> Iterator[str]:
     if anomaly.state != test["state"]:
         yield f"the anomaly is {anomaly.state}, expected {test['state']}"
     refused = [act.note for act in anomaly.facts.refused]
     if test.get("refused", refused) != refused:
         yield f"refused are {refused}, expected {test['refused']}"
+    yield from _time_faults(test, anomaly, time)
 
 
 def _task_faults(test: Mapping[str, Any], task: Task | None, time: Time) -> Iterator[str]:
@@ -98,11 +99,16 @@ def _task_faults(test: Mapping[str, Any], task: Task | None, time: Time) -> Iter
         yield f"the task is {state}, expected {test['state']}"
     if task is None:
         return
-    if test.get("is_overdue", task.is_overdue) != task.is_overdue:
-        yield "it is overdue" if task.is_overdue else "it is not overdue"
-    for name, found in (("reply_due", task.reply_due), ("finish_due", task.finish_due)):
-        if name in test and time(test[name]) != found:
-            yield f"{name} is {iso(found)}, expected {test[name]}"
+    yield from _time_faults(test, task, time)
+
+
+def _time_faults(test: Mapping[str, Any], found: Task | Anomaly, time: Time) -> Iterator[str]:
+    if test.get("is_overdue", found.is_overdue) != found.is_overdue:
+        yield "it is overdue" if found.is_overdue else "it is not overdue"
+    for name in ("reply_due", "finish_due"):
+        due = getattr(found, name, None)
+        if name in test and time(test[name]) != due:
+            yield f"{name} is {'none' if due is None else iso(due)}, expected {test[name]}"
 
 
 def _told_faults(test: Mapping[str, Any], loop: Loop, time: Time) -> Iterator[str]:

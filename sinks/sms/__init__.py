@@ -17,6 +17,7 @@ from sinks.sms.channel import (
     SmsChannel,
     Submission,
 )
+from sinks.sms.http_door import HttpDoor, http_door_of
 from sinks.sms.over_sink import SinkChannel
 from sinks.sms.parts import Signature, split, units
 from sinks.sms.reports import Reports, Settled
@@ -27,6 +28,7 @@ __all__ = [
     "Delivery",
     "DeliveryReport",
     "Fate",
+    "HttpDoor",
     "Inbound",
     "LateAnswer",
     "Part",
@@ -38,6 +40,7 @@ __all__ = [
     "SmsChannel",
     "Submission",
     "channel_of",
+    "http_door_of",
     "split",
     "units",
 ]

@@ -84,8 +84,9 @@ class CarrierChannel:
         """Its connections, and why the last one ended."""
         in_flight = sum(link.in_flight for link in self._links)
         return ChannelState(
-            links=len(self._links), in_flight=in_flight, fault=self._fault, is_idle=self._is_idle and not self._links
-        )
+            links=len(self._links), in_flight=in_flight, window=self._pace.window * len(self._links),
+            throttled=self._throttle.refusals, fault=self._fault, is_idle=self._is_idle and not self._links,
+        )  # fmt: skip
 
     async def connect(self) -> None:
         """Begin to keep the connections; returns after the first attempt, whatever came of it."""

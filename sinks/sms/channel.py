@@ -117,6 +117,8 @@ class DeliveryReport(msgspec.Struct, frozen=True, kw_only=True):
     submitted_at: int | None = None
     """Epoch ms, precise to the minute; None: not told."""
     done_at: int | None = None
+    msg_id: str = ""
+    """Our own name for the message, of which it is then all parts' (HTTP); other protocols have no room for it."""
 
     def __repr__(self) -> str:
         """Without the number."""
@@ -168,6 +170,10 @@ class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int
     """Parts that wait for an answer."""
     fault: str = ""
+    window: int = 0
+    """Parts that may wait for an answer at once over all connections; 0: any number."""
+    throttled: int = 0
+    """Answers so far that meant flow control: not now, no room."""
     is_idle: bool = False
     """No connection because there was nothing to send (SGIP closes idle ones); the next message opens one."""
 

@@ -1,28 +1,35 @@
 """An HTTP gateway as a channel: the sink that speaks to it (`sms_http`), in the words of `SmsChannel`.
 
 The gateway splits long texts itself and gives one receipt for all; it drops repeats of a `msg_id` if it can.
-Reports and replies do not come this way.
+Reports and what people write come through a door of ours (`http_door`), if the account has one.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import assert_never
 
 from schemas.notice import Recipient
 from sinks.sink import Delivered, Message, OutcomeUnknown, Refused, Result, RetryAfter, Sink
 from sinks.sms.channel import Arrival, ChannelState, Fate, Part, Sms, Submission
+from sinks.sms.http_door import HttpDoor, HttpListener
 from sinks.sms.parts import NO_SIGNATURE, Signature
+
+_log = logging.getLogger(__name__)
 
 
 class SinkChannel:
     """An `SmsChannel` over any sink for SMS."""
 
-    def __init__(self, sink: Sink, *, signature: Signature = NO_SIGNATURE) -> None:
+    def __init__(self, sink: Sink, *, signature: Signature = NO_SIGNATURE, door: HttpDoor | None = None) -> None:
+        """`door`: where the gateway calls us; None: it does not."""
         self._sink = sink
         self._signature = signature
         self._in_flight = 0
-        self._fault = ""
-        self._closed = asyncio.Event()
+        self._fault = self._deaf = ""
+        self._is_closed = False
+        self._arrivals: asyncio.Queue[Arrival | None] = asyncio.Queue()
+        self._listener = HttpListener(door, self._arrivals.put_nowait) if door is not None else None
 
     @property
     def name(self) -> str:
@@ -32,10 +39,25 @@ class SinkChannel:
     @property
     def state(self) -> ChannelState:
         """A request makes its own connection, so it is up until it is closed; `fault` is the last failure."""
-        return ChannelState(links=0 if self._closed.is_set() else 1, in_flight=self._in_flight, fault=self._fault)
+        return ChannelState(
+            links=0 if self._is_closed else 1, in_flight=self._in_flight, fault=self._deaf or self._fault
+        )
+
+    @property
+    def port(self) -> int:
+        """Where the gateway may call; 0: nowhere."""
+        return self._listener.port if self._listener is not None else 0
 
     async def connect(self) -> None:
-        """Nothing to do."""
+        """Open the door, if there is one. A port that is taken does not keep us from sending."""
+        if self._listener is None:
+            return
+        try:
+            await self._listener.open()
+            self._deaf = ""
+        except OSError as error:
+            self._deaf = f"cannot listen for the gateway: {type(error).__name__}"
+            _log.error("neither reports nor texts will come: channel=%s reason=%s", self.name, self._deaf)
 
     async def submit(self, sms: Sms) -> Submission:
         """Hand one SMS over, as one part."""
@@ -68,13 +90,15 @@ class SinkChannel:
                 assert_never(never)
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
-        """None ever; ends at `close`."""
-        await self._closed.wait()
-        nothing: tuple[Arrival, ...] = ()
-        for arrival in nothing:
+        """What came through the door; ends at `close`."""
+        while (arrival := await self._arrivals.get()) is not None:
             yield arrival
 
     async def close(self) -> None:
         """Give back sockets; may be called twice."""
-        self._closed.set()
+        if not self._is_closed:
+            self._is_closed = True
+            self._arrivals.put_nowait(None)
+        if self._listener is not None:
+            await self._listener.close()
         await self._sink.close()

@@ -58,7 +58,7 @@ NO_SIGNATURE = Signature()
 
 def units(text: str) -> int:
     """The length in UTF-16 units, which is what carriers count."""
-    return len(text) + sum(char > "\uffff" for char in text)
+    return len(text.encode("utf-16-be", "surrogatepass")) // 2
 
 
 def split(text: str, signature: Signature = NO_SIGNATURE) -> list[str]:
@@ -73,10 +73,10 @@ def split(text: str, signature: Signature = NO_SIGNATURE) -> list[str]:
         return [written]
     parts, room, part = [], WITH_HEADER - first, ""
     for cluster in _clusters(written):
-        if units(part) + units(cluster) > room:
+        if units(cluster) > room:
             parts.append(part)
             part, room = "", WITH_HEADER
-        part += cluster
+        part, room = part + cluster, room - units(cluster)
     parts.append(part)
     if last and units(part) + last > WITH_HEADER:
         parts[-1:] = _moved(part, last)

@@ -56,6 +56,10 @@ class Reports:
         """The messages that are remembered."""
         return len(self._messages)
 
+    def overdue(self, before: int) -> int:
+        """Count the messages of before a time that are still waited for; may be asked from another thread."""
+        return sum(each.at < before and not each.is_settled for each in list(self._messages.values()))
+
     def begin(self, mobile: str) -> None:
         """Note that a submission to this number begins: a report may be about it before its answer is here."""
         self._under_way[mobile] += 1
@@ -80,6 +84,8 @@ class Reports:
                 self._own(msg_id, number, carrier_id)
         if message.nameless():
             self._nameless.setdefault(mobile, set()).add(msg_id)
+        if (early := self._orphans.pop(msg_id, None)) is not None:
+            return [*self._reported_whole(early[1]), *self._look_again(mobile)]
         return [*self._settle(msg_id), *self._look_again(mobile)]
 
     def answered(self, late: LateAnswer) -> list[Settled]:
@@ -93,14 +99,24 @@ class Reports:
         """Note a report; gives the message that it settles, each message once."""
         if report.delivery is Delivery.PENDING:
             return []
+        if report.msg_id in self._messages:
+            return self._reported_whole(report)
         owner = self._owners.get(report.carrier_id) or self._guess(report)
         if owner is None:
-            self._orphans.setdefault(report.carrier_id, (now, report))
+            self._orphans.setdefault(report.msg_id or report.carrier_id, (now, report))
             if len(self._orphans) > _MOST_ORPHANS:
                 self._orphans.popitem(last=False)
             return []
         self._say(*owner, report)
         return self._settle(owner[0])
+
+    def _reported_whole(self, report: DeliveryReport) -> list[Settled]:
+        """Note a report that names the message by our own id: on all its parts."""
+        message = self._messages[report.msg_id]
+        self._named(report.msg_id, message.mobile)
+        for number in range(1, message.total + 1):
+            self._say(report.msg_id, number, report)
+        return self._settle(report.msg_id)
 
     def expire(self, now: int) -> int:
         """Forget what was kept long enough; how many messages and reports."""
@@ -170,4 +186,5 @@ class Reports:
         message.is_settled = True
         if failed is not None:
             return [Settled(msg_id=msg_id, outcome=Refused(f"delivery report: {failed.stat}"))]
-        return [Settled(msg_id=msg_id, outcome=Delivered(",".join(message.ids[n] for n in sorted(message.ids))))]
+        names = (message.ids.get(number, "") for number in range(1, message.total + 1))
+        return [Settled(msg_id=msg_id, outcome=Delivered(",".join(names).strip(",")))]

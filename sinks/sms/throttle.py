@@ -18,6 +18,8 @@ class Throttle:
         self._first_pause_s = pause_s
         self._tokens, self._filled_at = self._burst, clock()
         self._pause_s, self._resumes_at = pause_s, 0.0
+        self.refusals = 0
+        """How often the carrier had no room."""
 
     def reserve(self) -> float:
         """Book one part's place; gives the seconds to wait before it is written. Book and wait in the same order."""
@@ -35,6 +37,7 @@ class Throttle:
         Of a whole window that is refused at once only the first makes the pause longer.
         """
         now = self._clock()
+        self.refusals += 1
         if now >= self._resumes_at:
             self._resumes_at = now + self._pause_s
             self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)

@@ -19,6 +19,7 @@ from schemas.errors import StagewatchError, TryLater
 from schemas.report import ReportOrder
 from sinks.masking import masked
 from sinks.store import between, reads
+from sinks.store.costs import UnitCosts, read_costs
 from sinks.store.rows import (
     AlertEventRow,
     AlertRow,
@@ -116,6 +117,11 @@ class Store:
                 tuple(between.read_places(connection, order)),
                 tuple(between.read_anomalies(connection, order, limit)),
             )
+
+    def costs(self, since: int, until: int) -> list[UnitCosts]:
+        """What each unit's messages came to that were begun in a span (epoch ms)."""
+        with self._begin() as connection:
+            return read_costs(connection, since, until)
 
     def _read(
         self, read: Callable[[Connection, reads.Filters, int], list[_T]], filters: reads.Filters, limit: int
