@@ -41,7 +41,7 @@ lint: install-dev
 	$(BIN)/stagewatch check
 
 check: lint
-	HYPOTHESIS_PROFILE=check $(BIN)/python -m pytest --quiet -n 2 $(ARGS) $(FAST_TESTS)
+	HYPOTHESIS_PROFILE=check $(BIN)/python -m pytest --quiet -n 2 -m "not slow" $(ARGS) $(FAST_TESTS)
 
 format: install-dev
 	$(BIN)/ruff format .
@@ -56,7 +56,8 @@ fault: install-dev
 	$(BIN)/python -m tests.fault $(ARGS)
 
 # Small faults put into the engine and the definitions: do the tests find them? All of them without ARGS;
-# ARGS="--module deadlines.py" for one file, ARGS="--changed --budget 8m" as CI does, ARGS=--help for the rest.
+# ARGS="--sample 600 --seed 1" for an estimate with its interval, ARGS="--module deadlines.py" for one file,
+# ARGS="--changed --budget 8m" as CI does, ARGS=--help for the rest.
 mutants: install-dev
 	$(BIN)/python -m tests.mutation $(ARGS)
 

@@ -21,6 +21,7 @@ HOT = {"schemas/whole_rows.py": "read_run"}
 """Functions that every record goes through and that may be longer: a call more is a tenth of their time."""
 SECOND_DOORS = {
     "connectors.connect",
+    "connectors.debezium",
     "connectors.ogg",
     "connectors.files",
     "connectors.relay",

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from schemas import Change, Decoder, encode_change, parse_recorded
+from schemas import BY_LOG, Change, Decoder, encode_change, parse_recorded
 from schemas.codec import decode_change
 from schemas.mapping import Dialect, Format
 from tests.helpers.avro_wire import THING
@@ -94,9 +94,10 @@ def test_columns_that_nobody_asked_for_are_ignored(dialect: Writer) -> None:
 
 @every_dialect
 def test_positions_grow_with_the_source(dialect: Writer) -> None:
-    positions = [only(dialect.changes("u", ROW, at=at, offset=at)).position for at in (5, 6, 7_000)]
-    assert positions == sorted(set(positions))
-    assert 0 < positions[-1] < 2**63
+    told = [only(dialect.changes("u", ROW, at=at, offset=at)) for at in (5, 6, 7_000)]
+    places = [(change.position, change.order) for change in told]
+    assert places == sorted(set(places))
+    assert BY_LOG < told[0].position <= told[-1].position < 2**63
 
 
 @every_dialect

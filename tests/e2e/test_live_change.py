@@ -18,8 +18,10 @@ from bench.kafka_server import KafkaServer
 from rules import SHIPPED, Choice, Ledger, Manifest, proposed, read_definitions, texts_of
 from schemas import AlertEvent, decode_alert
 from stagewatch.rule_book import Publisher, Refused, read_ledger
+from stagewatch.topic_reader import read_topic
 from tests.helpers.brokers import make_topics
 from tests.helpers.capture import committed_values
+from tests.helpers.figures import hold
 from tests.helpers.worker import STAGEWATCH, running_worker
 
 APP, PROGRESS = "cdc.mkt.mkt_app", "cdc.mkt.mkt_app_progress"
@@ -32,7 +34,7 @@ def cli(broker: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command as a user does."""
     return subprocess.run(
         ["env", f"STAGEWATCH_BROKER={broker}", str(STAGEWATCH), *arguments],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
 
 
@@ -70,16 +72,17 @@ def survey_alerts(bootstrap: str) -> list[AlertEvent]:
     return [alert for alert in found if alert.rule == "R-T03"]
 
 
-def wait_for(what: Callable[[], bool], patience_s: float = 30.0) -> None:
+def wait_for(what: Callable[[], bool], patience_s: float = 90.0) -> None:
     deadline = time.monotonic() + patience_s
     while not what():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.2)
 
 
-def instances(bootstrap: str, application_id: str = "stagewatch") -> int:
-    values = committed_values(bootstrap, f"{application_id}-track-changelog")
-    return len(values)
+def surveyed(bootstrap: str) -> int:
+    """Count the applications whose survey the workers know of: the state comes in two parts, in any order."""
+    latest = {r.key: r.value or b"" for r in read_topic(bootstrap, "stagewatch-track-changelog")}
+    return sum(b"SURVEY" in state for state in latest.values())
 
 
 def test_s0_05_a_limit_changed_while_workers_run_moves_running_stages_and_a_rollback_brings_them_back(
@@ -89,16 +92,16 @@ def test_s0_05_a_limit_changed_while_workers_run_moves_running_stages_and_a_roll
     make_topics(bootstrap, [APP, PROGRESS], partitions=PARTITIONS)
     surveys(bootstrap, 0, APPLICATIONS)
     with running_worker(url, tmp_path) as one, running_worker(url, tmp_path) as two:
-        wait_for(lambda: instances(bootstrap) >= APPLICATIONS)
+        wait_for(lambda: surveyed(bootstrap) >= APPLICATIONS)
         changed = limit_file(tmp_path, "0wd")
         impact = _impact(url, changed)
         assert impact["running"] == impact["touched"] == APPLICATIONS
         assert impact["raised"] == 2 * APPLICATIONS
-        applied = cli(url, "rules", "apply", str(changed), "--note", "spring", "-o", "json")
+        applied = cli(url, "rules", "apply", str(changed), "--wait", "90", "--note", "spring", "-o", "json")
         assert applied.returncode == 0, applied.stderr
         told = json.loads(applied.stdout.splitlines()[-1])
         assert told["partitions"] == list(range(PARTITIONS))
-        assert told["seconds"] < SWITCHED_S
+        hold("S0-05: the switch, s", told["seconds"], SWITCHED_S)
         found = survey_alerts(bootstrap)
         assert Counter(a.event for a in found) == {"raised": 2 * APPLICATIONS}
         assert {a.rule_version for a in found} == {2}
@@ -106,11 +109,11 @@ def test_s0_05_a_limit_changed_while_workers_run_moves_running_stages_and_a_roll
         assert "nothing to publish" in again.stderr
         surveys(bootstrap, APPLICATIONS, 1)
         wait_for(lambda: len(survey_alerts(bootstrap)) == 2 * APPLICATIONS + 2)
-        back = cli(url, "rules", "apply", str(limit_file(tmp_path, "5wd")))
+        back = cli(url, "rules", "apply", str(limit_file(tmp_path, "5wd")), "--wait", "90")
         assert back.returncode == 0, back.stderr
         assert Counter(a.event for a in survey_alerts(bootstrap))["cleared"] == 2 * APPLICATIONS + 2
         one.kill()
-        forward = cli(url, "rules", "rollback", "--wait", "60")
+        forward = cli(url, "rules", "rollback", "--wait", "120")
         assert forward.returncode == 0, forward.stderr
         wait_for(lambda: Counter(a.event for a in survey_alerts(bootstrap))["reopened"] == 2 * APPLICATIONS + 2)
         assert "published rules" not in two.said
@@ -133,7 +136,7 @@ def test_a_set_that_a_worker_cannot_load_is_withdrawn_and_what_was_in_effect_sta
     make_topics(own_kafka.bootstrap, [APP, PROGRESS], partitions=1)
     with running_worker(own_kafka.url, tmp_path) as worker:
         assert cli(own_kafka.url, "rules", "apply").returncode == 0
-        with Publisher(own_kafka.bootstrap, "stagewatch", 30, lambda _text: None) as publisher:
+        with Publisher(own_kafka.bootstrap, "stagewatch", 90, lambda _text: None) as publisher:
             manifest, texts = _unloadable(publisher.ledger)
             with pytest.raises(Refused, match="version"):
                 publisher.publish(manifest, texts)
@@ -142,7 +145,7 @@ def test_a_set_that_a_worker_cannot_load_is_withdrawn_and_what_was_in_effect_sta
         assert ledger.current.serial == 1
         assert ledger.manifests[2].state == "withdrawn"
         surveys(own_kafka.bootstrap, 0, 1)
-        wait_for(lambda: instances(own_kafka.bootstrap) > 0)
+        wait_for(lambda: surveyed(own_kafka.bootstrap) > 0)
         assert "are refused" in worker.said
 
 

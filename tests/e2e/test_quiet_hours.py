@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,14 +14,16 @@ from tests.helpers.whole_system import PATIENCE_S, POLL_S, WholeSystem, ago, exa
 from tests.helpers.worker import running_worker
 
 TOPICS = ("cdc.mkt.mkt_app", "cdc.mkt.mkt_app_progress", "cdc.mkt.tg_manager")
-ALWAYS = "{starts: '00:01', ends: '00:00'}"
-"""Quiet but for one minute of a working day."""
+QUIET = {"morning": "{starts: '23:59', ends: '23:58'}", "evening": "{starts: '00:01', ends: '00:00'}"}
+"""Quiet but for one minute of a working day, which is half a day away."""
+NOON = 12
 MOBILE = "13923000009"
 
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[WholeSystem]:
-    with needs("kafka"), whole_system(tmp_path, TOPICS, quiet_hours=ALWAYS) as system:
+    half = "morning" if datetime.now(ZoneInfo("Asia/Shanghai")).hour < NOON else "evening"
+    with needs("kafka"), whole_system(tmp_path, TOPICS, quiet_hours=QUIET[half]) as system:
         yield system
 
 

@@ -14,7 +14,7 @@ from stagewatch.topic_reader import read_topic
 from tests.helpers.ingesting import TABLE, TOPIC, capture_rows, captured, write_csv
 from tests.helpers.worker import running_worker
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 HV = {"org_no": "1", "volt_class": "HV", "app_type": "new", "accepted_at": "2026-03-02T01:00:00Z"}
 
 

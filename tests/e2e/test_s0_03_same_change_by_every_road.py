@@ -230,5 +230,6 @@ def test_s0_03_one_application_told_by_all_roads_has_each_stage_and_alert_once(w
     for road in ROADS:
         walk(walked, road, "S03-all", 31_900)
     assert seen(walked, "S03-all") == seen(walked, "S03-debezium")
+    walked.catch_up()
     raised = walked.ask("alerts", "list", "--instance", "S03-all")
     assert sorted(([each["rule"], each["severity"], each["stage"]] for each in raised), key=str) == RAISED

@@ -1,10 +1,9 @@
 """S0-07: two sources' codes of one voltage become one; an unknown code is kept, marked and counted."""
 
-import time
 from typing import Any
 
 from connectors import SHIPPED_SOURCES
-from tests.helpers.whole_system import PATIENCE_S, POLL_S, WholeSystem, example
+from tests.helpers.whole_system import WholeSystem, example
 
 KNOWN, UNKNOWN = "S07-known", "S07-unknown"
 MKT, LEAN = "cdc.mkt.mkt_app", "cdc.lean.lean_app_detail"
@@ -47,12 +46,10 @@ def test_s0_07_unknown_code_is_kept_marked_and_counted(system: WholeSystem) -> N
     assert found["fields"]["volt_level_code"] == "K7"
     assert found["rows"][f"application@lean:{UNKNOWN}"]["volt_level_code"] == "77"
 
+    system.catch_up()
     (mark,) = [each for each in system.ask("alerts", "list", "--instance", UNKNOWN) if each["rule"] == "R-D02"]
     assert (mark["severity"], "K7" in mark["text"]) == ("INFO", True)
     assert unknown_codes(system) == {
         **before, **{f"{topic}.volt_level_code": before.get(f"{topic}.volt_level_code", 0) + 1 for topic in (MKT, LEAN)}
     }  # fmt: skip
-    deadline = time.monotonic() + PATIENCE_S
-    while counted(system) != {topic: count + 1 for topic, count in metric.items()}:
-        assert time.monotonic() < deadline, counted(system)
-        time.sleep(POLL_S)
+    system.until(lambda: counted(system) == {t: count + 1 for t, count in metric.items()}, lambda: counted(system))

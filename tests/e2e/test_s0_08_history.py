@@ -142,6 +142,7 @@ def filled(system: WholeSystem) -> WholeSystem:
     system.capture("mkt", "mkt_app", live[0] | {"org_no": "3349903"})
     system.capture("mkt", "mkt_app_progress", live[1] | {"progress_id": "HLIVE1"})
     until(lambda: any(sms.mobile == MOBILE and "HLIVE" in sms.text for sms in system.sms.received))
+    system.catch_up()
     return system
 
 

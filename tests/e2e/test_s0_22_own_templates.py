@@ -52,12 +52,12 @@ def test_s0_22_own_copy_changes_a_units_messages_and_not_its_siblings_and_a_rese
 
         (shown,) = system.ask("templates", "preview", str(own))
         assert (shown["unit"], shown["parts"]) == (UNIT, 1)
-        system.done("rules", "apply", str(own))
+        system.done("rules", "apply", str(own), "--wait", "90")
         assert told_of(system, UNIT, 2).startswith(f"【江山供电】{UNIT}-2的现场勘查")
         assert told_of(system, TEAM, 2).startswith("【江山供电】")
         assert told_of(system, SIBLING, 2).startswith("【业扩管控】")
         assert json.loads(system.done("templates", "show", "stage_late", "--org", TEAM, "-o", "json"))["unit"] == UNIT
 
-        system.done("rules", "apply")  # the folders' set, which has no copy of the unit's
+        system.done("rules", "apply", "--wait", "90")  # the folders' set, which has no copy of the unit's
         assert told_of(system, UNIT, 3).startswith("【业扩管控】")
         assert json.loads(system.done("templates", "show", "stage_late", "--org", UNIT, "-o", "json"))["copies"] == ""

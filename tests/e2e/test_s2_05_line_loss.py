@@ -3,6 +3,7 @@
 Two districts of one line on one bus section; the freeze of meter M3 is missing until the day has long been published.
 """
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,6 +21,8 @@ TOPICS = [*(f"cdc.ymd.{table}" for table in YMD), METER, FREEZE, GATE]
 ORG = "3340101"
 DAY, EVE = days_ago(2), days_ago(3)
 """The day that is looked at: it was published yesterday at 08:00, whenever the test runs."""
+NEXT = DAY + timedelta(days=1)
+"""Not `days_ago(1)`: between the collection of the tests and this one a day may end."""
 METERS = {"M1": ("C1", "2"), "M2": ("C2", "1"), "M3": ("C3", "1")}
 """Customer and ratio of the current transformers."""
 FREEZES = {"M1": ("1000.00", "1046.30"), "M2": ("500.0", "540.0"), "M3": ("70", "78")}
@@ -47,11 +50,11 @@ def grid(past: Past) -> None:
 def energy(past: Past) -> None:
     """What was read of the eve and the day, but for one meter."""
     for number, day in enumerate((EVE, DAY)):
-        came = at(days_ago(2 - number), "00:10")
+        came = at(day + timedelta(days=1), "00:10")
         for meter, values in FREEZES.items():
             if (meter, day) != ("M3", DAY):
                 past.row(FREEZE, freeze(meter, values[number], day.isoformat()), came)
-    came = at(days_ago(1), "01:00")
+    came = at(NEXT, "01:00")
     for point, into, out in (("TG1", "100.5000", "0.5"), ("TG2", "50", "0"), ("L1", "155.25", "0"), ("B1", "160", "0")):
         past.row(GATE, {"point_no": point, "date": DAY.isoformat(), "in_kwh": into, "out_kwh": out}, came)
     past.flush()
@@ -80,10 +83,10 @@ def test_s2_05_losses_equal_the_hand_calculation_and_missing_meters_are_listed(
         for (code, name), (loss, supply) in by_hand.items():
             value = values[code, day, name]
             assert (value.numerator, value.denominator) == (Decimal(loss), Decimal(supply)), code
-        missing = [a for a in alerts_of(bootstrap, "A14") if a.raised_at == at(days_ago(1), "06:00")]
+        missing = [a for a in alerts_of(bootstrap, "A14") if a.raised_at == at(NEXT, "06:00")]
         assert [(a.event, a.instance) for a in missing] == [("raised", "meter:M3")]
         found = {(a.event, a.instance, a.raised_at) for a in alerts_of(bootstrap, "A15", "A16")}
-        published = at(days_ago(1), "08:00")
+        published = at(NEXT, "08:00")
         assert found == {("raised", f"tg:TG2:{day}", published), ("raised", f"bus:B1:{day}", published)}
         past.row(FREEZE, freeze("M3", "78", day))  # late: 8 kWh more were sold, 4 % are lost
         past.flush()

@@ -79,7 +79,7 @@ def test_s3_03_a_monthly_template_runs_on_its_day_and_a_changed_threshold_alters
         at_once = template(tmp_path, "{frequency: realtime}", "1")
         variables = [f"STAGEWATCH_BROKER={url}", f"STAGEWATCH_DEFINITIONS={folders}"]
         applied = subprocess.run(
-            ["env", *variables, str(STAGEWATCH), "rules", "apply", str(at_once)],
+            ["env", *variables, str(STAGEWATCH), "rules", "apply", str(at_once), "--wait", "90"],
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert applied.returncode == 0, applied.stderr

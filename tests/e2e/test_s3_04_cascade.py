@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_s3_04_a_city_tightens_what_the_province_made_and_may_not_loosen_it(
     with running_worker(url, tmp_path, definitions=folders) as worker:
         wait_for(lambda: len(alerts_of(bootstrap, "X-I111")) >= 3)
         found = {(a.event, a.instance): a.raised_at for a in alerts_of(bootstrap, "X-I111")}
-        judged_at = at(days_ago(1), "00:05")
+        judged_at = at(day + timedelta(days=1), "00:05")
         # The city's 2 counts for it and its counties, the province's 5 for itself and elsewhere.
         wanted = ["334", "33401", "3340101"]
         assert found == {("raised", f"org:{org}:{day}"): judged_at for org in wanted}
@@ -100,7 +101,7 @@ def test_s3_04_a_city_tightens_what_the_province_made_and_may_not_loosen_it(
         assert "no stricter than gt 5户 of the unit above" in refused.stderr
         tighter = tmp_path / "tighter.yaml"
         tighter.write_text(CITY.replace("VALUE", "1"), encoding="utf-8")
-        applied = cli(url, folders, "rules", "apply", str(tighter))
+        applied = cli(url, folders, "rules", "apply", str(tighter), "--wait", "90")
         assert applied.returncode == 0, applied.stderr
         assert explained(url, folders, "3340102")[0]["value"] == "gt 1户"
         assert "rules 1 are in effect" in worker.said

@@ -54,7 +54,7 @@ def test_s4_01_changed_node_counts_for_new_orders_and_old_ones_end_on_theirs(tmp
     topics = ("cdc.mkt.mkt_wo", "cdc.mkt.mkt_wo_hist")
     with needs("kafka"), whole_system(tmp_path, topics) as system:
         order(system, "WO-OLD")
-        system.done("rules", "apply", str(changed_flow(tmp_path)), "--note", "F30 is due on its day")
+        system.done("rules", "apply", str(changed_flow(tmp_path)), "--wait", "90", "--note", "F30 is due on its day")
         order(system, "WO-NEW")
         deadline = time.monotonic() + PATIENCE_S
         while not late(system, "WO-NEW"):

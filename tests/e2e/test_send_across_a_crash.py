@@ -16,7 +16,7 @@ from tests.helpers.brokers import make_topics
 from tests.helpers.worker import STAGEWATCH, WorkerProcess, running_worker
 
 TOPICS = ("cdc.mkt.tg_manager", "cdc.mkt.mkt_app", "cdc.mkt.mkt_app_progress")
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 SETTLED = {"delivered", "unknown"}
 
 

@@ -10,7 +10,7 @@ from tests.helpers.capture import capture, feed, replayed, wait_for_alerts
 from tests.helpers.postgres import Postgres
 from tests.helpers.worker import STAGEWATCH, running_worker
 
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 
 
 def _listed(store: str) -> list[dict[str, object]]:

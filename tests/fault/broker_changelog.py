@@ -24,7 +24,7 @@ AGENTS = ("track", "totals", "notify")
 WORK_S = 4.0
 CONFIGURED_S = 0.5
 """A broker heeds a new setting of a topic so soon."""
-GONE_S = 30.0
+GONE_S = 90.0
 STOPS_S = 90.0
 STARTS = 2
 """How often it is started again: it must not get used to it."""

@@ -35,7 +35,7 @@ from tests.fault.feed import Feed
 from tests.fault.lives import APP, DISTRICT, ITEM, MANAGER, PROGRESS
 from tests.fault.observed import CHANGES, Observed, Unreadable, notifications
 from tests.fault.oracle import Truth, last_due, truth
-from tests.fault.workers import PLAIN, Worker
+from tests.fault.workers import PATIENCE_S, PLAIN, Worker
 from tests.helpers.brokers import make_topics
 
 APPLICATION_ID = "faulty"
@@ -83,7 +83,7 @@ class Options:
     """How a notification may end; faults of gateways allow more."""
     is_exact: bool = True
     """Timers are raised at their very millisecond; not where the workers' clocks are moved or records held up."""
-    patience_s: float = 40.0
+    patience_s: float = PATIENCE_S
     """How long nothing may move while the workers catch up, once the feed has paused."""
 
 
@@ -235,7 +235,7 @@ class World:
             self.tend()
             time.sleep(TEND_S)
 
-    def wait(self, what: str, is_so: Callable[[], bool], timeout_s: float = 40.0) -> None:
+    def wait(self, what: str, is_so: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
         """Tend until something holds. Raises PromiseBroken: what is waited for must happen."""
         deadline = time.monotonic() + timeout_s
         while not is_so():

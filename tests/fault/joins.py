@@ -7,6 +7,7 @@ from tests.fault.harness import MOST_WORKERS, Fault, World
 from tests.fault.workers import STOP_S, NotInTime, Worker
 
 BETWEEN_CHECKS = 10
+LOOK_S = 0.2
 
 
 def run(world: World, times: int) -> None:
@@ -35,8 +36,9 @@ def run(world: World, times: int) -> None:
                 world.wait("no second worker", lambda: sum(w.is_ready for w in world.awake) > 0)
         _see_off(world, leaving)
         if number % BETWEEN_CHECKS == BETWEEN_CHECKS - 1 or number == times - 1:
-            world.run_for(STOP_S)
-            _see_off(world, leaving)
+            while leaving:
+                world.run_for(LOOK_S)
+                _see_off(world, leaving)
             world.verify()
 
 

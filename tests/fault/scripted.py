@@ -21,9 +21,8 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from tests.fault.harness import APPLICATION_ID, Fault, World
 from tests.fault.observed import ALERTS
-from tests.fault.workers import Worker
+from tests.fault.workers import PATIENCE_S, Worker
 
-PATIENCE_S = 60.0
 WORK_S = 1.5
 """So long an owner works alone."""
 REFUSED_S = 5.0

@@ -77,5 +77,6 @@ class Customer:
         """Give the rules that raised something about the odd cycle, once the whole of it was judged."""
         key = f"{self.cons_no}-{ODD}"
         self.system.wait_for(self.instance, lambda found: f"bill:{key}" in found["rows"])
+        self.system.catch_up()
         listed = self.system.ask("alerts", "list", "--instance", self.instance, "--limit", "1000")
         return sorted(each["rule"] for each in listed)

@@ -126,6 +126,7 @@ def day_of(ms: int) -> date:
     return (EPOCH + timedelta(milliseconds=ms)).astimezone(SHANGHAI).date()
 
 
+@lru_cache(maxsize=10_000)
 def midnight(day: date) -> int:
     return (datetime(day.year, day.month, day.day, tzinfo=SHANGHAI) - EPOCH) // timedelta(milliseconds=1)
 

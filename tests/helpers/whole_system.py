@@ -9,25 +9,28 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from bench.kafka_server import KafkaServer
 from connectors import SHIPPED_SOURCES
+from sinks.store import Store
 from stagewatch.__main__ import run
 from stagewatch.receivers import SmsReceiver
 from tests.helpers.brokers import make_topics, running_kafka
 from tests.helpers.worker import WorkerProcess, running_worker
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "registry" / "examples"
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 """A machine that others work on, too."""
+SHOWN = ("stagewatch.alerts", "stagewatch-track-changelog", "stagewatch.indicators", "stagewatch.tasks")
+"""Topics that the store follows, each at its own pace."""
 POLL_S = 0.2
 Row = dict[str, Any]
 Document = dict[str, Any]
@@ -130,8 +133,31 @@ class WholeSystem:
         """Wait until an instance has a further row (`entity:key`); give the instance."""
         return self.wait_for(key, lambda found: row in found["rows"])
 
+    def catch_up(self) -> None:
+        """Wait until the store shows all that its topics hold by now.
+
+        It follows each at its own pace: an instance may be shown before an alert of the same commit, or after it.
+        """
+        consumer: Any = KafkaConsumer(bootstrap_servers=self.bootstrap, isolation_level="read_committed", group_id=None)
+        with closing(consumer), closing(Store(f"sqlite:///{self.worker.data_dir}/stagewatch.db")) as store:
+            tps = [TopicPartition(name, n) for name in SHOWN for n in consumer.partitions_for_topic(name) or ()]
+            consumer.assign(tps)
+            ends = consumer.end_offsets(tps)
+            self.until(lambda: not _unread(consumer, ends, store.positions()), lambda: str([ends, store.positions()]))
+
+    def until(self, is_so: Callable[[], Any], seen: Callable[[], object] = str) -> None:
+        """Wait until something is so; what was seen instead goes into the failure."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_so():
+            assert time.monotonic() < deadline, f"{seen()}\n{self.worker.log_tail()}"
+            time.sleep(POLL_S)
+
     def alerts(self, key: str) -> list[tuple[str, str]]:
-        """Give (rule, severity) of all that was raised about an instance; none before the worker has made its store."""
+        """Give (rule, severity) of all that was raised about an instance by now."""
+        self.catch_up()
+        return self._listed(key)
+
+    def _listed(self, key: str) -> list[tuple[str, str]]:
         if not any(self.worker.data_dir.rglob("stagewatch.db")):
             return []
         found = self.ask("alerts", "list", "--instance", key, "--limit", "1000")
@@ -139,14 +165,12 @@ class WholeSystem:
 
     def wait_for_alerts(self, key: str, *expected: tuple[str, str]) -> list[tuple[str, str]]:
         """Wait until at least these were raised about an instance; give all that were."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not set(expected) <= set(found := self.alerts(key)):
-            assert time.monotonic() < deadline, f"{key}: {found}\n{self.worker.log_tail()}"
-            time.sleep(POLL_S)
-        return found
+        self.until(lambda: set(expected) <= set(self._listed(key)), lambda: f"{key}: {self._listed(key)}")
+        return self.alerts(key)
 
     def open_rules(self, key: str) -> list[str]:
-        """Give the rules of what is open about an instance."""
+        """Give the rules of what is open about an instance by now."""
+        self.catch_up()
         found = self.ask("alerts", "list", "--instance", key, "--limit", "1000")
         return sorted(each["rule"] for each in found if each["event"] in {"raised", "reopened", "escalated"})
 
@@ -174,4 +198,24 @@ def whole_system(
         make_topics(kafka.bootstrap, topics)
         chosen = {"sources": str(sources), "sms_url": sms.url, "partitions": "2", **settings}
         with running_worker(kafka.url, folder, **chosen) as worker:
-            yield WholeSystem(kafka, folder, sources, sms, worker)
+            system = WholeSystem(kafka, folder, sources, sms, worker)
+            # The worker makes its store beside its work: until then nobody can look into it.
+            system.until(lambda: system.command("alerts", "list")[0] == 0, lambda: system.command("alerts", "list"))
+            yield system
+            if system._producer is not None:  # noqa: SLF001 - its own
+                system._producer.close()  # noqa: SLF001
+
+
+def _unread(consumer: Any, ends: Mapping[Any, int], shown: Mapping[tuple[str, int], int]) -> list[Any]:
+    """Give records before `ends` that the store does not show; the marks of transactions between them are none."""
+    for tp in ends:
+        consumer.seek(tp, shown.get((tp.topic, tp.partition), 0))
+    while any(consumer.position(tp) < end for tp, end in ends.items()):
+        found = [r for batch in consumer.poll(timeout_ms=200).values() for r in batch if r.offset < ends[_place(r)]]
+        if found:
+            return found
+    return []
+
+
+def _place(record: Any) -> TopicPartition:
+    return TopicPartition(record.topic, record.partition)

@@ -12,6 +12,8 @@ from bench.server_process import ServerProcess
 STAGEWATCH = Path(sys.executable).with_name("stagewatch")
 READY = re.compile(r"^ready: (\d+) partitions", re.MULTILINE)
 METRICS = re.compile(r"^metrics: (http://(\S+)/metrics)", re.MULTILINE)
+START_S = 180.0
+"""Three seconds where a machine is there for it, and minutes where others have it."""
 STOP_S = 10.0
 """SIGTERM ends a worker within this (contract, section 8)."""
 
@@ -69,6 +71,7 @@ def start_worker(broker: str, folder: Path, **settings: str) -> WorkerProcess:
         ["env", *variables, str(STAGEWATCH), "worker"],
         log,
         lambda: READY.search(log.read_text(encoding="utf-8", errors="replace")) is not None,
+        start_timeout_s=START_S,
         stop_timeout_s=STOP_S,
     )
     server.start()

@@ -3,6 +3,7 @@
     python -m tests.mutation                              the engine and all definitions
     python -m tests.mutation --module deadlines.py        one file; `definitions` for all of those; may be repeated
     python -m tests.mutation --changed --budget 9m        what changed, as far as nine minutes go
+    python -m tests.mutation --sample 600 --seed 1        600 of all, drawn by chance: an estimate with its interval
 
 Progress goes to stderr, the report to stdout (`-o json`: one object). Exit 1 if fewer than 90 % of the mutants were
 killed, if an explanation in `survivors.yaml` has no survivor any more or, with `--explained`, the other way round;
@@ -31,7 +32,7 @@ from tests.mutation.report import Limits, Report, write
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 7
-"""Mutants are tried in a shuffled order, the same each time, so that a budget leaves a fair sample of them."""
+"""Mutants are tried in a shuffled order, the same each time without `--seed`, so that a budget leaves a fair sample."""
 UNITS = {"s": 1, "m": 60, "h": 3600}
 FOR_EVER_S = 24 * 3600
 LINE_EVERY_S = 30
@@ -52,13 +53,13 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     _say(f"{len(files)} files{f' that changed {since}' if since else ''}")
     until = started + (chosen.budget or FOR_EVER_S)
-    found = _run(files, until, workers=chosen.workers)
+    found = _run(files, until, chosen)
     if found is None:
         _say("the tests fail without any mutant: mend them first (make check, stagewatch rules test)")
         return 1
-    report = Report(
-        found, seconds=time.monotonic() - started, budget=chosen.budget, limits=Limits(chosen.least, chosen.explained)
-    )
+    limits = Limits(chosen.least, chosen.explained)
+    seconds = time.monotonic() - started
+    report = Report(found, seconds=seconds, budget=chosen.budget, limits=limits, is_sample=chosen.sample is not None)
     write(report, as_json=chosen.output == "json")
     return 0 if report.is_good else 1
 
@@ -71,12 +72,12 @@ def _files(chosen: argparse.Namespace) -> tuple[list[str], str]:
     return [*all_modules(ROOT), *definition_files(ROOT)], ""
 
 
-def _run(files: Sequence[str], until: float, *, workers: int) -> list[Result] | None:
-    """Give what became of each mutant of the files, or None if the tests fail without one."""
+def _run(files: Sequence[str], until: float, chosen: argparse.Namespace) -> list[Result] | None:
+    """Give what became of each mutant of the files, or of those drawn, or None if the tests fail without one."""
     trees, mutants = _mutants(files)
     order = list(range(len(mutants)))
-    random.Random(SEED).shuffle(order)
-    in_order = {number: mutants[number] for number in order}
+    random.Random(chosen.seed).shuffle(order)
+    in_order = {number: mutants[number] for number in order[: chosen.sample]}
     python = {number: each for number, each in in_order.items() if each.kind == "python"}
     definitions = {number: each for number, each in in_order.items() if each.kind == "definition"}
     if definitions and not engines.definitions_pass(ROOT):
@@ -84,22 +85,22 @@ def _run(files: Sequence[str], until: float, *, workers: int) -> list[Result] | 
     plan = engines.Plan([], [], [], {})
     if python:
         _say("learning which tests touch which lines")
-        known = engines.learn(ROOT, sorted(trees))
+        known = engines.learn(ROOT, sorted({each.module for each in python.values()}))
         if known is None:
             return None
         plan = engines.plan(python, known)
-    results = [Result(mutant, "not tried") for mutant in mutants]
+    results = {number: Result(mutants[number], "not tried") for number in sorted(in_order)}
     for number in plan.uncovered:
         results[number].outcome = "uncovered"
     first, second, last = engines.budget_shares(plan, len(definitions), until)
     told = chain(
-        engines.run_definitions(ROOT, definitions, workers=workers, until=first),
-        engines.run_live(ROOT, trees, python, plan, workers=workers, until=second),
-        engines.run_fresh(ROOT, trees, python, plan, workers=workers, until=last),
+        engines.run_definitions(ROOT, definitions, workers=chosen.workers, until=first),
+        engines.run_live(ROOT, trees, python, plan, workers=chosen.workers, until=second),
+        engines.run_fresh(ROOT, trees, python, plan, workers=chosen.workers, until=last),
     )
-    for number, outcome in _with_bar(told, len(mutants) - len(plan.uncovered)):
+    for number, outcome in _with_bar(told, len(in_order) - len(plan.uncovered)):
         results[number].outcome = outcome
-    return results
+    return list(results.values())
 
 
 def _mutants(files: Sequence[str]) -> tuple[dict[str, ast.Module], list[Mutant]]:
@@ -136,6 +137,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     what.add_argument("--module", action="append", help="only this file; may be repeated; `definitions`: all of those")
     what.add_argument("--changed", nargs="?", const="", metavar="BASE", help="only files that changed since a commit")
     parser.add_argument("--budget", type=_seconds, help="stop in time, such as 10m; the rest counts as not tried")
+    parser.add_argument("--sample", type=_count, metavar="N", help="only N of them, drawn by chance")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"of the order in which they are tried; default {SEED}")
     parser.add_argument("--least", type=float, default=90.0, help="per cent to kill; default 90")
     parser.add_argument("--explained", action="store_true", help="every survivor needs an explanation, too")
     parser.add_argument(
@@ -149,6 +152,12 @@ def _seconds(text: str) -> int:
     if not text[:-1].isdigit() or text[-1] not in UNITS:
         raise argparse.ArgumentTypeError(f"{text!r} is no time such as 90s, 10m or 1h")
     return int(text[:-1]) * UNITS[text[-1]]
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of mutants, such as 600")
+    return int(text)
 
 
 def _say(text: str) -> None:

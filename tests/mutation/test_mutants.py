@@ -14,7 +14,7 @@ from tests.mutation.forks import KILLED, SURVIVED, run_all
 from tests.mutation.modules import UnknownModule, all_modules, chosen_files
 from tests.mutation.mutant import Mutant, Outcome, Result
 from tests.mutation.python_mutants import mutants_of, python_mutants
-from tests.mutation.report import Limits, Report
+from tests.mutation.report import Limits, Report, interval
 from tests.mutation.survivors import Explanation, explain, explanations, without_mutant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,6 +129,22 @@ def test_too_few_kills_are_a_failure() -> None:
     for least, is_good in ((50.0, True), (51.0, False)):
         assert Report(results, seconds=1, budget=None, limits=Limits(least, all_explained=False)).is_good is is_good
     assert not Report(results, seconds=1, budget=None, limits=Limits(0, all_explained=True)).is_good
+
+
+def test_a_sample_tells_between_what_the_share_of_all_lies() -> None:
+    assert interval(54, 60) == pytest.approx((0.7985, 0.9534), abs=1e-4)
+    assert interval(60, 60) == pytest.approx((0.9398, 1.0), abs=1e-4)
+    results = [result("one", "killed"), result("two", "killed"), result("three", "survived")]
+    sample = Report(results, seconds=1, budget=None, limits=Limits(60.0, all_explained=False), is_sample=True)
+    assert sample.sentences()[0] == "Python: 66.7 % of 3 killed, of all 20.8 to 93.9 % (at least 60 %)"
+    assert sample.is_good
+
+
+def test_what_was_not_drawn_leaves_no_explanation_idle() -> None:
+    results = [Result(Mutant("python", "rules/durations.py", "f", 1, "a < b", "< becomes <=", lambda: None), "killed")]
+    for is_sample in (True, False):
+        report = Report(results, seconds=1, budget=None, limits=Limits(0, all_explained=False), is_sample=is_sample)
+        assert bool(report.idle) is not is_sample
 
 
 def test_every_explanation_speaks_of_a_mutant_that_there_is() -> None:

@@ -9,7 +9,16 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules import SHIPPED, Definitions, LimitFile, compiled, load_definitions, read_definitions
+from rules import (
+    SHIPPED,
+    Definitions,
+    LimitFile,
+    compiled,
+    load_definitions,
+    only,
+    read_definitions,
+    touched_rules,
+)
 from schemas import Recorded
 from stagewatch.backtest_compare import Compared, Outcome, Window, compare
 from stagewatch.backtest_decode import ShareDecoder, ShareFiles
@@ -20,10 +29,18 @@ from stagewatch.replay import Replay
 from tests.helpers.builders import shipped
 from tests.helpers.recount import DAY
 from tests.helpers.replaying import replayed, sources
+from tests.helpers.rulebooks import LOOSE, TIGHT, Edit, edited
 from tests.helpers.simulate import END, World
 
 UNTIL = int(END.timestamp() * 1000) + 60 * DAY
 DEFAULTS = SHIPPED / "limits" / "default.yaml"
+SCHEME = "- {process: hv_connection, stage: SCHEME, limit: 15wd}"
+TOTAL = "- {process: hv_connection, total: true, limit: 46wd}"
+SCHEME_LIMIT: Edit = ("limits/default", SCHEME, SCHEME.replace("15wd", "6wd"))
+TOTAL_LIMIT: Edit = ("limits/default", TOTAL, TOTAL.replace("46wd", "20wd"))
+CLOCK = "rungs: {WARN: {after: 45d}, ALARM: {after: 60d}}"
+CLOCK_LIMIT: Edit = ("rules/connection", CLOCK, "rungs: {WARN: {after: 5d}, ALARM: {after: 9d}}")
+OFF = "  - code: R-T11\n    enabled: false\n"
 seeds = st.integers(0, 400)
 few = settings(max_examples=8)
 
@@ -133,6 +150,28 @@ def tightened(row: int, factor: float) -> Definitions:
         changed = Path(folder) / "limits.yaml"
         changed.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
         return compiled(read_definitions([SHIPPED, changed]))
+
+
+CHANGES: tuple[Edit, ...] = (
+    TIGHT, LOOSE, SCHEME_LIMIT, TOTAL_LIMIT, CLOCK_LIMIT, ("rules/connection", "  - code: R-T11\n", OFF),
+)  # fmt: skip
+
+
+@few
+@given(seeds, st.integers(1, 3), st.sampled_from(CHANGES))
+def test_rules_that_a_change_does_not_touch_make_no_difference(seed: int, shares: int, edit: Edit) -> None:
+    base, changed = read_definitions([SHIPPED]), edited(edit)
+    codes = touched_rules((base, LIMITS.id), (changed, LIMITS.id))
+    assert codes
+    whole = backtested(recorded(seed), compiled(changed), shares=shares)
+    running = compiled(only(base, codes))
+    part = backtested(recorded(seed), compiled(only(changed, codes)), shares=shares, running=running)
+    for mine, all_of_them in ((part.running, whole.running), (part.changed, whole.changed)):
+        assert mine.alerts == {key: a for key, a in all_of_them.alerts.items() if a.rule in codes}
+        assert mine.messages <= all_of_them.messages
+    differing = {each.alert.rule for each in compare(whole, Window(0, UNTIL)) if each.outcome is not Outcome.SAME}
+    assert differing <= codes
+    assert part.changed.messages ^ part.running.messages == whole.changed.messages ^ whole.running.messages
 
 
 LIMITS = next(each for each in read_definitions([SHIPPED]).of(LimitFile) if each.id == "default")

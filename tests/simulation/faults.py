@@ -33,11 +33,12 @@ class Faults:
         self.windows: list[tuple[int, int]] = []
         """Spans in which some clock was ahead, and an hour more: what is judged then may be judged early."""
 
-    def spoils(self) -> dict[str, float]:
-        """Give the shares of what is wrong with the sources."""
+    def spoils(self, kind: str) -> dict[str, float]:
+        """Give the shares of what is wrong with the sources; a world about people has its own kinds of that."""
+        kinds = frozenset() if kind == "desk" else self.kinds
         return {
-            "poisoned": 0.04 if "poison" in self.kinds else 0.0,
-            "repeated": 0.04 if "repeat" in self.kinds else 0.0,
+            "poisoned": 0.04 if "poison" in kinds else 0.0,
+            "repeated": 0.04 if "repeat" in kinds else 0.0,
         }  # fmt: skip
 
     def happens(self, kind: str, share: float) -> bool:
@@ -127,5 +128,5 @@ class Faults:
             gateway.outcomes = (GOOD,)
 
     def _is_senseless(self, kind: str) -> bool:
-        """A clock that is ahead changes what is right; with the fake engine there would be no way to say how."""
-        return kind == "clock forward" and self._world.material.kind == "fake"
+        """A clock that is ahead changes what is right; only with the real engine can be said how."""
+        return kind == "clock forward" and self._world.material.kind != "real"

@@ -20,7 +20,7 @@ from schemas import (
 )
 from streams.logic import SourcePartition
 from tests.helpers.records import Record
-from tests.simulation import fake_truth, real_truth
+from tests.simulation import desk_truth, fake_truth, real_truth
 from tests.simulation.process import NAMES, is_row, notices_of, progress_of
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class Log:
 def faults_of(world: "World") -> list[str]:
     """Give a line for every promise that the world broke; none if all is well."""
     log = Log(world)
+    if world.crowd is not None:
+        return [*_stuck(world), *_letters(log, world), *_messages(log, world), *desk_truth.faults_of(log, world.crowd)]
     alerts = [decode_alert(record.value or b"") for record in log.of(NAMES.alerts)]
     truth = real_truth if world.material.kind == "real" else fake_truth
     return [

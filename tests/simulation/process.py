@@ -101,7 +101,7 @@ class Process:
         )  # fmt: skip
         notify = NotifyAgent(
             Senders(dict(gateways)), outbox, notices=NAMES.notices, changelog=NAMES.changelog("notify"),
-            metrics=metrics(), record=_forget, now=clock, is_exact=checks_position,
+            metrics=metrics(), record=forget, now=clock, is_exact=checks_position,
         )  # fmt: skip
         self.agents: dict[str, Agent] = {agent.name: agent for agent in (rekey, track, totals, notify)}
 
@@ -206,5 +206,5 @@ def is_row(record: Record) -> bool:
     return bool(record.key) and not (record.key or b"").startswith(b"\x00")
 
 
-def _forget(rows: Sequence[NotificationRow]) -> None:
+def forget(rows: Sequence[NotificationRow]) -> None:
     """There is no store."""

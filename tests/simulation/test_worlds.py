@@ -15,7 +15,14 @@ WORLDS = int(os.environ.get("STAGEWATCH_WORLDS") or 10_000)
 FIRST_SEED = int(os.environ.get("STAGEWATCH_SEED") or 0)
 ENOUGH_FOR_ALL = 200
 """In so many worlds every kind of fault strikes."""
+ENOUGH_FOR_PEOPLE = 1_000
+"""In so many worlds people have done everything that they can do."""
 PHASES = ("idle", "nothing written", "transaction", "commit not acknowledged", "recovery")
+DONE_BY_PEOPLE = (
+    "answers", "ACKNOWLEDGED", "ARCHIVED", "archived in chaos", "CLOSED", "CONVERTED", "DISMISSED", "ESCALATED",
+    "MERGED", "OVERDUE", "REFUSED", "REJECTED", "REOPENED", "SELF_CLEARED",
+)  # fmt: skip
+"""What must have happened to tasks and anomalies."""
 DRAWN_APART = {"gateway", "poison", "repeat"}
 """Kinds that say how a world is made; what comes of them is counted otherwise."""
 
@@ -30,4 +37,7 @@ def test_every_world_keeps_every_promise() -> None:
     struck = {*STRIKES, *OTHERS} - DRAWN_APART
     struck |= {f"crash: {phase}" for phase in PHASES} | {f"gateway {outcome}" for outcome in OUTCOMES}
     struck |= {"fenced", "late request refused", "dead letters", "records again", "worlds: real", "worlds: fake"}
+    if WORLDS >= ENOUGH_FOR_PEOPLE:
+        struck |= {f"desk: {what}" for what in DONE_BY_PEOPLE}
+    struck |= {"worlds: desk"}
     assert not [kind for kind in sorted(struck) if not counted[kind]]

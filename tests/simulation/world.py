@@ -14,11 +14,22 @@ from streams.logic import Lease, SourcePartition
 from tests.helpers.records import Record
 from tests.simulation.broker import Broker
 from tests.simulation.clock import VirtualLoop, WallClock, breathe
+from tests.simulation.crowd import Crowd
+from tests.simulation.desk_material import DeskMaterial, desk_material
+from tests.simulation.desk_process import STATES, DeskProcess
 from tests.simulation.faults import Faults
 from tests.simulation.gateway import GOOD, OUTCOMES, Gateway
 from tests.simulation.group import Group
 from tests.simulation.material import GOOD as AS_IT_IS
-from tests.simulation.material import REPEAT, SOURCE_SYSTEMS, Captured, numbered_rows, source_system, spoiled
+from tests.simulation.material import (
+    REPEAT,
+    SOURCE_SYSTEMS,
+    Captured,
+    Material,
+    numbered_rows,
+    source_system,
+    spoiled,
+)
 from tests.simulation.process import NAMES, PERSONAL_TOPICS, Process, leases, policy
 from tests.simulation.rule_changes import SOURCE as RULES
 from tests.simulation.rule_changes import moments, publications
@@ -32,12 +43,20 @@ STRIKE_SHARES = (0.01, 0.02, 0.05)
 CALM_ROUNDS = 400
 """Whatever is left to do takes far fewer; a world that still moves then will never stop."""
 HOUR_MS = 3_600_000
+ACTED_SHARE = 0.25
+"""Of a world's steps, those at which somebody acts, if it is about people."""
 WRITTEN_MS = 20
 """The product takes a record to be in its log so long after its stamp."""
 
 
 class Stuck(AssertionError):
     """Work is left that nobody does."""
+
+
+def _material(kind: str, seed: int, rng: random.Random) -> Material:
+    if kind == "real":
+        return source_system(seed % SOURCE_SYSTEMS)
+    return desk_material(rng) if kind == "desk" else numbered_rows(rng)
 
 
 class World:
@@ -47,9 +66,9 @@ class World:
         self.seed, self.loop, self.sabotage = seed, loop, sabotage
         self.rng = rng = random.Random(f"{kind}-{seed}")
         self.faults = Faults(self)
-        self.material = source_system(seed % SOURCE_SYSTEMS) if kind == "real" else numbered_rows(rng)
+        self.material = _material(kind, seed, rng)
         self._decoders = self.material.new_decoders()
-        self.feed = spoiled(self.material, rng, **self.faults.spoils())
+        self.feed = spoiled(self.material, rng, **self.faults.spoils(kind))
         self.rules_at = self._publish() if kind == "real" else []
         """When other rules come into effect, epoch ms."""
         self.letters: dict[tuple[str, int, int], tuple[str, bytes | None]] = {}
@@ -58,6 +77,8 @@ class World:
         self.counts = self._counts()
         self.gateways = self._gateways()
         self.outbox = policy(idempotent=frozenset(c for c, g in self.gateways.items() if g.drops_repeats))
+        self.crowd = Crowd(self, self.material) if isinstance(self.material, DeskMaterial) else None
+        """Those who act on what they see, in a world about people."""
         self.group = Group(self)
         self.workers: list[Worker] = []
         self.on_their_way: list[Iterator[None]] = []
@@ -86,6 +107,8 @@ class World:
 
     def _counts(self) -> dict[str, int]:
         counts = dict(self.material.counts)
+        if self.material.kind == "desk":
+            return counts | {NAMES.changelog(agent): counts[topic] for agent, topic in STATES.items()}
         for topic in PERSONAL_TOPICS:
             counts[topic] = self.rng.randint(1, 2)
         counts[NAMES.changes] = self.material.changes_count
@@ -152,9 +175,14 @@ class World:
         """Start a process; it joins the group at the next rebalance."""
         clock = WallClock(self.loop)
         checks = Sabotage.NO_POSITION_CHECK not in self.sabotage
-        process = Process(
-            self.material, self._decoders, self.counts, clock, self.gateways, outbox=self.outbox, checks_position=checks
-        )  # fmt: skip
+        process: Process
+        if self.crowd is not None:
+            process = DeskProcess(self.counts, clock, self.gateways, outbox=self.outbox, checks_position=checks)
+        else:
+            process = Process(
+                self.material, self._decoders, self.counts, clock, self.gateways, outbox=self.outbox,
+                checks_position=checks,
+            )  # fmt: skip
         self._started += 1
         worker = Worker(self, self._started, clock, process)
         self.workers.append(worker)
@@ -203,6 +231,8 @@ class World:
             self.pass_time()
         elif choice < strikes + 0.12:
             self._broker_works()
+        elif self.crowd is not None and choice < strikes + 0.12 + ACTED_SHARE:
+            self.crowd.act()
         else:
             self._work()
         if self.broker.is_ending and self.rng.random() < 0.7:
@@ -241,7 +271,9 @@ class World:
             await self._drain()
 
     async def _drain(self) -> None:
-        """Do all that can be done now."""
+        """Do all that can be done now; what time alone ends, ends first."""
+        for _ in range(3):
+            await breathe()
         for _ in range(CALM_ROUNDS):
             self.broker.expire()
             self.group.be_complete()
@@ -254,6 +286,7 @@ class World:
             self.broker.settle()
             for _ in range(3):
                 await breathe()
+            did = (self.crowd is not None and self.crowd.finish()) or did
             if not did:
                 return
         raise Stuck(f"still moving after {CALM_ROUNDS} rounds")

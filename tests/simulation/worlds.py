@@ -21,8 +21,9 @@ from tests.simulation.oracle import faults_of
 from tests.simulation.sabotage import SOUND, Sabotage
 from tests.simulation.world import World
 
-REAL_SHARE = 0.3
-"""Of all worlds, those with the real engine; the others are several times as many to the second."""
+REAL_OF_100, DESK_OF_100 = 27, 10
+"""Of a hundred worlds, those with the real engine, and those about people; the others have the fake engine, and are
+several times as many to the second."""
 CHUNK = 50
 MOST_SHOWN = 20
 """Of the worlds that failed."""
@@ -42,7 +43,8 @@ class Failure(NamedTuple):
 
 def kind_of(seed: int) -> str:
     """Give which engine a world has."""
-    return "real" if seed % 100 < REAL_SHARE * 100 else "fake"
+    place = seed % 100
+    return "real" if place < REAL_OF_100 else "desk" if place < REAL_OF_100 + DESK_OF_100 else "fake"
 
 
 def run_world(

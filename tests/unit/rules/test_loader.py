@@ -13,6 +13,7 @@ from rules import SHIPPED, Definitions, compiled, load_definitions, read_definit
 from rules.loader import Choice
 from rules.testing import run_tests
 from schemas import DefinitionError, Fault
+from stagewatch.connector_setup import yaml_files
 from tests.helpers.builders import World
 
 FILES = sorted(SHIPPED.rglob("*.yaml"))
@@ -214,6 +215,15 @@ def test_an_unknown_choice_is_refused_with_what_is_known() -> None:
     assert [f.message for f in caught.value.faults] == [
         "no limits 'none'; known are default, older", "no calendar 'moon'; known are every_day, state_council",
     ]  # fmt: skip
+
+
+def test_a_mounted_config_map_holds_its_files_once(tmp_path: Path) -> None:
+    (tmp_path / "..2026_11_22").mkdir()
+    (tmp_path / "..2026_11_22" / "limits.yaml").write_bytes((SHIPPED / "limits" / "default.yaml").read_bytes())
+    (tmp_path / "..data").symlink_to("..2026_11_22")
+    (tmp_path / "limits.yaml").symlink_to("..data/limits.yaml")
+    assert yaml_files(tmp_path) == [tmp_path / "limits.yaml"]
+    assert not any("..2026" in str(fault) for fault in read_definitions([tmp_path]).faults)
 
 
 def test_a_missing_folder_or_file_is_a_fault(tmp_path: Path) -> None:

@@ -156,3 +156,10 @@ def test_a_threshold_that_a_unit_changes_raises_the_version_of_the_rule_that_jud
 def test_a_unit_that_begins_to_set_a_threshold_raises_the_version_too() -> None:
     manifest = proposed(7, None, read_definitions([SHIPPED]), with_city(9), CHOICE)
     assert manifest.rule_versions == {"A15": 7}
+
+
+def test_a_stage_limit_of_a_flow_raises_the_version_of_the_rule_about_every_stage() -> None:
+    base = read_definitions([SHIPPED])
+    key = next(file.key for file in base.files if file.path.endswith("f15_rename.yaml"))
+    manifest = proposed(7, None, base, edited((key, "limit: 2wd", "limit: 1wd")), CHOICE)
+    assert manifest.rule_versions == {"R-T22": 7}

@@ -51,3 +51,15 @@ def test_what_comes_after_a_window_is_another_message() -> None:
             outbox.add(notice(f"{window}-{number}"), NOW + (window * 100 + number) * SECOND)
         (message,) = outbox.due(NOW + (window * 100 + 60) * SECOND)
         assert len(message.notices) == 10
+
+
+def test_a_manager_with_three_hundred_applications_below_one_item_gets_one_sms() -> None:
+    outbox = Outbox(OutboxPolicy(channels=frozenset({"sms", "mail"}), mail_digest_s=2))
+    for number in range(300):
+        outbox.add(notice(f"a{number}", group="R-N04:NL1", group_text="{count}户：{list}"), NOW)
+        outbox.add(notice(f"m{number}", channel="mail"), NOW)
+    sizes = {
+        channel: [len(each.notices) for each in outbox.due(NOW + 2 * SECOND, {channel: ROOM})]
+        for channel in ("sms", "mail")
+    }
+    assert sizes == {"sms": [300], "mail": [200, 100]}  # of a mail only so long a table is read

@@ -66,3 +66,28 @@ def test_what_failed_has_one_more_attempt() -> None:
     outbox.instruct(wish("retry"), NOW + 120_000)
     outbox.settle(outbox.due(NOW + 120_000)[0], RetryAfter(0, "busy"), NOW + 120_000)
     assert outbox.state_of(notice("a1").key) is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("outcome", "what", "state"),
+    [
+        (Delivered("r"), "refuse", State.REFUSED),
+        (Unknown("silence"), "refuse", State.REFUSED),
+        (Unknown("silence"), "confirm", State.DELIVERED),
+        (Refused("no"), "confirm", State.REFUSED),
+    ],
+)
+def test_what_somebody_learnt_of_a_message_counts_as_a_report_for_all_that_it_stood_for(
+    outcome: Outcome, what: str, state: State
+) -> None:
+    outbox = filled("a1", "a2", group="NL1")
+    (message,) = outbox.due(NOW + 2000)
+    outbox.settle(message, outcome, NOW + 2000)
+    outbox.instruct(wish(what), NOW + 3000)
+    assert {outbox.state_of(notice(alert).key) for alert in ("a1", "a2")} == {state}
+
+
+def test_nothing_can_be_learnt_of_what_has_not_left() -> None:
+    outbox = filled("a1")
+    assert [outbox.instruct(wish(what), NOW) for what in ("refuse", "confirm")] == [0, 0]
+    assert outbox.state_of(notice("a1").key) is State.QUEUED

@@ -1,10 +1,15 @@
 """SMS over three carriers at once: whose road a number takes, and what a refusal, a fault and a report change."""
 
 import asyncio
+import base64
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
+
+from bench.server_process import free_ports
 from bench.sms_face import Said
 from bench.sms_gateway import Gateway, Reaction
 from schemas.notice import Recipient
@@ -13,6 +18,7 @@ from sinks.outbox import Outbox
 from sinks.outbox_rows import State
 from sinks.pipeline import Changes, Pipeline
 from sinks.sms_routes import SmsRoutes, Written
+from stagewatch.receivers import SmsReceiver
 from tests.helpers.notices import NOW, notice
 from tests.helpers.sms_gateways import FACES, account_url, soon
 from tests.helpers.sms_sentences import ACCESS
@@ -260,3 +266,80 @@ def test_what_people_write_is_handed_in_with_its_road_and_confirmed_only_once_it
                 await has_confirmed(gateway)
 
     run(scenario())
+
+
+def test_what_each_road_did_is_counted_and_what_nobody_reported_on_is_overdue_after_an_hour() -> None:
+    async def scenario() -> None:
+        async with three() as (gateways, routes):
+            gateways["mobile"].react = lambda _said: Reaction(report=None)
+            gateways["unicom"].react = refuses(5)
+            office = Office(routes)
+            keys = [office.add(name, NUMBERS[name]) for name in ("mobile", "telecom")]
+            await office.until(*keys)
+            await office.until(office.add("unicom", NUMBERS["unicom"]), state=State.REFUSED)
+            await soon(lambda: routes.figures()["telecom"].reported == {"delivered": 1})
+            figures = routes.figures()
+            assert {name: each.submitted for name, each in figures.items()} == {
+                "mobile": {"taken": 1}, "unicom": {"refused": 1}, "telecom": {"taken": 1},
+            }  # fmt: skip
+            assert {each.state.window for each in figures.values()} == {16}
+            assert [each.overdue for each in figures.values()] == [0, 0, 0]
+            routes._now = lambda: time.time() + 3_700  # noqa: SLF001 - the clock it was given
+            assert {name: each.overdue for name, each in routes.figures().items()} == {
+                "mobile": 1, "unicom": 0, "telecom": 0,
+            }  # fmt: skip
+
+    run(scenario())
+
+
+def test_a_report_that_comes_before_the_outbox_is_read_after_a_restart_is_not_lost() -> None:
+    async def scenario() -> None:
+        async with three() as (gateways, routes):
+            mobile = gateways["mobile"]
+            mobile.react = lambda _said: Reaction(report=None)
+            office = Office(routes)
+            key = office.add("a1", NUMBERS["mobile"])
+            await office.until(key)
+            await office.pipeline.pump(office.now, office.commit)
+            office.pipeline.close()
+            await routes.close()
+            again = await routes_to(gateways)
+            report = mobile.face.report(mobile.face.carrier_id(mobile.submissions[0], 1), NUMBERS["mobile"], "UNDELIV")
+            mobile.say(report)
+            await soon(lambda: bool(again.figures()["mobile"].reported))
+            heir = Office(again, office.changelog)
+            await heir.until(key, state=State.REFUSED)
+            await again.close()
+
+    run(scenario())
+
+
+def test_over_an_http_gateway_texts_are_confirmed_once_accepted_and_a_report_settles_a_message() -> None:
+    async def scenario(receiver: SmsReceiver) -> None:
+        url = f"{receiver.url.replace('://', '://gw:hunter2@')}#listen=127.0.0.1:{free_ports(1)[0]}"
+        routes = build_routes({}, url)
+        came: list[Written] = []
+        routes.on_inbound = came.append
+        office = Office(routes)
+        key = office.add("a1", NUMBERS["mobile"])
+        await office.until(key)
+        (sent,) = receiver.received
+        headers = {"Authorization": f"Basic {base64.b64encode(b'gw:hunter2').decode()}"}
+        async with aiohttp.ClientSession(f"http://{url.rpartition('=')[2]}", headers=headers) as session:
+            said = {"id": "a-1", "mobile": NUMBERS["unicom"], "text": "投诉"}
+            asked = asyncio.ensure_future(session.post("/inbound", json=said))
+            await soon(lambda: bool(came))
+            assert not asked.done()
+            came[0].accept()
+            assert (await asked).status == 202
+            assert (came[0].road, came[0].carrier_id, came[0].text) == ("other", "a-1", "投诉")
+            reported = session.post("/reports", json={"msg_id": sent.msg_id, "status": "UNDELIV"})
+            told = asyncio.ensure_future(reported)
+            await soon(lambda: office.pipeline.is_due(office.now))
+            assert not told.done()  # not before it is committed
+            await office.until(key, state=State.REFUSED)
+            assert (await told).status == 202
+        await routes.close()
+
+    with SmsReceiver() as receiver:
+        asyncio.run(scenario(receiver))

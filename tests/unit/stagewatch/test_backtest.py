@@ -15,6 +15,9 @@ from stagewatch.backtest_decode import ShareDecoder, ShareFiles, read_share
 from stagewatch.backtest_html import page
 from stagewatch.backtest_judge import Both, Judged
 from stagewatch.backtest_report import Report, examples_of, span, tally_row
+from stagewatch.backtest_versions import Change as BacktestChange
+from stagewatch.backtest_versions import books_of
+from stagewatch.settings import load_settings
 from tests.helpers.builders import ms, shipped
 from tests.helpers.capture import CAPTURE, capture
 from tests.helpers.replaying import replayed, sources
@@ -122,8 +125,8 @@ def test_a_page_shows_data_as_text_and_asks_for_nothing_else() -> None:
     found = [Compared(alert("a", "2026-03-02"), None)]
     row = tally_row("rule", tallied(found, lambda _: "<script>alert(1)</script>")[0])
     report = Report(
-        changed=["/somewhere/limits.yaml"], events="x.jsonl", begin="", end="", records=1, refused=0, alerts=row,
-        by_rule=[row], by_org=[], by_person=[], messages={}, messages_by_day=[], messages_by_person=[],
+        changed=["/somewhere/limits.yaml"], judged=None, events="x.jsonl", begin="", end="", records=1, refused=0,
+        alerts=row, by_rule=[row], by_org=[], by_person=[], messages={}, messages_by_day=[], messages_by_person=[],
         examples=examples_of(found, 10),
     )  # fmt: skip
     text = page(report)
@@ -145,6 +148,15 @@ def test_a_row_that_moves_to_another_instance_is_told_to_both_shares(tmp_path: P
     files.close()
     found = [[(c.instance, c.op, c.left) for piece in read_share(path) for c in piece] for path in files.paths]
     assert found == [[(names[0], "d", "")], [(names[1], "u", "")]]
+
+
+def test_rows_that_no_judged_rule_is_about_are_not_read() -> None:
+    row = {"before": None, "after": {"progress_id": 7, "app_no": "A1"}, "op": "c", "source": {"lsn": 5}}
+    record = Recorded("cdc.mkt.mkt_app_progress", 0, 1, 5, b'{"progress_id": 7}', json.dumps(row).encode(), {})
+    mapping = sources().mapping_for(record.topic)
+    assert mapping is not None
+    assert ShareDecoder(sources(), 1).decode([record]).changes == 1
+    assert ShareDecoder(sources(), 1, {mapping.entity}).decode([record]).changes == 0
 
 
 # -- the command
@@ -185,6 +197,28 @@ def test_a_changed_limit_is_shown_on_the_terminal_and_on_a_page(tmp_path: Path, 
     assert "0 spared" in said.err
     assert "\x1b" not in said.out
     assert html.read_text(encoding="utf-8").count("<details>") >= 10
+
+
+def test_only_rules_that_the_change_touches_are_judged_unless_all_are_asked_for(tmp_path: Path, capsys: Said) -> None:
+    changed = limits(tmp_path, ("SURVEY, limit: 5wd", "SURVEY, limit: 4wd"))
+    found = []
+    for options in ([], ["--all-rules"]):
+        assert backtest(changed, "--to", END, *options, "-o", "json") == 0
+        said = capsys.readouterr()
+        found.append(json.loads(said.out))
+        assert ("judging R-T03: " in said.err) is not bool(options)
+    touched, whole = found
+    assert (touched["judged"], whole["judged"]) == (["R-T03"], None)
+    assert touched["by_rule"] == [row for row in whole["by_rule"] if row["rule"] == "R-T03"]
+    assert touched["examples"] == whole["examples"]
+    assert len(whole["by_rule"]) > 3
+
+
+def test_codes_that_a_source_lists_are_known_to_both_versions(tmp_path: Path, capsys: Said) -> None:
+    settings = load_settings(None, {"STAGEWATCH_DATA_DIR": str(tmp_path)})
+    books = books_of(settings, BacktestChange((limits(tmp_path, ("SURVEY, limit: 5wd", "SURVEY, limit: 4wd")),)))
+    assert books.running.choice.known_codes == books.changed.choice.known_codes
+    assert books.running.choice.known_codes
 
 
 def test_a_window_leaves_out_what_lies_outside(tmp_path: Path, capsys: Said) -> None:

@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from rules.loop import Loop
+from rules.loop.anomaly import AnomalyState
 from schemas import Outcome, TaskView
 from sinks import Delivered, Outbox, OutboxPolicy
 from sinks.store import NotificationRow
 from stagewatch.chain_audit import Stopped, audit
+from tests.helpers.anomalies import brought_to
 from tests.helpers.loops import DAY, HOUR, MONDAY, assigned, happened, new_loop, said, shipped
 
 MINUTE = 60_000
@@ -121,3 +123,83 @@ def test_a_message_that_stays_where_it_is_is_found() -> None:
     assert chain.audit(MONDAY + HOUR, [stuck]) == []
     (found,) = chain.audit(MONDAY + HOUR + 1, [stuck])
     assert (found.kind, found.text) == ("stuck", "sms to M1 is still queued")
+
+
+class Work:
+    """An anomaly that was dispatched and that nobody rectifies, with the messages of its chain."""
+
+    def __init__(self) -> None:
+        self.loop = new_loop()
+        self.number = brought_to(self.loop, AnomalyState.DISPATCHED).number
+        self.outbox = Outbox(OutboxPolicy(channels=frozenset({"sms"})))
+        self.views: dict[str, TaskView] = {}
+
+    def work(self, now: int, *, loses: Callable[[str], bool] = lambda _rung: False) -> None:
+        """Bring everything to `now`; notices whose rung `loses` says are lost on their way to the outbox."""
+        self.loop.advance(now)
+        for notice in self.loop.take_todo().notices:
+            if not loses(notice.rung):
+                self.outbox.add(notice, now)
+        for delivery in self.outbox.due(now):
+            self.outbox.settle(delivery, Delivered("r"), now)
+        self.views |= {number: view for number, view in self.loop.take_views().items() if view is not None}
+
+    def audit(self, now: int) -> list[Stopped]:
+        return audit(self.views.values(), self.outbox.notifications(), shipped(), now)
+
+
+def test_while_the_chain_of_a_work_order_goes_on_there_is_nothing_to_report() -> None:
+    work = Work()
+    for hours in range(14 * 24):
+        work.work(MONDAY + hours * HOUR)
+        assert work.audit(MONDAY + hours * HOUR) == []
+    assert work.views[work.number].is_overdue
+
+
+@pytest.mark.parametrize(
+    ("stopped_after", "asked_after", "kind"),
+    [
+        (3 * DAY, 3 * DAY + 15 * HOUR, []),
+        (3 * DAY, 3 * DAY + 15 * HOUR + 11 * MINUTE, ["not_overdue"]),
+        (3 * DAY + 15 * HOUR, 4 * DAY + 2 * HOUR, ["no_step"]),
+        (4 * DAY + 2 * HOUR, 5 * DAY, ["no_step"]),
+    ],
+)
+def test_the_chain_of_a_work_order_that_stands_still_is_found(
+    stopped_after: int, asked_after: int, kind: list[str]
+) -> None:
+    work = Work()
+    for at in range(MONDAY, MONDAY + stopped_after + 1, HOUR):
+        work.work(at)
+    assert [each.kind for each in work.audit(MONDAY + asked_after)] == kind
+
+
+def test_a_message_about_overdue_work_that_got_lost_is_found() -> None:
+    work = Work()
+    for at in range(MONDAY, MONDAY + 9 * DAY, HOUR):
+        work.work(at, loses=lambda rung: rung.startswith("escalated-0-2"))
+    (found,) = work.audit(MONDAY + 9 * DAY)
+    assert (found.kind, found.number) == ("not_told", work.number)
+
+
+def test_what_became_an_anomaly_needs_no_task() -> None:
+    chain = Chain()
+    chain.work(MONDAY)
+    (view,) = chain.views.values()
+    chain.views = {"A": msgspec.structs.replace(view, kind="anomaly", state="RAISED")}
+    assert chain.kinds(MONDAY + HOUR) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "asked_after", "kind"),
+    [("inhibited: main_subs S1", HOUR, []), ("silence", HOUR, ["no_task"]), ("", 91 * DAY, [])],
+)
+def test_no_task_is_missed_below_equipment_nor_after_it_was_forgotten(
+    reason: str, asked_after: int, kind: list[str]
+) -> None:
+    chain = Chain()
+    chain.work(MONDAY)
+    chain.views.clear()
+    (row,) = chain.outbox.notifications()
+    row = msgspec.structs.replace(row, reason=reason)
+    assert [each.kind for each in chain.audit(MONDAY + asked_after, [row])] == kind

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sinks import Delivered, Outbox, OutboxPolicy, Outcome, Refused, Unknown
+from sinks import Delivered, Outbox, OutboxPolicy, Outcome, Refused, Unknown, message_id
 from sinks.store import Store, StoreBatch
 from stagewatch.__main__ import run
+from tests.helpers.bounced import OUT_OF_OFFICE, POSTFIX, bounced
 from tests.helpers.notices import NOW, notice
 
 Said = pytest.CaptureFixture[str]
@@ -70,3 +71,61 @@ def test_an_audit_that_finds_something_fails(capsys: Said) -> None:
     assert run(["notifications", "audit", "--at", "2026-03-09", "-o", "json"]) == 1
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(each["kind"], each["alert"]) for each in found] == [("stuck", "queued")]
+
+
+def told_of(tmp_path: Path, msg_id: str, form: str = POSTFIX) -> str:
+    """Give a file with what came back about a message."""
+    file = tmp_path / "back.eml"
+    file.write_bytes(bounced(form, msg_id))
+    return str(file)
+
+
+def test_a_mail_that_came_back_shows_what_it_stood_for(tmp_path: Path, capsys: Said) -> None:
+    file = told_of(tmp_path, message_id([notice("delivered").key]))
+    assert run(["notifications", "bounce", file, "--dry-run", "-o", "json"]) == 0
+    (row,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (row["state"], row["notifications"]) == ("refuse", 1)
+    assert row["reason"].startswith("the mail came back: 5.1.1")
+
+
+@pytest.mark.parametrize(
+    ("msg_id", "form", "said"),
+    [("0" * 32, POSTFIX, "no notification left as message"), ("0" * 32, OUT_OF_OFFICE, "no delivery status")],
+)
+def test_a_mail_that_says_nothing_of_ours_is_refused_with_its_file(
+    msg_id: str, form: str, said: str, tmp_path: Path, capsys: Said
+) -> None:
+    assert run(["notifications", "bounce", told_of(tmp_path, msg_id, form)]) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert "back.eml" in error
+
+
+def test_costs_count_what_carriers_took_by_unit_in_parts_and_nothing_that_never_left(
+    tmp_path: Path, capsys: Said
+) -> None:
+    outbox = Outbox(OutboxPolicy(channels=frozenset({"sms", "mail"}), mail_digest_s=0, group_wait_s=0))
+    outcomes: dict[str, Outcome] = {
+        "long": Delivered("mobile:a,b,c"), "http": Delivered("other:1"), "bounced": Delivered("q"),
+        "unknown2": Unknown("silence"), "refused2": Refused("no"), "mail": Delivered("q"), "g1": Delivered("mobile:d"),
+    }  # fmt: skip
+    for alert in outcomes:
+        channel = "mail" if alert in {"mail", "bounced"} else "sms"
+        text = "字" * 71 if alert == "http" else "短"
+        group = "g" if alert == "g1" else None
+        outbox.add(notice(alert, channel=channel, text=text, group=group, org_no="33402"), NOW)
+    outbox.add(notice("g2", group="g", org_no="33403"), NOW)
+    for message in outbox.due(NOW):
+        outbox.settle(message, outcomes[message.notices[0].alert_id], NOW)
+    store = Store(f"sqlite:///{tmp_path}/stagewatch.db")
+    store.write(StoreBatch(notifications=outbox.notifications()))
+    store.close()
+    span = ["--since", "2026-03-02", "--until", "2026-03-02"]
+    assert run(["notifications", "costs", *span, "--price", "0.05", "-o", "json"]) == 0
+    found = {row.pop("unit"): row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert found == {
+        "33401": {"sms": 2, "parts": 2, "unknown": 1, "mails": 0, "cost": 0.1},
+        "33402": {"sms": 4, "parts": 7, "unknown": 1, "mails": 1, "cost": 0.35},
+    }
+    assert run(["notifications", "costs", "--until", "2026-03-01", "-o", "json"]) == 0
+    assert capsys.readouterr().out == ""

@@ -14,6 +14,8 @@ from schemas import DeadLetter, encode_dead_letter, iso
 from stagewatch.__main__ import run
 from stagewatch.embedded import EmbeddedBroker
 from tests.helpers.brokers import make_topics
+from tests.helpers.connect_front import running_front
+from tests.helpers.connect_standin import POSTGRES, StandIn
 from tests.helpers.decoding import catalog
 
 Said = pytest.CaptureFixture[str]
@@ -24,6 +26,16 @@ EIGHT = {
     "mob": "mob_task", "ech": "ech_app", "chn": "chn_inter",
 }  # fmt: skip
 WEEK_MS = 7 * 86_400_000
+CONNECTOR = f"""\
+version: connector/v1
+capture: {{source: x}}
+config:
+  connector.class: {POSTGRES}
+  database.hostname: db
+  database.user: capture
+  database.dbname: x
+  topic.prefix: x
+"""
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +165,53 @@ def test_findings_name_silent_sources_unknown_codes_refusals_and_districts_of_no
         ("R-D01", "ymd", 1), ("R-D02", "cdc.lean.lean_app_detail.volt_level_code", 1),
         ("R-D05", "cdc.ymd.ymd_tg", 1), ("R-D07", "TG0036", 1),
     ]  # fmt: skip
+
+
+def test_a_silent_table_and_a_source_whose_connector_is_gone_are_findings_too(
+    capsys: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = "{entity: application, key: [app_no], instance: app_no, columns: {app_no: text}%s}"
+    tables = f"{{x_app: {table % ', quiet_after: 1h'}, x_log: {table % ''}}}"
+    path = tmp_path / "sources" / "x.yaml"
+    path.parent.mkdir()
+    path.write_text(f"version: source/v1\nsource: x\nquiet_after: 1d\ntables: {tables}\n", encoding="utf-8")
+    now = int(time.time() * 1000)
+    with EmbeddedBroker(tmp_path / "broker.log") as other, running_front(StandIn().answer) as front:
+        make_topics(other.bootstrap, ["cdc.x.x_app", "cdc.x.x_log"])
+        monkeypatch.setenv("STAGEWATCH_BROKER", other.url)
+        monkeypatch.setenv("STAGEWATCH_SOURCES", str(path))
+        producer = KafkaProducer(bootstrap_servers=other.bootstrap)
+        row = msgspec.json.encode({"op": "c", "after": {"app_no": "A1"}})
+        producer.send("cdc.x.x_app", row, timestamp_ms=now - WEEK_MS)
+        producer.send("cdc.x.x_log", row, timestamp_ms=now)
+        producer.flush()
+        silent = [(row["rule"], row["where"]) for row in rows(capsys, "findings")]
+        state = rows(capsys)[0]["state"]
+        producer.close()
+        (tmp_path / "x.yaml").write_text(CONNECTOR, encoding="utf-8")
+        monkeypatch.setenv("STAGEWATCH_CONNECT_URL", front.url)
+        monkeypatch.setenv("STAGEWATCH_CONNECTORS", str(tmp_path / "x.yaml"))
+        stopped = [(row["state"], row["why"]) for row in rows(capsys)]
+        found = [(row["rule"], row["where"]) for row in rows(capsys, "findings")]
+    assert (state, silent) == ("running", [("R-D01", "x.x_app")])
+    assert (stopped, found) == ([("stopped", "connector x: Kafka Connect has none")], silent)
+
+
+def test_a_sink_that_is_called_after_a_source_does_not_turn_it_red(
+    capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standin = StandIn()
+    for method, path, body in (
+        ("POST", "/connectors", {"name": "mkt-archive", "config": {"connector.class": "x.JdbcSinkConnector"}}),
+        ("PUT", "/connectors/mkt-archive/stop", None),
+        ("POST", "/connectors", {"name": "lean-own", "config": {"connector.class": POSTGRES}}),
+        ("PUT", "/connectors/lean-own/stop", None),
+    ):
+        assert standin.answer(method, path, body)[0] < 300
+    with running_front(standin.answer) as front:
+        monkeypatch.setenv("STAGEWATCH_CONNECT_URL", front.url)
+        found = {row["source"]: row["state"] for row in rows(capsys)}
+    assert (found["mkt"], found["lean"]) == ("running", "stopped")
 
 
 def test_findings_warn_of_a_log_that_began_anew(capsys: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,7 @@ def test_a_task_that_is_not_there_says_where_to_look(capsys: Said) -> None:
         ["commands", "send", "hand_over", "WO1", "--by", "U1"],
         ["commands", "send", "burn", "WO1", "--by", "U1"],
         ["commands", "send", "dismiss", "A1-0", "--by", "U1"],
+        ["commands", "send", "merge", "A1-0", "--by", "U1"],
         ["commands", "send", "forward", "A1-0", "--by", "U1"],
         ["commands", "send", "archive", "A1-0", "--by", "U1"],
         ["commands", "send", "rectify", "WA1-0", "--by", "U1", "--energy", "-1"],

@@ -14,25 +14,34 @@ from tests.helpers.decoding import table
 
 BATCHES = (3, 5, 12_000)
 """The last is more than two polls take."""
+CODECS = ("gzip", "lz4", "snappy", "zstd")
 
 
 @pytest.fixture(scope="module")
 def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("broker")
     with running_tansu(folder) as broker:
-        make_topics(broker.bootstrap, ["cdc.x.t", "cdc.x.empty"])
+        make_topics(broker.bootstrap, ["cdc.x.t", "cdc.x.empty", "cdc.x.compressed"])
         producer = KafkaProducer(bootstrap_servers=broker.bootstrap, linger_ms=60_000, batch_size=1 << 20)
         for count in BATCHES:
             for _ in range(count):
                 producer.send("cdc.x.t", b"x")
             producer.flush()
         producer.close()
+        for codec in CODECS:
+            compressing = KafkaProducer(bootstrap_servers=broker.bootstrap, compression_type=codec)
+            compressing.send("cdc.x.compressed", codec.encode() * 100)
+            compressing.close()
         yield broker.bootstrap
 
 
 def test_every_record_is_read(bootstrap: str) -> None:
     assert [record.offset for record in read_topic(bootstrap, "cdc.x.t")] == list(range(sum(BATCHES)))
     assert list(read_topic(bootstrap, "cdc.x.empty")) == []
+
+
+def test_what_a_source_writes_compressed_is_read(bootstrap: str) -> None:
+    assert [record.value for record in read_topic(bootstrap, "cdc.x.compressed")] == [c.encode() * 100 for c in CODECS]
 
 
 def test_a_batch_of_files_looks_back_on_every_record(bootstrap: str) -> None:

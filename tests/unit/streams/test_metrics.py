@@ -3,6 +3,8 @@
 import time
 from collections import Counter
 
+from sinks import RoadFigures
+from sinks.sms import ChannelState
 from streams.metrics import Metrics
 
 
@@ -28,3 +30,21 @@ def test_dead_letters_are_counted_by_reason_and_source() -> None:
     metrics.on_events("cdc.a.x", 2, Counter())
     metrics.on_dead_letter("not-json", "cdc.a.x")
     assert scraped(metrics, "stagewatch_dead_letters_total", reason="not-json", source="a") == 1.0
+
+
+def test_carriers_are_counted_by_what_they_made_of_sms_and_nothing_is_shown_without_any() -> None:
+    metrics = Metrics(version="0")
+    assert scraped(metrics, "stagewatch_sms_up", carrier="mobile") is None
+    state = ChannelState(links=1, in_flight=4, window=16, throttled=3)
+    figures = RoadFigures(state, {"taken": 7, "unknown": 1}, {"delivered": 6}, 2)
+    down = RoadFigures(ChannelState(links=0, in_flight=0), {}, {}, 0)
+    metrics.carriers.figures = lambda: {"mobile": figures, "unicom": down}
+    found = {
+        name: scraped(metrics, f"stagewatch_sms_{name}", carrier="mobile")
+        for name in ("up", "window_ratio", "throttled_total", "reports_overdue")
+    }
+    assert found == {"up": 1, "window_ratio": 0.25, "throttled_total": 3, "reports_overdue": 2}
+    assert scraped(metrics, "stagewatch_sms_submitted_total", carrier="mobile", result="taken") == 7
+    assert scraped(metrics, "stagewatch_sms_reports_total", carrier="mobile", result="delivered") == 6
+    assert scraped(metrics, "stagewatch_sms_up", carrier="unicom") == 0
+    assert scraped(metrics, "stagewatch_sms_window_ratio", carrier="unicom") is None

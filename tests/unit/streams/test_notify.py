@@ -1,14 +1,21 @@
 """The notifying agent's state: whole, or not at all."""
 
+from random import Random
+
+import msgspec
 import pytest
 
-from schemas import Broken, Instruction
+from rules import Mornings, QuietHours, state_council_calendar, task_number
+from schemas import Broken, Instruction, Outcome, decode_loop
 from schemas.codec import encode_instruction, encode_notice
-from sinks import OutboxPolicy, Senders
+from sinks import Holding, OutboxPolicy, Senders
+from streams.inbox import LoopInbox
 from streams.logic import Committed, Lease, Records, SourcePartition
 from streams.metrics import Metrics
 from streams.notify import NotifyAgent, Notifying
+from tests.helpers.loops import HOUR, MONDAY
 from tests.helpers.notices import notice
+from tests.simulation.gateway import GOOD, Gateway
 
 NOTICES, CHANGELOG = SourcePartition("notices", 0), SourcePartition("changelog", 0)
 
@@ -27,6 +34,23 @@ def opened() -> Notifying:
         record=lambda _rows: None, now=lambda: 1_000.0,
     )  # fmt: skip
     return agent.open(Lease("notify", "", 0))
+
+
+def test_the_loop_is_told_that_a_tasks_message_is_held_and_until_when() -> None:
+    hours, night = Mornings(QuietHours(), state_council_calendar), MONDAY + 14 * HOUR
+    agent = NotifyAgent(
+        Senders({"sms": Gateway("sms", Random(0), (GOOD,), drops_repeats=False)}),
+        OutboxPolicy(channels=frozenset({"sms"}), holding=Holding(hours=hours)),
+        notices=NOTICES.topic, changelog=CHANGELOG.topic, metrics=Metrics(version="0"), record=lambda _rows: None,
+        now=lambda: night / 1000, inbox=LoopInbox("loop", 1),
+    )  # fmt: skip
+    notifying = agent.open(Lease("notify", "", 0))
+    told = msgspec.structs.replace(notice("a"), task=task_number("a", "M1", owner=0, owners=1))
+    notifying.apply(NOTICES, [Record(None, encode_notice(told))], 1)
+    ((_, value),) = notifying.take().writes[SourcePartition("loop", 0)]
+    outcome = decode_loop(value or b"")
+    assert isinstance(outcome, Outcome)
+    assert (outcome.number, outcome.state, outcome.until) == (told.task, "held", night + 9 * HOUR)
 
 
 def changelog_of(*keys: str) -> Records:

@@ -2,7 +2,7 @@
 
 from rules.loop import Loop
 from schemas import CommandKind
-from tests.helpers.loops import HOUR, MONDAY, new_loop, said, states
+from tests.helpers.loops import DAY, HOUR, MONDAY, new_loop, said, states
 
 
 def do(loop: Loop, kind: CommandKind, by: str, *, at: int = MONDAY, version: int | None = None, text: str = "") -> str:
@@ -52,3 +52,15 @@ def test_a_rejected_order_waits_again() -> None:
     do(loop, "lock", "A")
     do(loop, "finish", "A")
     assert do(loop, "reject", "L", text="photo missing") == "PENDING:"
+
+
+def test_an_order_that_nobody_has_touched_for_long_leaves_the_memory() -> None:
+    loop = new_loop()
+    do(loop, "lock", "A")
+    loop.advance(MONDAY + 4 * HOUR)
+    loop.take_views()
+    loop.advance(MONDAY + 4 * HOUR + 90 * DAY - 1)
+    assert states(loop) == {"WO1": "PENDING:"}
+    assert do(loop, "lock", "A", at=MONDAY + 90 * DAY) == "LOCKED:A"
+    loop.advance(MONDAY + 200 * DAY)
+    assert (len(loop), loop.take_views()) == (0, {"WO1": None})

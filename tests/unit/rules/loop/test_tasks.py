@@ -48,6 +48,28 @@ def test_a_message_that_was_held_overnight_gives_its_full_time_to_reply() -> Non
     assert after.cases["a1"].tasks[N1].reply_due == due
 
 
+def test_nobody_is_late_whose_message_is_held_over_a_weekend() -> None:
+    """It was overdue, and could become an anomaly, before anybody had been told."""
+    loop, monday = new_loop(), MONDAY + 7 * DAY - HOUR
+    friday_night = MONDAY + 4 * DAY + 13 * HOUR
+    loop.assign(assigned(), friday_night)
+    loop.outcome(Outcome(number=N1, state="held", until=monday), friday_night)
+    task = loop.cases["a1"].tasks[N1]
+    assert (task.state, task.reply_due) == (TaskState.SENT, monday + DAY)
+    loop.advance(monday)
+    loop.outcome(Outcome(number=N1, state="delivered", until=monday), monday + 60_000)
+    assert (task.state, task.is_overdue, task.reply_due) == (TaskState.DELIVERED, False, monday + 60_000 + DAY)
+    loop.advance(monday + 2 * DAY)
+    assert task.is_overdue
+
+
+def test_what_was_cancelled_by_hand_is_no_longer_on_its_way() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    loop.outcome(Outcome(number=N1, state="cancelled"), MONDAY)
+    assert states(loop) == {N1: "SEND_FAILED"}
+
+
 def test_another_mobile_closes_nothing_and_is_told_so() -> None:
     loop = new_loop()
     loop.assign(assigned(), MONDAY)
@@ -183,3 +205,23 @@ def test_what_no_strategy_names_is_no_task() -> None:
     record = assigned("a9")
     loop.assign(type(record)(number="1", event=alert("a9", rule="R-D03"), notice=record.notice), MONDAY)
     assert list(loop.cases) == ["a1"]
+
+
+def test_texts_of_others_do_not_drive_out_what_happened_to_a_task() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    loop.command(said("acknowledge", by="M1"), "0-1")
+    for n in range(100):
+        loop.command(said("reply", by="13800000000", at=MONDAY + HOUR + n), f"0-{n + 2}")
+    acts = [act.what for act in loop.cases["a1"].tasks[N1].acts]
+    assert acts[:3] == ["CREATED", "SENT", "ACKNOWLEDGED"]
+    assert set(acts[3:]) == {"REFUSED"}
+
+
+def test_an_acknowledgement_that_comes_twice_counts_once() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    for n in range(2):
+        loop.command(said("acknowledge", by="M1"), f"0-{n}")
+        loop.advance(MONDAY + 9 * HOUR)
+    assert kinds(loop) == ["acknowledged", "reopened"]

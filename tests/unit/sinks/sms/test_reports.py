@@ -131,3 +131,31 @@ def test_everything_is_forgotten_after_its_time() -> None:
     assert reports.expire(AT + KEEP_MS - 1) == 0
     assert reports.expire(AT + KEEP_MS) == 2
     assert reports.reported(report("a"), AT + KEEP_MS) == []
+
+
+@pytest.mark.parametrize("order", sorted(set(permutations(["answer", "report", "report"]))))
+@pytest.mark.parametrize("ids", [("r1",), ("",), ("", "")])
+def test_a_report_by_our_own_id_settles_the_whole_message_once_whatever_the_answer_named(
+    order: tuple[str, ...], ids: tuple[str, ...]
+) -> None:
+    reports, settled = Reports(), list[Settled]()
+    reports.begin(MOBILE)
+    named = DeliveryReport(
+        carrier_id="r1", mobile="", delivery=Delivery.DELIVERED, stat="DELIVRD", msg_id="m1"
+    )  # fmt: skip
+    for step in order:
+        if step == "answer":
+            settled += reports.submitted("m1", MOBILE, submission(*ids), AT)
+        else:
+            settled += reports.reported(named, AT)
+    assert settled == delivered("m1", ids[0])
+
+
+def test_a_report_by_our_own_id_leaves_no_other_message_in_doubt() -> None:
+    reports = Reports()
+    for msg_id in ("m1", "m2"):
+        reports.begin(MOBILE)
+        reports.submitted(msg_id, MOBILE, submission(""), AT)
+    named = DeliveryReport(carrier_id="m1", mobile="", delivery=Delivery.FAILED, stat="UNDELIV", msg_id="m1")
+    assert reports.reported(named, AT) == [Settled(msg_id="m1", outcome=Refused("delivery report: UNDELIV"))]
+    assert reports.reported(report("x"), AT) == delivered("m2", "x")  # m1 is no candidate any more
