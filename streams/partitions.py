@@ -37,8 +37,7 @@ BUSY_BACKLOG = 300
 CATCH_UP_S = 0.5
 """How often a partition commits that catches up."""
 QUICK_LEASES = 16
-"""With more leases at work than that a partition that is not busy waits longer between transactions: each costs some
-milliseconds of CPU, here and at the broker, whatever is in it."""
+"""With more leases at work a partition that is not busy waits longer between transactions: each costs milliseconds."""
 MAX_QUEUED = 2
 """Batches of one partition in Faust's queue: one in work, one ready."""
 MAX_BACKLOG = 40_000
@@ -162,13 +161,18 @@ class Partitions:
         """Give the logic the records it has not had; Broken if one before them was lost."""
         tp, records = message.tp, message.value
         position = partition.positions.get(tp, message.start)
-        if message.start > position:
-            raise Broken(f"{tp}: batch starts at {message.start}, state ends at {position}")
+        Partitions._check_border(tp, message.start, position)
         if records[0].offset < position:
             records = [r for r in records if r.offset >= position]
         if records:
             partition.logic.apply(SourcePartition(tp.topic, tp.partition), records, message.offset + 1)
             partition.positions[tp] = message.offset + 1
+
+    @staticmethod
+    def _check_border(tp: TP, start: int, position: int) -> None:
+        """Raise Broken if what comes next begins beyond the end of the state: what was fetched in between is lost."""
+        if start > position:
+            raise Broken(f"{tp}: what comes next starts at {start}, state ends at {position}")
 
     async def _write(self, partition: Partition) -> None:
         try:
@@ -208,8 +212,7 @@ class Partitions:
 
     def _at_work(self) -> int:
         """Count the leases that wrote within the last second."""
-        since = time.monotonic() - LAZY_S
-        return sum(1 for partition in self._owned.values() if partition.started > since)
+        return sum(time.monotonic() - partition.started < LAZY_S for partition in self._owned.values())
 
     async def broken(self, exc: BaseException) -> None:
         """Stop without another write. State in memory is ahead of the log and must not survive."""
@@ -238,18 +241,21 @@ class Partitions:
                 wanted.add(tp)
         return wanted
 
-    def due(self, position_of: Callable[[TP], int | None]) -> list[tuple[TP, Mapping[SourcePartition, int]]]:
+    def due(
+        self, position_of: Callable[[TP], int | None], delivered: Mapping[TP, int]
+    ) -> list[tuple[TP, Mapping[SourcePartition, int]]]:
         """One input partition of each owned partition that a tick would move, and where fetching stands.
 
-        Only partitions with nothing in the queue: all that was fetched has been applied, so a fetch position
-        beyond it is that of control records.
+        Only partitions with nothing in the queue: all up to `delivered` (the last batch's end) has been applied, and
+        a fetch position beyond is that of control records. Raises Broken if not: a tick would pass over what is lost.
         """
         found: list[tuple[TP, Mapping[SourcePartition, int]]] = []
         for partition in self._owned.values():
             if partition.is_ready and partition.queued == 0:
-                positions = {
-                    SourcePartition(*tp): position for tp in partition.tps if (position := position_of(tp)) is not None
-                }
+                for tp in partition.tps & delivered.keys():
+                    self._check_border(tp, delivered[tp], partition.positions.get(tp, delivered[tp]))
+                found_at = {SourcePartition(*tp): position_of(tp) for tp in partition.tps}
+                positions = {tp: position for tp, position in found_at.items() if position is not None}
                 if partition.logic.has_more() or partition.logic.is_due(positions):
                     found.append((next(iter(partition.tps)), positions))
         return found

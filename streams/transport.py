@@ -25,6 +25,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode.utils.futures import notify
 
+from schemas.errors import Broken
 from streams.logic import SourcePartition
 
 FETCH_WAIT_MS = 50
@@ -236,7 +237,11 @@ class BatchConsumer(driver.Consumer):
             return []
         self._next_tick = now + TICK_S
         active = self._get_active_partitions()
-        due = self.app.partitions.due(self._fetch_position)
+        try:
+            due = self.app.partitions.due(self._fetch_position, self._delivered)
+        except Broken as exc:
+            self.add_future(self.app.partitions.broken(exc))
+            return []
         return [(tp, positions) for tp, positions in due if tp in active and tp in self._delivered]
 
     def _to_tick(self, tp: TP, tick: Tick, generation: int) -> ConsumerMessage:

@@ -173,6 +173,19 @@ def test_records_that_were_applied_are_trimmed_and_a_hole_is_broken() -> None:
     asyncio.run(run())
 
 
+def test_a_tick_does_not_pass_over_a_batch_that_was_lost_on_its_way() -> None:
+    async def run() -> None:
+        world = World(OneAgent("rekey", "cdc.a"), counts={"cdc.a": 1})
+        tp = TP("cdc.a", 0)
+        await world.rebalance({tp}, 1)
+        await world.deliver(tp, [0, 1, 2], 0)
+        assert world.partitions.due(lambda _: 5, {tp: 3}) == [], "two control records were fetched, nothing is due"
+        with pytest.raises(Broken, match="what comes next starts at 9, state ends at 3"):
+            world.partitions.due(lambda _: 9, {tp: 9})
+
+    asyncio.run(run())
+
+
 def test_offset_holes_inside_a_batch_are_no_loss() -> None:
     async def run() -> None:
         agent = OneAgent("rekey", "cdc.a")
