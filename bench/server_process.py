@@ -1,13 +1,19 @@
-"""A server started for a test or a benchmark: waits until it answers, and never outlives its owner.
+"""A server started for a test or a benchmark: waits until it answers, and does not outlive its owner.
+
+Whoever started it stops it. On Linux it is also killed by the system when its owner is: by any signal, SIGKILL too.
 
 Called by `bench.kafka_server` and the tests' Connect, PostgreSQL, embedded broker and Prometheus.
 """
 
 import contextlib
+import ctypes
+import os
 import random
 import signal
 import socket
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +24,9 @@ from schemas.errors import StagewatchError
 HOST = "127.0.0.1"
 POLL_S = 0.05
 PORTS = (15000, 32000)
+_PR_SET_PDEATHSIG = 1
+"""Of prctl(2): the signal that a process gets when the thread that started it ends."""
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class StartFailed(StagewatchError):
@@ -45,6 +54,23 @@ def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((HOST, port)) == 0
+
+
+def _bound_to_owner() -> Callable[[], None] | None:
+    """Give what a new process does first so that it ends with this one; None where that cannot be had.
+
+    Not in a thread other than the main one: the server would end with the thread.
+    """
+    libc, owner = _libc, os.getpid()
+    if libc is None or threading.current_thread() is not threading.main_thread():
+        return None
+
+    def bind() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != owner:  # it ended in between
+            os._exit(1)
+
+    return bind
 
 
 @dataclass(slots=True)
@@ -75,7 +101,13 @@ class ServerProcess:
         if self.is_running:
             return
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                self.command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=_bound_to_owner(),  # noqa: PLW1509 - one system call, that takes no lock
+            )
         deadline = time.monotonic() + self.start_timeout_s
         while not self.is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:

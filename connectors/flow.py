@@ -34,11 +34,7 @@ def read_flows(bootstrap: str, topics: Iterable[str], *, group: str) -> dict[str
             known = consumer.topics()
             admin: Any = KafkaAdminClient(bootstrap_servers=servers)
             try:
-                read = {
-                    tp: found.offset
-                    for tp, found in admin.list_group_offsets({group: None})[group].items()
-                    if found.offset >= 0
-                }
+                read = read_offsets(admin, group)
             finally:
                 admin.close()
             return _flows(consumer, [topic for topic in topics if topic in known], read)
@@ -46,6 +42,26 @@ def read_flows(bootstrap: str, topics: Iterable[str], *, group: str) -> dict[str
             consumer.close()
     except KafkaError as error:
         raise TryLater(f"no Kafka answers at {bootstrap}: {type(error).__name__}") from error
+
+
+def read_offsets(admin: Any, group: str, *, pause_s: float = 0.2) -> dict[Any, int]:  # noqa: ANN401 - kafka-python carries no types
+    """Give by partition how far a group has read.
+
+    Waits for a Kafka that never had a group: asked for the first time, it makes their topic, and says meanwhile that
+    nobody keeps them.
+    """
+    from kafka.errors import CoordinatorNotAvailableError  # noqa: PLC0415 - as above
+
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            kept = admin.list_group_offsets({group: None})[group]
+        except CoordinatorNotAvailableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(pause_s)
+        else:
+            return {tp: found.offset for tp, found in kept.items() if found.offset >= 0}
 
 
 def existing_topics(bootstrap: str, *, wait_s: float = 30.0) -> frozenset[str]:

@@ -96,16 +96,25 @@ class Landing:
             self.settle()
 
     def settle(self) -> None:
-        """Return when everything that was put has been acknowledged."""
+        """Return when everything that was put has been acknowledged.
+
+        After an error none is under way any more: who looks then which of them Kafka has, sees it.
+        """
+        sent, self._under_way = self._under_way, []
+        self._await(sent)
+
+    def _await(self, sent: Sequence[Any], failure: Exception | None = None) -> None:
+        """Return when all have arrived, or raise TryLater when none is under way any more."""
         from kafka.errors import KafkaError
 
-        try:
-            for sent in self._under_way:
-                sent.get(self._wait_s)
-        except KafkaError as error:
-            raise TryLater(f"Kafka at {self._bootstrap} did not take the rows: {type(error).__name__}") from error
-        finally:
-            self._under_way.clear()
+        deadline = time.monotonic() + self._wait_s + 2 * _GIVEN_UP_S
+        for each in sent:
+            try:
+                each.get(max(0.0, deadline - time.monotonic()))
+            except KafkaError as error:
+                failure = failure or error
+        if failure is not None:
+            raise TryLater(f"Kafka at {self._bootstrap} did not take the rows: {type(failure).__name__}") from failure
 
     def write(self, topic: str, records: Sequence[tuple[bytes | None, bytes, Sequence[Header]]]) -> None:
         """Send records (key, value, headers) and return when Kafka has them. May be called from several threads.
@@ -121,14 +130,7 @@ class Landing:
                 sent.append(self._producer.send(topic, value, key=key or None, headers=list(headers)))
         except KafkaError as error:
             failure = error
-        deadline = time.monotonic() + self._wait_s + 2 * _GIVEN_UP_S
-        for each in sent:
-            try:
-                each.get(max(0.0, deadline - time.monotonic()))
-            except KafkaError as error:
-                failure = failure or error
-        if failure is not None:
-            raise TryLater(f"Kafka did not take the rows: {type(failure).__name__}") from failure
+        self._await(sent, failure)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

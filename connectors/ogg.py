@@ -11,7 +11,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.ogg_properties import FORMATS, META, ROW_FORMATS, UTC, check_properties, parse_properties
+from connectors.ogg_properties import (
+    FORMATS,
+    META,
+    ROW_FORMATS,
+    UTC,
+    check_properties,
+    escaped,
+    parse_properties,
+    unescaped,
+)
 from connectors.sources import SourceCatalog
 from schemas import DefinitionError, Fault, Places, TableMapping, load_model
 from schemas.mapping import Format
@@ -53,8 +62,8 @@ class Handler:
 
     @property
     def text(self) -> str:
-        """The properties file."""
-        return "".join(f"{key}={value}\n" for key, value in self.properties.items())
+        """The properties file, escaped as Java reads it."""
+        return "".join(f"{key}={escaped(value)}\n" for key, value in self.properties.items())
 
 
 def load_handler(path: Path, catalog: SourceCatalog) -> tuple[Handler, list[Fault]]:
@@ -81,7 +90,8 @@ def load_handler(path: Path, catalog: SourceCatalog) -> tuple[Handler, list[Faul
 
 
 def _text(value: str | int | bool) -> str:  # noqa: FBT001 - a value of a properties file
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """Give a setting's value, which is written as in a properties file."""
+    return str(value).lower() if isinstance(value, bool) else unescaped(str(value))
 
 
 def _declared(model: OggModel, catalog: SourceCatalog, places: Places) -> list[TableMapping]:
@@ -131,8 +141,8 @@ def _formatting(form: str, declared: Format) -> dict[str, str]:
         columns = list(names)
     else:
         told = {
-            "fieldDelimiter": _as_cdata(declared.delimiter), "nullValueRepresentation": declared.null_marker,
-            "missingValueRepresentation": declared.missing_marker, "includeColumnNames": "false",
+            "fieldDelimiter": _kept(declared.delimiter), "nullValueRepresentation": _kept(declared.null_marker),
+            "missingValueRepresentation": _kept(declared.missing_marker), "includeColumnNames": "false",
         }  # fmt: skip
         columns = list(declared.head)
     template = ",".join(f"${{{names.get(column, column)}[{column}]}}" for column in columns)
@@ -140,11 +150,9 @@ def _formatting(form: str, declared: Format) -> dict[str, str]:
     return {"metaColumnsTemplate": template} | told | handling
 
 
-def _as_cdata(delimiter: str) -> str:
-    """Write a delimiter so that what is not printed survives the file, as a code point in `CDATA[]`."""
-    return (
-        delimiter if delimiter.isprintable() else "CDATA[" + "".join(f"\\u{ord(each):04x}" for each in delimiter) + "]"
-    )
+def _kept(text: str) -> str:
+    """Write what GoldenGate would trim into `CDATA[]`."""
+    return text if text.isprintable() and text == text.strip() else f"CDATA[{text}]"
 
 
 PRODUCER = {

@@ -4,12 +4,14 @@ One operation a message, a key that keeps a row's changes in order, and the meta
 Data, "Using the Kafka Handler", "Pluggable Formatters" and "Template Keywords". Pure; used by `connectors.ogg`.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from schemas import TableMapping
+from schemas.mapping import Format
 
 META = {
     "objectname": "table", "optype": "op_type", "timestamp": "op_ts", "currenttimestamp": "current_ts",
@@ -22,9 +24,11 @@ ROW_FORMATS = frozenset({"json_row", "delimitedtext"})
 """Those with one image of the row, in which a changed primary key cannot be told."""
 UTC = "goldengate.userexit.timestamp"
 _NEEDED = ("objectname", "optype", "timestamp", "position")
-_UNORDERED = re.compile(r"\$\{(null|position|currenttimestamp\w*|opseqno|emptystring)\b", re.IGNORECASE)
+_UNORDERED = re.compile(r"\$\{(null|position|current\w*|timestamp\w*|op\w+|emptystring|csn|xid|uuid)\b", re.IGNORECASE)
 
 _KEYWORD = re.compile(r"\$\{(\w+)(?:\[([^\]]*)\])?\}")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.?))", re.DOTALL)
+_LETTERS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 _OP_KEYS = {"insertopkey": "insert", "updateopkey": "update", "deleteopkey": "delete", "truncateopkey": "truncate"}
 _OP_WORDS = {"I": "insert", "U": "update", "D": "delete", "T": "truncate", "UPSERT": "update"}
 _OF_ROW = re.compile(r"\$\{(primarykeys|columnvalue)\b", re.IGNORECASE)
@@ -34,11 +38,34 @@ _OF_ROW = re.compile(r"\$\{(primarykeys|columnvalue)\b", re.IGNORECASE)
 def parse_properties(text: str) -> dict[str, str]:
     r"""Read a properties file: `key=value` or `key: value` a line, `#` and `!` begin a comment, `\` joins lines."""
     found: dict[str, str] = {}
-    for line in re.sub(r"\\\r?\n\s*", "", text).splitlines():
-        match = re.match(r"\s*([^#!\s=:][^\s=:]*)\s*[=:\s]\s*(.*?)\s*$", line)
+    for line in re.sub(r"(?<!\\)((?:\\\\)*)\\\r?\n\s*", r"\1", text).splitlines():
+        match = re.match(r"\s*((?:\\.|[^#!\s=:\\])(?:\\.|[^\s=:\\])*)\s*[=:\s]\s*(.*?)\s*$", line)
         if match:
-            found[match[1]] = match[2]
+            found[unescaped(match[1])] = unescaped(match[2])
     return found
+
+
+def escaped(value: str) -> str:
+    """Write a value as `java.util.Properties` keeps it: ASCII, with nothing that it would trim."""
+    inner = value.strip(" ")
+    begin = value.index(inner)
+    spaces = "\\u0020" * begin, "\\u0020" * (len(value) - begin - len(inner))
+    return spaces[0] + "".join(_written(each) for each in inner) + spaces[1]
+
+
+def _written(letter: str) -> str:
+    if letter == "\\":
+        return "\\\\"
+    if " " <= letter <= "~":
+        return letter
+    units = letter.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+def unescaped(text: str) -> str:
+    """Read what stands in a properties file, as `java.util.Properties` does."""
+    plain = _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else _LETTERS.get(m[2], m[2]), text)
+    return plain.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +144,8 @@ def _undeclared(own: Mapping[str, str], tables: Sequence[TableMapping]) -> Itera
         yield Problem("keyMappingTemplate", text, is_fault=False)
     if dialect:
         yield from _misread(own, tables)
+    if form == "delimitedtext":
+        yield from _cut_otherwise(own, tables)
 
 
 def _misread(own: Mapping[str, str], tables: Sequence[TableMapping]) -> Iterator[Problem]:
@@ -144,6 +173,28 @@ def _misread(own: Mapping[str, str], tables: Sequence[TableMapping]) -> Iterator
                 yield Problem(name, text, is_fault=False)
 
 
+def _cut_otherwise(own: Mapping[str, str], tables: Sequence[TableMapping]) -> Iterator[Problem]:
+    """Give where delimited text is written with other marks than the declaration reads it by."""
+    marks = {(each.format.delimiter, each.format.null_marker, each.format.missing_marker) for each in tables}
+    for key, ours, place in _MARKS:
+        written = own.get(f"format.{key.lower()}", getattr(_PRODUCERS, ours))
+        written = written[6:-1] if written.startswith("CDATA[") and written.endswith("]") else written
+        if any(mark[place] != written for mark in marks):
+            text = f"the declaration reads another; say there `format: {{{ours}: {json.dumps(written)}}}`"
+            yield Problem(f"format.{key}", text, is_fault=False)
+    if own.get("format.includecolumnnames", "false").lower() == "true":
+        text = "names between the values are taken for values; set false"
+        yield Problem("format.includeColumnNames", text)
+    if own.get("format.linedelimiter", "\n").removeprefix("CDATA[").removesuffix("]").strip("\r\n"):
+        yield Problem("format.lineDelimiter", "it is taken for part of the last value; leave it out")
+
+
+_PRODUCERS = Format()
+_MARKS = (
+    ("fieldDelimiter", "delimiter", 0),
+    ("nullValueRepresentation", "null_marker", 1),
+    ("missingValueRepresentation", "missing_marker", 2),
+)
 _READ = frozenset({"op_type", "op_ts", "pos", "csn"})
 """Meta columns without which a record is refused, or loses its time or its order."""
 

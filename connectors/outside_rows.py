@@ -3,6 +3,7 @@
 Rows are ordered by the time that their sender says, so one far ahead would hide every later one.
 """
 
+import re
 from decimal import Decimal
 
 from schemas import Columns, RowForm
@@ -11,18 +12,20 @@ MOST_AHEAD_MS = 300_000
 """Five minutes: clocks of machines that keep time at all agree within."""
 _LEAST_NUMBER = 100_000_000_000
 """1973 in milliseconds, and the year 5138 in seconds: a smaller number is in seconds."""
-_DAY_MS = 86_400_000
-_MOST_DIGITS = 15
-"""Of milliseconds; an exponent beyond would take minutes to write out as an integer."""
+_MOST_DIGITS = 13
+"""Of milliseconds until 2286: a number with more counts microseconds, and an exponent far beyond would take minutes to
+write out as an integer."""
+_DAY = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2}) ?(?P<zone>Z|[+-][0-9:]+)?", re.ASCII)
 
 
 def moment_of(form: RowForm, said: object, *, now_ms: int) -> int:
-    """Give the time as epoch ms. `said`: ISO 8601, read as the table's columns are, or epoch ms. Raises ValueError."""
+    """Give the time as epoch ms. `said`: ISO 8601, read as the table's columns are, or epoch ms. Raises ValueError.
+
+    A date is the beginning of its day, whenever it is asked: a row that comes again must not be newer than before.
+    """
     if isinstance(said, bool) or not isinstance(said, str | int | Decimal):
         raise ValueError("neither ISO 8601 nor epoch milliseconds")  # noqa: TRY004 - as for other cells
-    at = form.moment(said) if isinstance(said, str) else _milliseconds(Decimal(said))
-    if isinstance(said, str) and ":" not in said and at - _DAY_MS <= now_ms:
-        at = min(at, now_ms)  # a date is the end of its day, and today's has not come
+    at = form.moment(_with_time(said)) if isinstance(said, str) else milliseconds(said)
     if at > now_ms + MOST_AHEAD_MS:
         raise ValueError("in the future: rows that come later would be held for older ones")
     return at
@@ -45,9 +48,16 @@ def with_instance(form: RowForm, columns: Columns) -> Columns:
     return columns
 
 
-def _milliseconds(said: Decimal) -> int:
+def milliseconds(number: int | Decimal) -> int:
+    """Give a number that can be nothing but epoch milliseconds, of 1973 to 2286. Raises ValueError."""
+    said = Decimal(number)
     if not said.is_finite() or said.adjusted() >= _MOST_DIGITS:
-        raise ValueError("no epoch milliseconds")
+        raise ValueError("no epoch milliseconds; is it in microseconds?")
     if said < _LEAST_NUMBER:
         raise ValueError("too small for epoch milliseconds; is it in seconds?")
     return int(said)
+
+
+def _with_time(said: str) -> str:
+    date = _DAY.fullmatch(said)
+    return said if date is None else f"{date['day']} 00:00:00{date['zone'] or ''}"

@@ -5,15 +5,24 @@ without the source's place leave nothing but the topic's own order. An offset co
 topic grows, rows go on in other partitions, at lower offsets. The arrival goes on. It is the running maximum of the
 partition's timestamps, so it never goes back within a partition; what arrived in one millisecond has the order of the
 partition. Made from the record's own place alone: a repeat and a replay of the topic give the same again.
+
+Its limit: between two partitions nothing but clocks tells which change is the later. A record dated ahead holds all
+that follow it in its partition at its own time, and a row that moves away from there when the topic grows stands still
+until that time has come. `ArrivalWatch` notices such records. Where clocks cannot be trusted, let the broker date the
+records (`message.timestamp.type=LogAppendTime`), or let the source tell its places.
 """
+
+from collections.abc import Sequence
+
+from schemas.change import Change
 
 FIRST_ARRIVAL = -(1 << 61)
 """The lowest of these positions: above all rows from outside (`schemas.ingested`). All are below zero: where a source
 begins to tell its places, they come after all that had none."""
 _MOST_MS = 1 << 53
-_PART_BITS, _OFFSET_BITS, _PARTITION_BITS = 11, 39, 12
-"""Changes of a record, records of a partition, partitions: more share the last number, and count in one millisecond as
-they come."""
+_PART_BITS, _OFFSET_BITS, _PARTITION_BITS = 16, 36, 10
+"""Changes of a record, records of a partition, partitions: more share the last number. So many images of one row are in
+no record; records and partitions beyond it count in one millisecond as they come."""
 
 
 def arrival_place(at: int, partition: int, offset: int, part: int = 0) -> tuple[int, int]:
@@ -23,3 +32,22 @@ def arrival_place(at: int, partition: int, offset: int, part: int = 0) -> tuple[
     """
     number = min(partition, (1 << _PARTITION_BITS) - 1) << _OFFSET_BITS | min(offset, (1 << _OFFSET_BITS) - 1)
     return FIRST_ARRIVAL + min(max(at, 0), _MOST_MS), number << _PART_BITS | min(part, (1 << _PART_BITS) - 1)
+
+
+class ArrivalWatch:
+    """Notices in one topic changes by arrival that stand behind a record dated ahead of them."""
+
+    MOST_APART_MS = 60_000
+    """Clocks of producers that keep time, and one's tries to send again, are less apart."""
+
+    def __init__(self) -> None:
+        self.most_ms = 0
+        """How far ahead the record before was dated, at most; 0: none was, or not far."""
+        self.place = (0, 0)
+        """Partition and offset of the change that stands so far behind."""
+
+    def note(self, changes: Sequence[Change], own_ms: int, arrived: int) -> None:
+        """Take in the changes of a record with its own timestamp and its arrival, epoch ms."""
+        apart = arrived - own_ms
+        if apart > max(self.most_ms, self.MOST_APART_MS) and any(FIRST_ARRIVAL <= c.position < 0 for c in changes):
+            self.most_ms, self.place = apart, (changes[0].partition, changes[0].offset)

@@ -257,6 +257,8 @@ def decode_command(data: bytes, arrived_at: int) -> Command:
 
     Raises BadInput.
     """
+    if not data:
+        raise BadInput("empty", "a command has no value")
     wire = _decode_wire_command(data)
     at = arrived_at if wire.at is None else min(_command_time(wire.at.encode()), arrived_at)
     fields = {name: getattr(wire, name) for name in _COMMAND_FIELDS}
@@ -271,7 +273,18 @@ def _checked_command(data: bytes) -> _WireCommand:
     return wire
 
 
-_read_wire_command = msgspec.json.Decoder(_WireCommand).decode
+def _read_wire_command(data: bytes) -> _WireCommand:
+    """People write these by hand: what is no JSON at all is told apart from JSON that says the wrong thing."""
+    data.decode()
+    try:
+        return _parse_wire_command(data)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadInput("not-json", str(error)) from None
+
+
+_parse_wire_command = msgspec.json.Decoder(_WireCommand).decode
 _decode_wire_command: Callable[[bytes], _WireCommand] = _guarded(_checked_command)
 _command_time: Callable[[bytes], int] = _guarded(lambda data: epoch_ms(data.decode()))
 

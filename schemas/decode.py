@@ -12,6 +12,7 @@ from typing import get_args
 
 import msgspec
 
+from schemas.arrival_order import ArrivalWatch
 from schemas.change import Change
 from schemas.codec import iso
 from schemas.columns import LocalZone
@@ -64,6 +65,8 @@ class Decoder:
         plain = msgspec.structs.replace(mapping, dialect="debezium-json", format=Format())
         self._is_plain = plain == mapping
         self._resets, self._watch = mapping.format.log_resets, LogWatch()
+        self.arrivals = ArrivalWatch()
+        """To be told by whoever reads a topic from its front, and asks for `warnings`."""
         self._json = DebeziumJson(plain, limits, self.unknown_codes)
         self._skew: Skew | None = None
         self._captured = self._json if self._is_plain else self._records(mapping, limits, schema_of)
@@ -116,7 +119,7 @@ class Decoder:
     @property
     def warnings(self) -> list[str]:
         """What the records seen so far say against the table's declaration; a sentence each, with what to do."""
-        return [*self._zone_warnings(), *self._reset_warnings()]
+        return [*self._zone_warnings(), *self._reset_warnings(), *self._arrival_warnings()]
 
     def _reset_warnings(self) -> list[str]:
         began_at = self._watch.began_at
@@ -125,6 +128,15 @@ class Decoder:
         what = f"since {iso(began_at)} changes stand before what their source's log told earlier, and count as old"
         todo = f"if it began anew (fail-over, restore): `format: {{log_resets: ['{iso(began_at)}']}}`"
         return [f"{self.mapping.topic}: {what}; {todo}, then have the tables read again"]
+
+    def _arrival_warnings(self) -> list[str]:
+        if not self.arrivals.most_ms:
+            return []
+        partition, offset = self.arrivals.place
+        what = f"partition {partition}, offset {offset} stands behind a record dated {self.arrivals.most_ms // 1000} s"
+        why = "ahead of it, and the source tells no place in its log: when the topic grows, rows that move stand still"
+        todo = "until then; set `message.timestamp.type=LogAppendTime`, or let the source tell its places"
+        return [f"{self.mapping.topic}: {what} {why} {todo}"]
 
     def _zone_warnings(self) -> list[str]:
         hours = self._skew.hours if self._skew is not None else 0

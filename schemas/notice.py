@@ -56,6 +56,10 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     report: ReportOrder | None = None
     """What a mail of figures is to show; `text` is then its title."""
 
+    def is_about(self, task: str) -> bool:
+        """Tell whether it is about a supervision task: it opens it, or says more of it."""
+        return self.task == task or self.rung.endswith(f":{task}")
+
     @property
     def key(self) -> str:
         """The idempotency key: one send per (alert rung, recipient, channel)."""
@@ -66,15 +70,22 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Instruction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a person wants done with a notice, in the topic of the notices: `cancel` before it left, `retry` after.
 
-    `refuse` and `confirm` are what somebody learnt of its message elsewhere: it did not arrive, or it did.
+    `refuse` and `confirm` are what somebody learnt of its message elsewhere: it did not arrive, or it did. `withdraw`
+    is the loop's: a task is over while its alert is not, so what is held about it need not be told.
     """
 
-    instruction: Literal["cancel", "retry", "refuse", "confirm"]
+    instruction: Literal["cancel", "retry", "refuse", "confirm", "withdraw"]
     key: str
-    """Of the notice."""
+    """Of the notice; of a `withdraw` the id of the alert."""
     by: str
     """Number of the person."""
     reason: str = ""
+    to: str = ""
+    """Of a `withdraw`: whose notices."""
+    task: str = ""
+    """Of a `withdraw`: the number of the task."""
+    at: int = 0
+    """Of a `withdraw`: until when they were asked for, epoch ms."""
 
 
 def message_text(notices: "list[Notice]") -> str:

@@ -74,7 +74,7 @@ def send(*, definition: Path, once: bool, dry_run: bool, config: Path | None) ->
     bootstrap, (forward, back) = bootstrap_of(side.settings), side.model.boxes(definition.parent)
     sender = Sender(
         side.model.name, side.state, forward, back, secret=secret_of(side.model.key), clock=time.time,
-        outward=side.model.outward(),
+        outward=side.outward,
     )  # fmt: skip
     with closing(sender), OuterReader(bootstrap, side.model.topics) as reader, Landing(bootstrap) as landing:
         log, withheld, deleted = side.log(landing), 0, sum(sender.deleted().values())
@@ -202,6 +202,7 @@ class _Side:
         self.settings: Settings = settings_from(config, self.output)
         self._catalog = load_sources(list(self.settings.sources), self.settings.dialect_overrides)
         self.model: RelayModel = load_relay(definition, self._catalog.mappings)
+        self.outward = self.model.outward(self._catalog.mappings)
         self._name, self._shown = name, dict[str, Any]()
         folder = self.settings.data_dir / FOLDER
         folder.mkdir(parents=True, exist_ok=True)

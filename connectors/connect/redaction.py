@@ -18,23 +18,49 @@ _SECRET = re.compile(
 _NO_VALUE = frozenset({"", "bearer", "basic"})
 """What is left of a value that was a reference."""
 _MASKED = re.compile(r"[*•●]{3,}|\[hidden\]", re.IGNORECASE)
-_WORD = r"(?:pass(?:word|wd)?|pwd|secret|token|authorization|(?:api|access|account|secret|signing)[._-]?key)"
-_NAME = rf"[\w.-]*(?<!by){_WORD}"
-"""A longer name that ends so: `sslpassword`, `trustStorePassword`, `database.password`, `client_secret`."""
-_ASSIGNED = re.compile(
-    # After a colon only where the word stands alone: `configuration database.password: why` is a message.
-    rf"""(?i)({_NAME}["']?\s*=\s*|["']{_NAME}["']\s*:\s*|(?<![.\w]){_WORD}["']?\s*:\s*(?:bearer\s+|basic\s+)?|"""
-    r"""\bidentified\s+by\s+|\bbearer\s+)"""
-    # A value in braces is how SQL Server's URL holds one with a semicolon.
-    r"""("[^"]*"|'[^']*'|(?<!\$)\{[^}]*\}|[^\s;,&"')}]+)"""
+_WORD = (
+    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|authorization|credential|密码|口令|密钥|"
+    r"(?:api|access|account|secret|signing)[._-]?key)s?\d*"
 )
+_NAME = rf"(?<![\w.-])[\w.-]*(?<!by){_WORD}"
+"""A longer name that ends so: `sslpassword`, `trustStorePassword`, `database.password`, `client_secret`."""
+_END = r"\\*[\"'`]?"
+"""A name in quotes, in JSON that is itself in quotes, ...."""
+_SCHEME = r"(?:(?:bearer|basic|digest|negotiate|token)[ \t]+)?"
+_VALUE = (
+    r"((?<=digest )[^\r\n]+|"
+    r"(?:(?P<quote>\\+[\"'`])[^\r\n]*?(?<!\\)(?P=quote)|"
+    r"""'(?:''|(?s:\\.)|[^'\\])*+'|"(?:""|(?s:\\.)|[^"\\])*+"|`[^`]*`|"""
+    # A value in braces is how SQL Server's URL holds one with a semicolon.
+    r"\{(?:\}\}|[^}])*+\})[^\s,;&)}\]>]*|"
+    # What is not closed was cut off: the rest of the line.
+    r"\\*[\"'`][^\r\n]*|[^\s;,&]+)"
+)
+"""Whatever its quoting; in doubt more of the text than less."""
+_ASSIGNED = re.compile(
+    rf"(?i)({_NAME}{_END}\s*(?:=>|->|:=|=|＝|：|%3d)\s*{_SCHEME}(?:password\s*\(\s*)?|{_NAME}>|"
+    # After a colon only where the word stands alone or in quotes: `mkt.user_token:id` names a column.
+    rf"(?<![\w.-]){_WORD}{_END}\s*:\s*{_SCHEME}|[\"']{_NAME}{_END}\s*:\s*|(?<![\w.-])--[\w.-]*{_WORD}[ \t]+|"
+    rf"{_NAME}(?:\s*\(\s*|\s+)(?=\\*[\"'`])|\bset\s+password\s+for\s+\S+\s*(?:=|to\s)\s*|"
+    r"\bidentified\s+(?:with\s+\S+\s+)?(?:by|as|using)\s+(?:values\s+|password\s+)?|\bbearer\s+)" + _VALUE
+)
+_PROBABLE = re.compile(
+    # `for configuration database.password: why` is a message, and so is `password authentication failed`.
+    rf"(?i)((?<!configuration ){_NAME}\s*:\s*|\b(?:password|passwd|passphrase|pwd|密码|口令)[ \t]+"
+    r"(?!(?:a|an|and|as|at|authentication|by|does|for|from|has|in|is|must|not|of|or|the|to|was|with)\b)|"
+    r"\*\*\*\s+replace\s+)" + _VALUE
+)
+"""What would refuse honest settings, and only costs a word where a text is shown."""
+_CLOSERS = "\"'`)}]>"
+_AROUND = _CLOSERS + "\\{(*"
+_PRIVATE_KEY = re.compile(r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END|\Z)")
 _NAMED = r"""[^\s/@:]*:(?!@)(?:(?:(?!://)[^\s"<>])+|[^\s/@]+)"""
 """User and password of a URL. People do not encode a password's `/`, `?` and `@`; so all up to the last @ is taken for
 it, and a port with an @ far behind it too (`%40` is how a path has that)."""
 _PASSWORD_IN_URL = re.compile(rf"\w://{_NAMED}@|\bjdbc:oracle:\w+:[^\s/@:]+/\S+@", re.IGNORECASE)
 """`scheme://user:password@host`, and Oracle's thin URL `jdbc:oracle:thin:user/password@host`."""
 _IN_URL = re.compile(rf"(?i)(\w://|\bjdbc:oracle:\w+:)(?:(?<=//){_NAMED}|[^\s/@]+|(?<!//)[^\s/@:]+/\S+)@")
-_INVALID = re.compile(r"(?s)(Invalid value )(.*?)( for configuration (\S+?)[:\s])")
+_INVALID = re.compile(r"(?s)(Invalid value )(.*?)( for configuration (\S+?)(?:[:\s]|$))")
 
 
 def is_secret(key: str) -> bool:
@@ -57,15 +83,24 @@ def literal_secret(key: str, value: str) -> bool:
     rest = REFERENCE.sub("", value)
     if is_secret(key) and not key.lower().endswith("jaas.config"):
         return rest != ""
-    assigned = any(match[2].strip("\"'").lower() not in _NO_VALUE for match in _ASSIGNED.finditer(rest))
+    told = REFERENCE.sub(MASK, value)
+    assigned = any(match[2].strip(_AROUND).lower() not in _NO_VALUE for match in _ASSIGNED.finditer(told))
     return assigned or _PASSWORD_IN_URL.search(rest) is not None
 
 
 def cleaned(text: str) -> str:
     """Give text of somebody else's (a trace, a message) without what looks like a secret."""
     text = _INVALID.sub(lambda m: m[1] + shown_value(m[4], m[2]) + m[3], text)
-    text = _ASSIGNED.sub(lambda m: m[1] + MASK, text)
+    text = _PRIVATE_KEY.sub(lambda m: m[1] + MASK, text)
+    for form in (_ASSIGNED, _PROBABLE):
+        text = form.sub(_masked, text)
     return _IN_URL.sub(lambda m: f"{m[1]}{MASK}@", text)
+
+
+def _masked(match: re.Match[str]) -> str:
+    """Put stars in a value's place, and leave what closes the text around it."""
+    value = match[2]
+    return match[1] + MASK + ("" if value[0] in "\\\"'`{" else value[len(value.rstrip(_CLOSERS)) :])
 
 
 def shown_value(key: str, value: str) -> str:

@@ -73,6 +73,8 @@ class Findings:
     """Rows that cannot be taken."""
     ignored: tuple[str, ...] = ()
     """Columns of the file that the table does not have."""
+    nameless: dict[int, int] = field(default_factory=dict)
+    """Columns of the file that hold something and have no name, from 1, to the first row where they do."""
     unread: tuple[str, ...] = ()
     """Other sheets of the workbook."""
 
@@ -153,6 +155,7 @@ class Batch:
             intake = Intake(order.path, sheet, self._form, order.titles, now_ms=latest)
             if findings is not None:
                 findings.ignored, findings.unread = tuple(intake.ignored), tuple(sheet.unread)
+                findings.nameless = intake.nameless
                 self._journal.note(columns="\n".join(sorted(intake.columns)))
             for number, row in enumerate(intake.rows()):
                 if number % 1_000 == 0:
@@ -173,11 +176,11 @@ class Batch:
     def look_back(self, log: TopicLog, advance: Advance) -> None:
         """Learn from the topic what stood there before each row; after a crash, what came since. Raises TryLater."""
         journal = self._journal
-        for told in log.read(load_offsets(journal["ends"]), advance):
+        for told in log.read(load_offsets(journal["ends"]), advance, high=load_offsets(journal["highs"])):
             self._follow(told)
         if not journal["ends"]:
             journal.note(begins_late=int(log.begins_late()))
-        journal.note(ends=dump_offsets(log.read_to))
+        journal.note(ends=dump_offsets(log.read_to), highs=dump_offsets(log.high))
 
     def _follow(self, told: Told) -> None:
         """Take in what the topic tells about a row of the batch."""

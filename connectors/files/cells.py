@@ -22,7 +22,8 @@ _DATE = re.compile(
 )
 _PLAIN_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
-_SCIENTIFIC = re.compile(r"\d(?:\.\d+)?E\+\d+", re.ASCII)
+_SCIENTIFIC = re.compile(r"[+-]?\d(?:\.\d+)?E\+\d+", re.ASCII)
+_COUNTED = ("text", "int", "decimal")
 _WORDS = {"是": True, "否": False}
 
 
@@ -54,6 +55,8 @@ def _from_text(text: str, kind: ColumnType) -> Value:
         return None
     if is_excel_error(text):
         raise BadCell(f"the formula gave {text}")
+    if kind in _COUNTED and _SCIENTIFIC.fullmatch(text):
+        raise BadCell("a number that a spreadsheet shortened; format the column as text and export again")
     match kind:
         case "timestamp" | "date":
             return _moment(text)
@@ -62,8 +65,6 @@ def _from_text(text: str, kind: ColumnType) -> Value:
         case "bool":
             return _WORDS.get(text, text)
         case "text":
-            if _SCIENTIFIC.fullmatch(text):
-                raise BadCell("a number that a spreadsheet shortened; format the column as text and export again")
             return text
 
 
@@ -87,6 +88,8 @@ def _from_number(number: float, kind: ColumnType) -> Value:
     whole = int(number)
     if whole != number:
         return format(Decimal(repr(number)), "f")
-    if kind == "text" and len(str(abs(whole))) > _MOST_DIGITS:
+    beyond = len(str(abs(whole))) - _MOST_DIGITS
+    # A program writes a long whole number out; a spreadsheet leaves zeros, or an exponent (then it is a float here).
+    if beyond > 0 and (kind == "text" or not isinstance(number, int) or whole % 10**beyond == 0):
         raise BadCell("a number of more than 15 digits, which a spreadsheet rounds; format the column as text")
     return str(whole) if kind == "text" else whole

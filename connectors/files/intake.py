@@ -46,6 +46,9 @@ class Intake:
         self._sheet, self._form, self._now_ms = sheet, form, now_ms
         self.ignored: list[str] = []
         """Columns of the file that the table does not have."""
+        self.nameless: dict[int, int] = {}
+        """Columns without a name in the head that hold something, from 1, and the first row where they do."""
+        self._unnamed = [column for column, head in enumerate(sheet.head) if not head]
         meant = {title.strip().lower(): tuple(names) for title, names in titles.items()}
         names = {title: found[0] for title, found in meant.items() if len(found) == 1} | {n: n for n in form.columns}
         unclear = {title: found for title, found in meant.items() if title not in names}
@@ -90,6 +93,9 @@ class Intake:
         if len(cells) != len(head):
             fault = ("-", f"{len(cells)} cells, and the head has {len(head)}")
             return FileRow(line.number, cells, faults=(fault,))
+        for column in self._unnamed:
+            if cells[column] not in (None, ""):
+                self.nameless.setdefault(column + 1, line.number)
         columns: Columns = {}
         faults: list[tuple[str, str]] = []
         src_ts: int | None = None

@@ -25,7 +25,11 @@ MOST_CELL = 1 << 20
 _CHUNK = 1 << 20
 _SNIFFED_LINES = 20
 """Enough to tell a delimiter from a character inside texts."""
-_EXCEL_ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"})
+_EXCEL_ERRORS = frozenset({
+    "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#FIELD!", "#BLOCKED!",
+    "#CONNECT!", "#UNKNOWN!", "#BUSY!", "#PYTHON!", "#GETTING_DATA",
+})  # fmt: skip
+"""As a CSV file has them; a workbook marks such a cell."""
 
 
 class UnreadableFile(StagewatchError):

@@ -31,6 +31,8 @@ from schemas import (
 
 Offsets = dict[int, int]
 """Partition to the next offset to read."""
+Highs = dict[int, int]
+"""Partition to the running maximum of its timestamps, epoch ms: the arrival of what comes next is never before it."""
 WAIT_S = 30.0
 POLL_MS = 200
 MOST_RECORDS = 5_000
@@ -53,8 +55,8 @@ class TopicLog:
         self._consumer: Any = None  # kafka-python carries no types
         self._partitions: list[Any] = []
         self.read_to: Offsets = {}
-        self._high: dict[int, int] = {}
-        """Partition to the running maximum of its timestamps: the arrival of what comes next is never before it."""
+        self.high: Highs = {}
+        """At `read_to`."""
 
     def __enter__(self) -> Self:
         """Connect. Raises TryLater."""
@@ -98,8 +100,13 @@ class TopicLog:
         """Tell whether records have been deleted from the topic's front: rows told there are not known any more."""
         return any(offset > 0 for offset in self._consumer.beginning_offsets(self._partitions).values())
 
-    def read(self, start: Mapping[int, int], advance: Callable[[int], None]) -> Iterator[Told]:
+    def read(
+        self, start: Mapping[int, int], advance: Callable[[int], None], *, high: Mapping[int, int] | None = None
+    ) -> Iterator[Told]:
         """Give the changes from `start` to the topic's present end, in order within a partition. Raises TryLater.
+
+        `high`: what `high` was where an earlier reading stopped at `start`. Without it a source without positions is
+        read as if nothing stood before, which is right only from the topic's front.
 
         `advance` is told how many records have been read; `read_to` says afterwards where to go on. A record that
         cannot be decoded is passed over. The embedded broker's answer about ends lies inside the last batch; what a
@@ -109,6 +116,7 @@ class TopicLog:
         for tp in self._partitions:
             self._consumer.seek(tp, start.get(tp.partition, 0))
         told: dict[Any, int] = {}
+        self.high = dict(high or {})
         done, deadline = 0, time.monotonic() + WAIT_S
         while not self._is_at(ends) or not self._is_at(told):
             batches = self._consumer.poll(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
@@ -131,8 +139,8 @@ class TopicLog:
 
     def _told(self, partition: int, records: list[Raw]) -> Iterator[Told]:
         by_offset = {record.offset: record for record in records}
-        changes, _, self._high[partition] = self._decoder.decode_run(
-            records, topic=self._topic, partition=partition, high=self._high.get(partition, 0)
+        changes, _, self.high[partition] = self._decoder.decode_run(
+            records, topic=self._topic, partition=partition, high=self.high.get(partition, 0)
         )
         for change in changes:
             record = by_offset[change.offset]

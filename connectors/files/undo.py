@@ -58,9 +58,9 @@ class Undo:
     def look(self, log: TopicLog, advance: Advance) -> Undone:
         """Find what has to be done, from what the topic says now. Raises TryLater."""
         journal = self._journal
-        for told in log.read(load_offsets(journal["ends"]), advance):
+        for told in log.read(load_offsets(journal["ends"]), advance, high=load_offsets(journal["highs"])):
             follow(journal, told, self._form, batch=self._batch)
-        journal.note(ends=dump_offsets(log.read_to))
+        journal.note(ends=dump_offsets(log.read_to), highs=dump_offsets(log.high))
         found = Undone()
         names = []
         later: set[str] = set()

@@ -18,7 +18,7 @@ from openpyxl.worksheet._reader import WorkSheetParser
 from openpyxl.xml.constants import SHARED_STRINGS
 
 from connectors.files.sheet import Cell, Line, Sheet, UnreadableFile
-from connectors.files.spoilt import SpoiltCells, TooManySpoilt, spoilt_cells
+from connectors.files.spoilt import Spoilt, SpoiltCells, TooManySpoilt, spoilt_cells
 from connectors.files.workbook_rows import MOST_ROWS, BadRows, Portioned, sheet_rows
 from connectors.files.workbook_strings import StringsOnDisk
 
@@ -136,10 +136,12 @@ class _Workbook:
         self.unread: Sequence[str] = [each.name for each in book.parts if not each.is_hidden and each != part]
         self._rows = self._read(book.parser_of(source))
         head = next(self._rows, None)
-        names = ["" if cell is None else str(cell).strip() for cell in head.cells] if head and head.number == 1 else []
+        cells = head.cells if head and head.number == 1 else ()
+        names = ["" if cell is None else str(cell).strip() for cell in cells]
         while names and not names[-1]:
             names.pop()
-        for column, cell in sorted(spoilt.pop(1, {}).items()):
+        bad = {column: cell for column, cell in enumerate(cells, 1) if isinstance(cell, Spoilt)}
+        for column, cell in sorted((bad | spoilt.pop(1, {})).items()):
             raise UnreadableFile(f"{path}:1: column {column}: {cell.why}")
         if not names:
             raise UnreadableFile(f"{path}:1: empty; the first row names the columns")

@@ -4,12 +4,15 @@ openpyxl makes values of cells. Its own walk over the rows is not used: it drops
 that stand out of order, makes up empty rows up to whatever number a row has, and keeps an element for each row.
 """
 
+import re
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 from xml.etree.ElementTree import Element, iterparse
 
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet._reader import CELL_TAG, DATA_TAG, ROW_TAG, WorkSheetParser
+
+from connectors.files.spoilt import Spoilt
 
 MOST_ROWS = 1_048_576
 MOST_COLUMNS = 16_384
@@ -18,6 +21,10 @@ MOST_AT_ONCE = 1 << 23
 """Bytes of XML that one row (or text) may take: 500 for each column that a sheet can have. A row is held whole, and a
 packed file of a few KB can hold one of gigabytes."""
 _AGAIN = "; open the file in a spreadsheet program and save it again"
+
+_ESCAPE = re.compile("_x(00(?!00)[01][0-9a-fA-F]|005[fF])_")
+"""How Excel writes what XML cannot hold, and an underscore that could be taken for such (ECMA-376 part 1, 22.9.2.19,
+ST_Xstring). Other letters it writes as they are, and so do programs that know of no escapes."""
 
 
 class BadRows(ValueError):
@@ -44,6 +51,11 @@ class Portioned:
     def let_go(self) -> None:
         """Count anew: what was read is held no longer."""
         self._since = self.count
+
+
+def unescaped(text: str) -> str:
+    """Give a text as a person sees it: `_x000D_` is a carriage return."""
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
 class SheetRow(NamedTuple):
@@ -97,8 +109,14 @@ def _cells(row: Element, number: int, parser: WorkSheetParser) -> list[object]:
 
 
 def _cell(element: Element, number: int, parser: WorkSheetParser) -> dict[str, Any]:
-    """Give what openpyxl makes of a cell. Raises BadRows."""
+    """Give what openpyxl makes of a cell, and what it leaves: errors and escapes. Raises BadRows."""
     try:
-        return parser.parse_cell(element)
+        cell: dict[str, Any] = parser.parse_cell(element)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise BadRows(f"row {number} cannot be read: cell {element.get('r', '')}: {error}") from error
+    value = cell["value"]
+    if cell["data_type"] == "e" and value is not None:
+        return cell | {"value": Spoilt(f"the formula gave {value}")}
+    if isinstance(value, str) and element.get("t") != "s":  # those of the table have been seen to
+        return cell | {"value": unescaped(value)}
+    return cell

@@ -13,13 +13,11 @@ from xml.etree.ElementTree import iterparse
 from openpyxl.cell.text import Text
 from openpyxl.xml.constants import SHEET_MAIN_NS
 
-from connectors.files.workbook_rows import Portioned
+from connectors.files.workbook_rows import Portioned, unescaped
 
 MOST_TEXTS = 1 << 24
 """Sixteen for each row that a sheet can have; their places take 128 MB then, and a made-up file could hold more."""
 _STRING = f"{{{SHEET_MAIN_NS}}}si"
-_ESCAPED_UNDERSCORE = "x005F_"
-"""Excel writes `_x005F_` for an underscore that could be taken for an escape."""
 
 
 class StringsOnDisk:
@@ -61,6 +59,6 @@ def _texts(source: Portioned) -> Iterator[str]:
     for event, node in events:
         if event == "end" and node.tag == _STRING:
             text: Any = Text.from_tree(node)
-            yield text.content.replace(_ESCAPED_UNDERSCORE, "")
+            yield unescaped(text.content)
             root.clear()  # else the tree keeps an empty element for each
             source.let_go()

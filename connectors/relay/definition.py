@@ -79,9 +79,10 @@ class RelayModel(_Model):
         """Give `again_after` in seconds."""
         return (span_ms(self.again_after) or 0) / 1000
 
-    def outward(self) -> dict[str, Outward]:
-        """Give the rules of the topics whose rows do not cross whole."""
-        return {topic: Outward(model.allow, model.mask) for topic, model in self.columns.items()}
+    def outward(self, mappings: Sequence[TableMapping]) -> dict[str, Outward]:
+        """Give the rules of the topics whose rows do not cross whole; `mappings`: the captured tables."""
+        meta = {mapping.topic: mapping.format.meta for mapping in mappings}
+        return {topic: Outward(model.allow, model.mask, meta=meta.get(topic)) for topic, model in self.columns.items()}
 
     def boxes(self, base: Path) -> tuple[Box, Box]:
         """Give the boxes of both directions. Raises MissingSecret, TryLater."""
@@ -130,4 +131,7 @@ def _column_faults(model: RelayModel, tables: Mapping[str, TableMapping], places
         allowed = {name.lower() for name in columns.allow}
         for name in (name for name in mapping.key if name not in allowed):
             text = f"the key column '{name}' must cross as it is: without it nobody can tell the rows apart"
+            yield places.fault(("columns", topic, "allow"), text)
+        if mapping.instance is not None and mapping.instance not in {*allowed, *mapping.key}:
+            text = f"the column '{mapping.instance}' must cross as it is: without it nobody can tell whose a row is"
             yield places.fault(("columns", topic, "allow"), text)

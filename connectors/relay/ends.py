@@ -2,13 +2,15 @@
 
 # ruff: noqa: PLC0415 - kafka-python loads in a tenth of a second, and only a running relay needs it
 
-import heapq
+import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from connectors.landing import Landing
 from connectors.relay.envelope import RelayedRecord
+from connectors.relay.read_ahead import ReadAhead
 from connectors.relay.receiver import RELAY_HEADER
 from connectors.relay.sender import Read
 from schemas import TryLater
@@ -58,30 +60,72 @@ class _Consumer:
 
 
 class OuterReader(_Consumer):
-    """Reads topics from given positions on; topics that are made later are found."""
+    """Reads topics from given positions on; topics that are made later are found, and partitions that are added."""
 
     def __init__(self, bootstrap: str, topics: Sequence[str]) -> None:
         super().__init__(bootstrap)
         self._topics = topics
+        self._ahead = ReadAhead()
+        """At most one fetch of each partition (1 MiB as it is sent, or one larger batch)."""
         self._at: dict[str, int] = {}
 
     def read(self, positions: Mapping[str, int], most: int) -> Read:
-        """Give what is new, in the order of entry as far as the partitions tell. Raises TryLater."""
+        """Give up to `most` new records in the order of entry, across partitions, too. Raises TryLater."""
         from kafka.errors import KafkaError
 
         try:
             self._seek(positions)
-            found = self._consumer.poll(timeout_ms=POLL_MS, max_records=most)
-            # Merged, not sorted: within a partition the log's order holds, whatever its timestamps are.
-            records = heapq.merge(*found.values(), key=lambda r: (r.timestamp, r.topic, r.partition))
-            self._at = {_place(tp): self._consumer.position(tp) for tp in self._consumer.assignment()}
-            deleted = self._deleted(positions, {_place(tp): batch[0].offset for tp, batch in found.items()})
+            unread = self._read_ahead()
+            deleted = self._deleted(positions, self._next())
+            records = self._ahead.give(most, unread)
+            self._at = self._next()
         except KafkaError as error:
             raise TryLater(f"{self._bootstrap}: {type(error).__name__}") from error
-        relayed = [
-            RelayedRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, list(r.headers)) for r in records
-        ]
-        return Read(relayed, dict(self._at), deleted)
+        return Read(records, dict(self._at), deleted)
+
+    def _read_ahead(self) -> set[str]:
+        """Read until of each partition something is held or it is at its end; gives those that have more than is held.
+
+        The ends are asked for when all that is held has been read: what was entered before it stands below them. (Not
+        so on the embedded broker, which calls an end what lies before it: there the order is that of one poll.)
+        """
+        deadline, has_polled = time.monotonic() + WAIT_MS / 1000, False
+        while True:
+            unread = self._unread()
+            behind = sorted(place for place in unread if self._ahead.next_offset(place) is None)
+            if not behind and (has_polled or self._ahead):
+                return unread
+            if time.monotonic() > deadline:
+                raise TryLater(f"{self._bootstrap}: {', '.join(behind)}: nothing comes, and what is newer waits for it")
+            self._poll()
+            has_polled = True
+
+    def _unread(self) -> set[str]:
+        ends = self._consumer.end_offsets(list(self._consumer.assignment()))
+        return {_place(tp) for tp, end in ends.items() if self._consumer.position(tp) < end}
+
+    def _poll(self) -> None:
+        """Read on where nothing is held: a fetch of each such partition, whole.
+
+        Of a fetch that was read in part and then paused, kafka-python 3.0.12 may never give the rest.
+        """
+        assigned = set(self._consumer.assignment())
+        held = {tp for tp in assigned if self._ahead.next_offset(_place(tp)) is not None}
+        self._consumer.pause(*held)
+        self._consumer.resume(*(assigned - held))
+        for batch in self._consumer.poll(timeout_ms=POLL_MS, max_records=sys.maxsize).values():
+            self._ahead.add([
+                RelayedRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, list(r.headers))
+                for r in batch
+            ])  # fmt: skip
+
+    def _next(self) -> dict[str, int]:
+        """Give by place the next offset to give out."""
+        found = {}
+        for tp in self._consumer.assignment():
+            held = self._ahead.next_offset(_place(tp))
+            found[_place(tp)] = self._consumer.position(tp) if held is None else held
+        return found
 
     def _deleted(self, positions: Mapping[str, int], firsts: Mapping[str, int]) -> dict[str, int]:
         """Give by place how many records at most had been deleted before they were read.
@@ -90,9 +134,7 @@ class OuterReader(_Consumer):
         compaction leave gaps, too.
         """
         known = {tp: positions.get(_place(tp)) for tp in self._consumer.assignment()}
-        jumped = {
-            tp: at for tp, at in known.items() if at is not None and firsts.get(_place(tp), self._at[_place(tp)]) > at
-        }
+        jumped = {tp: at for tp, at in known.items() if at is not None and firsts[_place(tp)] > at}
         begins = self._consumer.beginning_offsets(list(jumped)) if jumped else {}
         return {_place(tp): begins[tp] - at for tp, at in jumped.items() if begins[tp] > at}
 
@@ -101,6 +143,7 @@ class OuterReader(_Consumer):
         if set(partitions) != set(self._consumer.assignment()) or any(
             self._at.get(place) != offset for place, offset in positions.items()
         ):
+            self._ahead = ReadAhead()
             self._consumer.assign(partitions)
             for tp in partitions:
                 self._consumer.seek(tp, positions.get(_place(tp), 0))
@@ -158,12 +201,15 @@ class InnerWriter(_Consumer):
     def write(self, records: Iterable[RelayedRecord]) -> None:
         """Write records in order, each with the time at which it arrives here. Raises TryLater.
 
-        Those without a key go into the partition that they name.
+        Those without a key go into the partition that they name. After an error none is under way any more: what
+        `marks` tells then stays true.
         """
-        for record in records:
-            partition = record.partition if record.key is None else None
-            self._landing.put(record.topic, record.key, record.value, record.headers, partition)
-        self._landing.settle()
+        try:
+            for record in records:
+                partition = record.partition if record.key is None else None
+                self._landing.put(record.topic, record.key, record.value, record.headers, partition)
+        finally:
+            self._landing.settle()
 
 
 def _place(tp: Any) -> str:  # noqa: ANN401 - kafka-python carries no types

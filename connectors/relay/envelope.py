@@ -63,6 +63,9 @@ class Crossing(msgspec.Struct, frozen=True):
     sent_at: int
     """First put on the way, epoch ms; the sender's clock."""
     records: list[RelayedRecord] = []
+    previous: int = 0
+    """`sent_at` of the batch before it in this epoch; 0: there is none, or an older program does not say. A sender
+    whose state was put back from a copy gives its numbers again: this tells them from those that were applied."""
 
 
 class Acknowledgement(msgspec.Struct, frozen=True):
@@ -73,6 +76,8 @@ class Acknowledgement(msgspec.Struct, frozen=True):
     number: int
     received_at: int
     """Epoch ms; the receiver's clock."""
+    sent_at: int = 0
+    """Of the batch with that number, as it said; 0: an older program does not say."""
 
 
 _T = TypeVar("_T", Crossing, Acknowledgement)

@@ -24,7 +24,7 @@ _SOURCE = frozenset({
     "version", "connector", "name", "ts_ms", "ts_us", "ts_ns", "snapshot", "db", "schema", "table", "scn",
     "commit_scn", "lsn", "txid", "xmin", "sequence", "txseq", "rs_id", "ssn", "file", "pos", "row", "gtid",
     "server_id", "change_lsn", "commit_lsn", "event_serial_no", "change_time", "commit_time", "src", "src_ts",
-    "batch", "undoes", "row_no",
+    "batch", "undoes", "row_no", "by_arrival",
 })  # fmt: skip
 """What a `source` may say, for the same reason: neither `query` nor who was logged in."""
 _LONG = 11
@@ -44,8 +44,11 @@ class Withheld(StagewatchError):
 class Outward:
     """The rule of one topic."""
 
-    def __init__(self, columns: Collection[str], masked: Collection[str]) -> None:
-        """Columns that cross as they are, and those that cross masked."""
+    def __init__(
+        self, columns: Collection[str], masked: Collection[str], *, meta: Mapping[str, str] | None = None
+    ) -> None:
+        """Columns that cross as they are, those that cross masked, and how the source names fields of its envelope."""
+        self._fields = _ENVELOPE | {name.lower() for ours, name in (meta or {}).items() if ours in _ENVELOPE}
         self._columns = {name.lower() for name in columns}
         self._masked = {name.lower() for name in masked}
 
@@ -67,7 +70,7 @@ class Outward:
             return _encode({"schema": fields["schema"], "payload": msgspec.Raw(inside)})
         if not _IMAGES & fields.keys():
             raise ValueError("no rows")
-        told = {name: raw for name, raw in fields.items() if name.lower() in _ENVELOPE}
+        told = {name: raw for name, raw in fields.items() if name.lower() in self._fields}
         if "source" in told:
             source = _fields.decode(told["source"])
             told["source"] = _raw({name: raw for name, raw in source.items() if name.lower() in _SOURCE})

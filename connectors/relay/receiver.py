@@ -85,12 +85,28 @@ class Receiver:
                 continue
             if crossing.epoch > self._epoch and number > 1:
                 continue  # it has overtaken the first of its epoch
-            if (crossing.epoch, number) > (self._epoch, self.last_number):
+            if (crossing.epoch, number) > (self._epoch, self.last_number) and self._follows(crossing):
+                is_new_life = crossing.epoch > self._epoch
                 applied.append(self._apply(crossing, inner))
+                if is_new_life:
+                    self._clear_away()
             else:
-                self._acknowledge()  # it came again, or it is of a life of the sender that is over
+                # It came again, is of a life of the sender that is over, or its sender's state is a copy of an old one.
+                self._acknowledge()
             self._forward.drop(number)
         return applied
+
+    def _clear_away(self) -> None:
+        """Drop what lies there of a life of the sender that is over: nothing will ever come before it."""
+        for number in self._forward.numbers():
+            crossing = self._open(number)
+            if crossing is not None and crossing.epoch < self._epoch:
+                self._forward.drop(number)
+
+    def _follows(self, crossing: Crossing) -> bool:
+        """Tell whether it comes behind the batch that was applied last, and not another one of the same number."""
+        is_first = crossing.epoch > self._epoch or not crossing.previous
+        return is_first or crossing.previous == int(self._fact("sent_at") or 0)
 
     def _open(self, number: int) -> Crossing | None:
         data = self._forward.take(number)
@@ -167,7 +183,9 @@ class Receiver:
 
     def _acknowledge(self) -> None:
         number, received_at = map(int, (self._fact("last") or "0 0").split())
-        self._back.put(number, seal(Acknowledgement(self._channel, self._epoch, number, received_at), self._secret))
+        sent_at = int(self._fact("sent_at") or 0)
+        ack = Acknowledgement(self._channel, self._epoch, number, received_at, sent_at)
+        self._back.put(number, seal(ack, self._secret))
 
     def _known(self, when: str) -> "dict[str, Known]":
         """Give how far partitions were applied: `known`, or `before` the present epoch."""

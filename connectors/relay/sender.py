@@ -2,7 +2,8 @@
 
 Reading position, number and batch are kept in one SQLite transaction before anything is put on the way. So a crash
 leaves no gap and no second number for the same records, and what a device loses is put there again. A state that is
-lost begins a new epoch: everything is read again, and the receiver leaves out what it has.
+lost begins a new epoch: everything is read again, and the receiver leaves out what it has. So does a state that was put
+back from a copy, once an acknowledgement shows it: of a number not given yet, or of another batch under its number.
 """
 
 import json
@@ -118,13 +119,15 @@ class Sender:
             return None
         number = self._last_number() + 1
         entered = min((record.timestamp for record in records), default=now)
-        data = seal(Crossing(self._channel, self._epoch, number, now, records), self._secret)
+        sent_at = max(now, self._last_sent() + 1)  # no two batches of an epoch say the same
+        previous = self._last_sent() if number > 1 else 0
+        data = seal(Crossing(self._channel, self._epoch, number, sent_at, records, previous), self._secret)
         with self._db:
             self._keep(read)
             self._db.execute(
-                "INSERT INTO batches VALUES (?, ?, ?, ?, 0, ?, 0)", (number, len(records), entered, now, data)
+                "INSERT INTO batches VALUES (?, ?, ?, ?, 0, ?, 0)", (number, len(records), entered, sent_at, data)
             )
-            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('last', ?)", (f"{number} {now}",))
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('last', ?)", (f"{number} {sent_at}",))
         return number
 
     def _passed(self, record: RelayedRecord, withhold: Withhold) -> RelayedRecord | None:
@@ -167,10 +170,10 @@ class Sender:
             except BadInput:
                 self._back.set_aside(number)
                 continue
-            if ack.epoch > self._epoch:
+            if ack.epoch > self._epoch or (ack.epoch == self._epoch and self._is_of_another_life(ack)):
                 self._begin(ack.epoch + 1)
-            is_ours = ack.epoch == self._epoch and ack.number <= self._last_number()
-            if is_ours and (highest is None or ack.number > highest.number):
+                highest = None
+            if ack.epoch == self._epoch and (highest is None or ack.number > highest.number):
                 highest = ack
             self._back.drop(number)
         if highest is None:
@@ -186,19 +189,34 @@ class Sender:
             self._forward.drop(acked.number)
         return done
 
+    def _is_of_another_life(self, ack: Acknowledgement) -> bool:
+        """Tell whether what was acknowledged was never sent by the life that this state knows."""
+        if ack.number > self._last_number():
+            return True
+        query = "SELECT sent_at FROM batches WHERE number = ?"
+        found = self._db.execute(query, (ack.number,)).fetchone()
+        return bool(found and ack.sent_at and found[0] != ack.sent_at)
+
     def _begin(self, epoch: int) -> None:
-        """Count in a new epoch; what was numbered in an older one, and the receiver takes for that, goes again.
+        """Count in a new epoch, from 1; what was numbered in an older one, and the receiver takes for that, goes again.
 
         Epochs are times. The receiver knows a later one if this machine's clock has gone back since the state was
-        lost; then nothing of ours has been applied yet.
+        lost; or this state is a copy, and what came behind it has been applied. It leaves out what it has of ours.
         """
+        pending = self._db.execute("SELECT number, data, sent_at FROM batches ORDER BY number").fetchall()
         with self._db:
-            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('epoch', ?)", (str(epoch),))
-            for number, data in self._db.execute("SELECT number, data FROM batches").fetchall():
+            self._db.execute("DELETE FROM batches")
+            previous = 0
+            for number, (before, data, sent_at) in enumerate(pending, 1):
                 crossing = unseal(data, Crossing, channel=self._channel, secret=self._secret)
-                sealed = seal(msgspec.structs.replace(crossing, epoch=epoch), self._secret)
-                self._db.execute("UPDATE batches SET data = ?, put_at = 0 WHERE number = ?", (sealed, number))
-                self._forward.drop(number)
+                moved = msgspec.structs.replace(crossing, epoch=epoch, number=number, previous=previous)
+                entered = min((record.timestamp for record in crossing.records), default=sent_at)
+                row = (number, len(crossing.records), entered, sent_at, seal(moved, self._secret))
+                self._db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, 0, ?, 0)", row)
+                self._forward.drop(before)
+                previous = sent_at
+            facts = {"epoch": str(epoch), "last": f"{len(pending)} {self._last_sent()}"}
+            self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list(facts.items()))
 
     @property
     def _epoch(self) -> int:

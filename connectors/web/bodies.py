@@ -4,6 +4,9 @@ Takes seconds for the longest body, so it runs beside the event loop.
 """
 
 import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -61,7 +64,41 @@ def rows_of(body: bytes) -> list[Any]:
     rows = parsed if isinstance(parsed, list) else [parsed]
     if not rows:
         raise Refusal(400, "no rows")
+    if found := list(_twice(body)):
+        raise _wrong(found)
     return rows
+
+
+class _Twice(str):
+    """A name that an object has twice."""
+
+    __slots__ = ()
+
+
+def _first_twice(pairs: list[tuple[str, object]]) -> _Twice | None:
+    seen = dict(pairs)
+    if len(seen) == len(pairs):
+        return None
+    count = Counter(name for name, _ in pairs)
+    return _Twice(count.most_common(1)[0][0])
+
+
+def _twice(body: bytes) -> Iterator[dict[str, object]]:
+    """Give the rows that say a name twice: the parser keeps the last, and nobody knows which is right."""
+    try:
+        told = json.loads(body, object_pairs_hook=_first_twice, parse_int=len, parse_float=len)
+    except RecursionError:
+        raise Refusal(400, "not JSON: nested too deep") from None
+    for number, name in enumerate(told if isinstance(told, list) else [told]):
+        if isinstance(name, _Twice):
+            yield {"row": number, "field": str(name), "error": "stands twice in the row"}
+
+
+def _wrong(found: list[dict[str, object]]) -> Refusal:
+    if len(found) > MOST_FAULTS:
+        error = f"more than {MOST_FAULTS} fields are wrong; nothing was taken"
+        return Refusal(400, error, faults=found[:MOST_FAULTS])
+    return Refusal(400, f"{len(found)} fields are wrong; nothing was taken", faults=found)
 
 
 def checked(shape: Shape, rows: list[Any], body: bytes, now_ms: int) -> Checked:
@@ -71,9 +108,8 @@ def checked(shape: Shape, rows: list[Any], body: bytes, now_ms: int) -> Checked:
         found += ({"row": number, "field": fault.field, "error": fault.what}
                   for fault in shape.faults(row, now_ms=now_ms))  # fmt: skip
         if len(found) > MOST_FAULTS:
-            error = f"more than {MOST_FAULTS} fields are wrong; nothing was taken"
-            raise Refusal(400, error, faults=found[:MOST_FAULTS])
+            break
     if found:
-        raise Refusal(400, f"{len(found)} fields are wrong; nothing was taken", faults=found)
+        raise _wrong(found)
     ignored = sorted({name for row in rows for name in shape.unknown(row)})
     return Checked(rows, ignored[:MOST_FAULTS], hashlib.sha256(body).hexdigest(), now_ms)

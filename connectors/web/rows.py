@@ -6,13 +6,14 @@ Used by pull and push: what a web service sends must mean the same on both roads
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeGuard, cast
 
-from connectors.outside_rows import is_text, moment_of, with_instance
-from schemas import BadInput, Columns, Op, Origin, Road, RowForm, TableMapping
+from connectors.outside_rows import is_text, milliseconds, moment_of, with_instance
+from schemas import BadInput, Columns, Op, Origin, Road, RowForm, TableMapping, iso
 
 OP, SRC_TS = "_op", "_src_ts"
-"""Fields beside the row's own: `d` deletes it; when it was true (ISO 8601, or epoch ms)."""
+"""Fields beside the row's own: `d` deletes it; when it was true (ISO 8601, or epoch ms, as in the table's columns)."""
 _OPS: dict[object, Op] = {None: "u", "c": "u", "u": "u", "r": "r", "d": "d"}
 
 
@@ -43,6 +44,8 @@ class Shape:
         self._form, self._road = RowForm(mapping), road
         self._names = {name: name for name in self._form.columns}
         self._names |= {field.lower(): column.lower() for field, column in (renames or {}).items()}
+        self._times = [name for name, kind in self._form.columns.items() if kind in _TIMES]
+        self._text_keys = [name for name in self._form.identity if self._form.columns[name] == "text"]
 
     @property
     def columns(self) -> list[str]:
@@ -59,7 +62,7 @@ class Shape:
             return [FieldFault("", "not an object with the row's columns")]
         columns, op = self._columns(row), row.get(OP)
         found = [FieldFault(OP, "one of c, u, r, d")] if not isinstance(op, str | None) or op not in _OPS else []
-        found += self._twice(row)
+        found += [*self._twice(row), *self._misspelt(row), *self._unclear(columns)]
         found += [
             FieldFault(name, "half of a surrogate pair, and no text")
             for name, value in columns.items()
@@ -86,6 +89,29 @@ class Shape:
         for name, column in meant.items():
             if named[column] > 1:
                 yield FieldFault(name, "names a column that another field names")
+
+    def _misspelt(self, row: Mapping[str, Any]) -> Iterator[FieldFault]:
+        """Give the fields that are meant for what stands beside the row's own, and would be ignored."""
+        for name in row:
+            meant = name.lower()
+            if meant in (OP, SRC_TS) and meant != name and meant not in self._names:
+                yield FieldFault(name, f"write {meant}")
+
+    def _unclear(self, columns: Columns) -> Iterator[FieldFault]:
+        """Give what a decoder would take, and might take for something else."""
+        for name in self._times:
+            value = columns.get(name)
+            if _is_number(value):
+                try:
+                    milliseconds(value)
+                except ValueError as error:
+                    yield FieldFault(name, f"{error} Write 2026-03-02T09:00:00+08:00")
+        for name in self._text_keys:
+            value = columns.get(name)
+            if isinstance(value, bool | Decimal):
+                yield FieldFault(name, "neither text nor a whole number, and tells a row from others")
+            elif isinstance(value, str) and value != value.strip():
+                yield FieldFault(name, "begins or ends with a blank, and would be another row than without")
 
     def landed(self, row: Mapping[str, Any], *, now_ms: int, batch: str, number: int = 0) -> Landed:
         """Make the record of a row without faults; `now_ms` as for `faults`, `number`: its place in the batch, from 1.
@@ -124,6 +150,10 @@ class Shape:
 
     def _columns(self, row: Mapping[str, Any]) -> Columns:
         columns = {self._names[name.lower()]: value for name, value in row.items() if name.lower() in self._names}
+        for name in self._times:
+            if _is_number(value := columns.get(name)):
+                with suppress(ValueError):  # else it is a fault
+                    columns[name] = iso(milliseconds(value))
         # Whose row is deleted must be said: it is looked for nowhere else.
         return columns if row.get(OP) == "d" else with_instance(self._form, columns)
 
@@ -134,3 +164,7 @@ class Shape:
     def _moment(self, row: Mapping[str, Any], now_ms: int) -> int | None:
         said = row.get(SRC_TS)
         return None if said is None else self.moment(said, now_ms=now_ms)
+
+
+def _is_number(value: object) -> TypeGuard[int | Decimal]:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)

@@ -54,6 +54,18 @@ def test_a_bad_file_is_told_cell_by_cell_and_not_written(broker: EmbeddedBroker,
     assert list(read_topic(broker.bootstrap, TOPIC)) == []
 
 
+def test_a_column_without_a_name_that_holds_something_is_told_with_its_place(
+    broker: EmbeddedBroker, tmp_path: Path, capsys: Said
+) -> None:
+    path = tmp_path / "apps.csv"
+    path.write_text("app_no,,source_count,\nA1,,1,\nA2,lost,1,\nA3,lost,1,\n", "utf-8")
+    assert ingest(path) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "no name" in line]
+    assert len(told) == 1, "of the last column, which is empty, nothing is lost"
+    assert f"{path}:3: column 2 has no name in the first row: it is ignored" in told[0]
+    assert rows_in(broker.bootstrap)["A2"] == {"app_no": "A2", "source_count": 1}
+
+
 def test_with_skip_bad_the_rest_is_written_and_the_bad_rows_are_kept(
     broker: EmbeddedBroker, tmp_path: Path, capsys: Said
 ) -> None:

@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors import SourceCatalog, load_sources
 from connectors.ogg import check_properties, load_handler, parse_properties
-from connectors.ogg_properties import FORMATS
+from connectors.ogg_properties import FORMATS, escaped
 from schemas import Decoder, DefinitionError
 
 SOURCE = """\
@@ -40,6 +42,15 @@ def catalog(tmp_path: Path) -> SourceCatalog:
     folder.mkdir()
     (folder / "mkt.yaml").write_text(SOURCE, encoding="utf-8")
     return load_sources([folder])
+
+
+def delimited(tmp_path: Path, said: str) -> SourceCatalog:
+    (tmp_path / "sources").mkdir()
+    text = SOURCE.replace("ogg-json", "ogg-delimited").replace(
+        "tables:", f"format: {{columns: [app_no], {said}}}\ntables:"
+    )
+    (tmp_path / "sources" / "mkt.yaml").write_text(text, encoding="utf-8")
+    return load_sources([tmp_path / "sources"])
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -97,7 +108,60 @@ def test_a_delimiter_that_is_not_printed_is_written_as_goldengate_reads_it(tmp_p
     text = SOURCE.replace("ogg-json", "ogg-delimited").replace("tables:", "format: {columns: [app_no]}\ntables:")
     (tmp_path / "sources" / "mkt.yaml").write_text(text, encoding="utf-8")
     handler, _ = load_handler(written(tmp_path, FILE), load_sources([tmp_path / "sources"]))
-    assert handler.properties["gg.handler.mkt.format.fieldDelimiter"] == r"CDATA[\u0001]"
+    assert "gg.handler.mkt.format.fieldDelimiter=CDATA[\\u0001]\n" in handler.text
+
+
+@pytest.mark.parametrize(
+    ("said", "written_as"),
+    [
+        (r"null_marker: '\N'", r"nullValueRepresentation=\\N"), ("delimiter: ' '", "fieldDelimiter=CDATA[ ]"),
+        (r"delimiter: '\|'", r"fieldDelimiter=\\|"), ("null_marker: '空'", r"nullValueRepresentation=\u7a7a"),
+        ("delimiter: '¦'", r"fieldDelimiter=\u00a6"), (r"missing_marker: '\M'", r"missingValueRepresentation=\\M"),
+    ],
+)  # fmt: skip
+def test_marks_are_written_as_java_reads_them(tmp_path: Path, said: str, written_as: str) -> None:
+    handler, warnings = load_handler(written(tmp_path, FILE), delimited(tmp_path, said))
+    assert warnings == []
+    assert f"format.{written_as}\n" in handler.text
+    assert parse_properties(handler.text) == handler.properties
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_value_comes_back_from_a_properties_file(value: str) -> None:
+    assert parse_properties(f"a.b={escaped(value)}\n") == {"a.b": value}
+    assert escaped(value).isascii()
+
+
+def test_a_properties_file_is_read_as_java_reads_it() -> None:
+    text = "a\\:b = x\\\n   y\nc=d\\\\\ne=\\u0001\\t\\N\n! f=g\n"
+    assert parse_properties(text) == {"a:b": "xy", "c": "d\\", "e": "\x01\tN"}
+
+
+@pytest.mark.parametrize("word", ["xid", "csn", "opType", "timestamp", "uuid", "opTimestamp", "currentDate"])
+def test_a_key_that_differs_from_change_to_change_is_a_fault(tmp_path: Path, catalog: SourceCatalog, word: str) -> None:
+    text = f"{FILE}settings: {{keyMappingTemplate: '${{primaryKeys}}-${{{word}}}'}}\n"
+    with pytest.raises(DefinitionError, match="scatters the changes of one row"):
+        load_handler(written(tmp_path, text), catalog)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("format.nullValueRepresentation: X", 'null_marker: "X"'), ("format.fieldDelimiter: ';'", 'delimiter: ";"'),
+        (r"format.fieldDelimiter: 'CDATA[\u0002]'", r'delimiter: "\u0002"'),
+        ("format.missingValueRepresentation: '-'", 'missing_marker: "-"'),
+    ],
+)  # fmt: skip
+def test_marks_that_the_declaration_does_not_know_are_warned_of(tmp_path: Path, setting: str, said: str) -> None:
+    catalog = delimited(tmp_path, "null_marker: 'NULL'")
+    _, warnings = load_handler(written(tmp_path, f"{FILE}settings: {{{setting}}}\n"), catalog)
+    assert [said in str(each) for each in warnings] == [True]
+
+
+@pytest.mark.parametrize("setting", ["format.includeColumnNames: true", "format.lineDelimiter: ';'"])
+def test_delimited_text_that_cannot_be_cut_is_a_fault(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(DefinitionError, match="taken for"):
+        load_handler(written(tmp_path, f"{FILE}settings: {{{setting}}}\n"), delimited(tmp_path, "null_marker: 'NULL'"))
 
 
 @pytest.mark.parametrize(

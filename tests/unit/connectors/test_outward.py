@@ -9,11 +9,12 @@ import pytest
 from connectors.relay import FolderBox, Outward, Read, RelayedRecord, Sender, Withheld, load_relay, mask, unseal
 from connectors.relay.envelope import Crossing
 from schemas import Decoder, DefinitionError
+from schemas.ingested import Origin, encode_ingested, read_origin
 from tests.helpers.decoding import catalog, mapping
 
 TOPIC = "cdc.mkt.mkt_app"
 RULE = Outward(["app_no", "org_no", "source_count"], ["cust_name"])
-ROW = {"app_no": "A1", "org_no": "3340101", "cust_name": "张三丰", "phone": "13812345678", "source_count": 2}
+ROW: dict[str, Any] = {"app_no": "A1", "org_no": "3340101", "cust_name": "张三丰", "phone": "13812345678", "source_count": 2}
 GEHEIM = ("13812345678", "张三丰", "geheim")
 
 
@@ -67,6 +68,21 @@ def test_what_nobody_can_look_into_stays(value: bytes) -> None:
     with pytest.raises(Withheld, match="app/0/7: no JSON with rows") as caught:
         RULE.passed(record(value))
     assert "13812345678" not in str(caught.value)
+
+
+def test_a_row_that_counts_as_it_comes_still_does_on_the_other_side() -> None:
+    origin = Origin(connector="stagewatch-push", src="web", src_ts=1_772_413_200_000, by_arrival=True)
+    passed = RULE.passed(record(encode_ingested("u", ROW, origin)))
+    found = read_origin(passed.value or b"")
+    assert found is not None
+    assert found.by_arrival
+
+
+def test_an_envelope_with_names_of_the_sources_own_passes() -> None:
+    rule = Outward(["app_no"], [], meta={"op_type": "optype", "tokens": "token"})
+    value = {"table": "MKT.MKT_APP", "optype": "U", "token": "geheim", "before": ROW, "after": ROW}
+    told = json.loads(rule.passed(record(value)).value or b"")
+    assert told == {"table": "MKT.MKT_APP", "optype": "U", "before": {"app_no": "A1"}, "after": {"app_no": "A1"}}
 
 
 def test_a_worker_on_the_other_side_reads_what_has_left() -> None:
@@ -138,4 +154,4 @@ def test_every_fault_of_a_definition_is_told_with_its_place(tmp_path: Path) -> N
     assert any("'cdc.ech.ech_app' is not among the topics" in message for message in messages)
     good = DEFINITION.replace(", cdc.mkt.nothing", "").replace("org_no, adr", "app_no, org_no")
     path.write_text("\n".join(line for line in good.splitlines() if "ech_app" not in line), "utf-8")
-    assert load_relay(path, catalog().mappings).outward().keys() == {TOPIC}
+    assert load_relay(path, catalog().mappings).outward(catalog().mappings).keys() == {TOPIC}

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import aiohttp
 import pytest
@@ -19,7 +19,7 @@ from aiohttp import web
 from connectors.files import TopicLog
 from connectors.landing import Landing
 from connectors.web import Push, Rate, Repeats
-from connectors.web.bodies import Refusal, rows_of
+from connectors.web.bodies import Refusal, checked, rows_of
 from connectors.web.rows import Shape
 from rules import Reference
 from rules.engine.fusion import fuse_row, new_row
@@ -336,6 +336,72 @@ def test_a_column_that_is_named_twice_is_refused(broker: EmbeddedBroker, tmp_pat
         ]
 
     run(tmp_path, broker.bootstrap, token, use)
+
+
+@pytest.mark.parametrize("road", ["push", "pull"])
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"1772413200000", 1_772_413_200_000), (b"1.7724132e12", 1_772_413_200_000),
+        (b"1772413200", "too small for epoch milliseconds; is it in seconds?"),
+        (b"1772413200000000", "no epoch milliseconds; is it in microseconds?"), (b"0", "too small"),
+        (b"true", "true or false instead of a time"), (b'"1772413200000"', "not a date"),
+    ],
+)  # fmt: skip
+def test_a_number_in_a_column_of_times_is_epoch_milliseconds_or_nothing(
+    road: Any, said: bytes, told: int | str
+) -> None:
+    shape, now_ms = Shape(mapping(TOPIC), road), int(AT_S * 1000)
+    for column, moment in (("accepted_at", 1_772_413_200_000), ("req_energise_at", 1_772_467_200_000)):
+        (row,) = rows_of(b'{"app_no":"A1","%s":%s}' % (column.encode(), said))
+        faults = shape.faults(row, now_ms=now_ms)
+        if isinstance(told, str):
+            assert [(fault.field, told in fault.what) for fault in faults] == [(column, True)]
+            continue
+        assert faults == []
+        landed = shape.landed(row, now_ms=now_ms, batch="b")
+        (change,) = Decoder(mapping(TOPIC)).decode_all(
+            key=landed.key, value=landed.value, headers=landed.headers, timestamp=now_ms, topic=TOPIC, partition=0,
+            offset=0,
+        )  # fmt: skip
+        assert [value for value in change.fields.values() if isinstance(value, int)] == [moment]
+
+
+@pytest.mark.parametrize("said", ["2026-03-02", "2026-03-02Z", "2026-03-01", "2026-03-02+08:00"])
+def test_a_row_dated_by_a_day_that_comes_again_is_a_repeat(said: str) -> None:
+    shape, now = Shape(mapping(TOPIC), "pull"), int(AT_S * 1000)
+    assert shape.faults({"app_no": "A1", "_src_ts": said}, now_ms=now) == []
+    pulled = told_by(shape, 5, now, org_no="A", _src_ts=said)
+    pushed = told_by(shape, 6, now + 300_000, org_no="B")
+    again = told_by(shape, 7, now + 600_000, org_no="A", _src_ts=said)
+    assert known_after(pulled, pushed, again) == "B"
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "what"),
+    [
+        (b'{"app_no":true}', "app_no", "neither text nor a whole number"),
+        (b'{"app_no":1e5}', "app_no", "neither text nor a whole number"),
+        (b'{"app_no":" A1"}', "app_no", "begins or ends with a blank"),
+        (b'{"app_no":"A1","_OP":"d"}', "_OP", "write _op"),
+        (b'{"app_no":"A1","_Src_Ts":1772413200000}', "_Src_Ts", "write _src_ts"),
+        (b'{"app_no":"A1","org_no":"1","org_no":"2"}', "org_no", "stands twice in the row"),
+    ],
+)
+def test_what_could_mean_another_row_or_another_thing_is_refused_with_its_place(
+    body: bytes, field: str, what: str
+) -> None:
+    whole = b'[{"app_no":"A0","org_no":"1"},%s]' % body
+    with pytest.raises(Refusal) as refused:
+        checked(Shape(mapping(TOPIC), "push"), rows_of(whole), whole, int(AT_S * 1000))
+    (fault,) = cast("list[dict[str, Any]]", refused.value.body["faults"])
+    assert (refused.value.status, fault["row"], fault["field"]) == (400, 1, field)
+    assert what in fault["error"]
+
+
+def test_a_key_that_is_a_whole_number_is_taken() -> None:
+    (row,) = rows_of(b'{"app_no":332600000010}')
+    assert Shape(mapping(TOPIC), "push").faults(row, now_ms=int(AT_S * 1000)) == []
 
 
 def test_an_optional_instance_may_be_left_out() -> None:

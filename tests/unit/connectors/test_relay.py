@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -202,6 +203,21 @@ class World:
         self.now_s -= back_s
         self.start()
 
+    def copy_the_senders_state(self, to: Path) -> None:
+        self.close()
+        to.mkdir()
+        for path in self.folder.glob("outer.db*"):
+            shutil.copy(path, to)
+        self.start()
+
+    def put_the_copy_back(self, copied: Path) -> None:
+        self.close()
+        for path in self.folder.glob("outer.db*"):
+            path.unlink()
+        for path in copied.iterdir():
+            shutil.copy(path, self.folder)
+        self.start()
+
     def close(self) -> None:
         self.sender.close()
         self.receiver.close()
@@ -267,6 +283,32 @@ def test_a_lost_acknowledgement_applies_nothing_twice(folders: World) -> None:
         folders.turn(20)
     assert folders.inside.seen == ["one"]
     assert folders.sender.pending() == []
+
+
+@pytest.mark.parametrize("unseen", [0, 3, 10, 25])
+def test_a_sender_whose_state_is_put_back_from_a_copy_doubles_nothing_and_loses_nothing(
+    world: World, tmp_path: Path, unseen: int
+) -> None:
+    """`unseen`: batches that it makes before the other side sees one of them; ten had been applied behind the copy."""
+    for number in range(10):
+        world.enter(f"v{number}")
+        world.turn()
+    world.copy_the_senders_state(tmp_path / "copy")
+    for number in range(10, 20):
+        world.enter(f"v{number}")
+        world.turn()
+    world.put_the_copy_back(tmp_path / "copy")
+    for number in range(20, 20 + unseen):
+        world.enter(f"v{number}")
+        world.turn(is_cut=True)
+    for number in range(20 + unseen, 50):
+        world.enter(f"v{number}")
+        world.turn()
+    for _ in range(4):
+        world.turn(40)
+    assert world.inside.seen == [f"v{number}" for number in range(50)]
+    assert world.sender.pending() == []
+    assert world.receiver.gap() == []
 
 
 @pytest.mark.parametrize("dies_after", range(4))
@@ -562,6 +604,14 @@ class Jumping:
 
     def seek(self, _partition: object, _offset: int) -> None:
         """It is not there."""
+
+    def pause(self, *_partitions: object) -> None:
+        """It has one partition, which is at its end."""
+
+    resume = pause
+
+    def end_offsets(self, partitions: list[Any]) -> dict[Any, int]:
+        return dict.fromkeys(partitions, 21)
 
     def poll(self, **_how: int) -> dict[Any, list[ConsumerRecord]]:
         return {self.assigned[0]: [ConsumerRecord(TOPIC, 0, 20, START_MS, b"k", b"v", [])]}

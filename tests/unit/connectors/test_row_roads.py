@@ -1,5 +1,6 @@
 """One row by several roads on the embedded broker: what came last holds, and what is sent again changes nothing."""
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaProducer
 
 from connectors.files import Journal
 from connectors.landing import Landing
@@ -15,6 +17,7 @@ from schemas import BEFORE_ALL, DATED, ingested_position, read_origin
 from stagewatch.__main__ import run
 from stagewatch.embedded import EmbeddedBroker
 from stagewatch.topic_reader import read_topic
+from tests.helpers.brokers import make_topics
 from tests.helpers.decoding import mapping
 from tests.helpers.ingesting import TABLE, TOPIC, capture_rows, captured, rows_in, write_csv
 
@@ -105,6 +108,31 @@ def test_a_journal_of_an_earlier_version_is_read(tmp_path: Path) -> None:
             "over": (500, DATED, said, 60),
             "left": (BEFORE_ALL, 0, 0, None),
         }
+
+
+@pytest.mark.parametrize("ahead_ms", [0, 30 * AHEAD_MS])
+def test_what_a_source_without_positions_says_after_a_batch_is_not_undone_with_it(
+    broker: EmbeddedBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead_ms: int
+) -> None:
+    monkeypatch.setenv("STAGEWATCH_DIALECTS", '{"cdc.mkt.*": {"dialect": "canal-json"}}')
+    make_topics(broker.bootstrap, [TOPIC], partitions=1)
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, acks="all")
+
+    def capture(org_no: str, at_ms: int) -> None:
+        told = {"type": "UPDATE", "isDdl": False, "es": 1, "data": [{"app_no": "A1", "org_no": org_no}], "old": None}
+        producer.send(TOPIC, json.dumps(told).encode(), key=b"A1", timestamp_ms=at_ms)
+        producer.flush()
+
+    now_ms = int(time.time() * 1000)
+    capture("1", now_ms + ahead_ms)
+    path = write_csv(tmp_path / "a.csv", [{"app_no": "A1", "org_no": "2"}])
+    assert ingest(path, "--batch", "b1") == 0
+    capture("3", now_ms + 1)
+    producer.close()
+    assert run(["ingest", "undo", "b1"]) == 0
+    assert len(list(read_topic(broker.bootstrap, TOPIC))) == 3, (
+        "the source's own change is the newest: nothing was undone"
+    )
 
 
 def test_a_captured_row_said_again_does_not_pass_a_batch(

@@ -195,7 +195,9 @@ def test_a_file_that_only_looks_like_a_workbook_is_refused(tmp_path: Path) -> No
         ("2026-03-02T09:05:06.5+08:00", "timestamp", "2026-03-02 09:05:06.5+08:00"),
         (datetime(2026, 3, 2, 9, 5), "timestamp", "2026-03-02 09:05:00"),
         ("1,234,567.50", "decimal", "1234567.50"), ("1,5", "decimal", "1,5"), (0.1, "decimal", "0.1"),
-        (3.0, "int", 3), (13800000001.0, "text", "13800000001"), ("是", "bool", True), (True, "bool", True),
+        (3.0, "int", 3), (1234567890123456789, "int", 1234567890123456789), (123456789012345, "int", 123456789012345),
+        (999999999999999.0, "decimal", 999999999999999),
+        (13800000001.0, "text", "13800000001"), ("是", "bool", True), (True, "bool", True),
     ],
 )  # fmt: skip
 def test_what_people_write_is_understood(cell: object, kind: ColumnType, value: object) -> None:
@@ -206,7 +208,9 @@ def test_what_people_write_is_understood(cell: object, kind: ColumnType, value: 
     ("cell", "kind", "message"),
     [
         ("1.38E+10", "text", "shortened"), (1234567890123456789, "text", "more than 15 digits"),
-        (46083, "date", "not a date"), ("#N/A", "int", "formula"),
+        ("3.326E+17", "int", "shortened"), ("-3.3E+05", "decimal", "shortened"), ("#SPILL!", "text", "formula"),
+        (3.32600000744123e17, "int", "more than 15 digits"), (3.32600000744123e17, "decimal", "more than 15 digits"),
+        (1234567890123450, "int", "more than 15 digits"), (46083, "date", "not a date"), ("#N/A", "int", "formula"),
         (datetime(2026, 3, 2).time(), "timestamp", "without"),
     ],
 )  # fmt: skip

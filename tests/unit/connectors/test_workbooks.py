@@ -1,6 +1,7 @@
 # ruff: noqa: DTZ001 - a sheet's times have no zone
 """Workbooks that spreadsheet programs do not write, and those parts of real ones that hide rows."""
 
+import io
 import time
 import zipfile
 from datetime import datetime
@@ -11,7 +12,9 @@ import pytest
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from connectors.files import Form, UnreadableFile, open_sheet
-from connectors.files.workbook_rows import MOST_AT_ONCE, MOST_ROWS
+from connectors.files.spoilt import Spoilt
+from connectors.files.workbook_rows import MOST_AT_ONCE, MOST_ROWS, Portioned
+from connectors.files.workbook_strings import StringsOnDisk
 
 HEAD_ROW = b'<row r="1"><c r="A1" t="str"><v>app_no</v></c><c r="B1" t="str"><v>cap</v></c></row>'
 SHEET = "xl/worksheets/sheet1.xml"
@@ -152,3 +155,48 @@ def test_how_much_is_read_is_told_in_bytes_of_the_file(tmp_path: Path) -> None:
     assert 0 < told[0] < path.stat().st_size // 2
     assert told == sorted(told)
     assert told[-1] == path.stat().st_size
+
+
+def cell_of(tmp_path: Path, xml: str) -> object:
+    """Read the value of a row's second cell."""
+    row_xml = f'<row r="2"><c r="A2" t="str"><v>K</v></c>{xml}</row>'
+    return read(workbook(tmp_path, row_xml.encode()))[0][1][1]
+
+
+@pytest.mark.parametrize("error", ["#REF!", "#SPILL!", "#CALC!", "#FIELD!", "#GETTING_DATA", "#SOMETHING_NEW!"])
+def test_a_cell_that_is_marked_as_an_error_is_no_text(tmp_path: Path, error: str) -> None:
+    assert cell_of(tmp_path, f'<c r="B2" t="e"><v>{error}</v></c>') == Spoilt(f"the formula gave {error}")
+
+
+@pytest.mark.parametrize(
+    "form",
+    ['<c r="B2" t="str"><v>{}</v></c>', '<c r="B2" t="inlineStr"><is><t>{}</t></is></c>'],
+    ids=["formula", "inline"],
+)
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [("a_x000D_\nb", "a\r\nb"), ("a_x005F_x000D_b", "a_x000D_b"), ("_x00_ _x0000_ _x0041_", "_x00_ _x0000_ _x0041_")],
+)
+def test_escapes_of_excel_are_undone(tmp_path: Path, form: str, written: str, text: str) -> None:
+    assert cell_of(tmp_path, form.format(written)) == text
+
+
+def test_escapes_in_the_table_of_texts_are_undone() -> None:
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    table = f'<sst xmlns="{space}"><si><t>a_x000D_\nb</t></si><si><t>a_x005F_x000D_b</t></si></sst>'
+    strings = StringsOnDisk()
+    strings.fill(Portioned(io.BytesIO(table.encode())))
+    assert [strings[0], strings[1]] == ["a\r\nb", "a_x000D_b"]
+    strings.close()
+
+
+def test_an_error_in_the_head_is_told(tmp_path: Path) -> None:
+    path = workbook(tmp_path, row(2, 1))
+    with zipfile.ZipFile(path) as old:
+        parts = {name: old.read(name) for name in old.namelist()}
+    parts[SHEET] = parts[SHEET].replace(b't="str"><v>cap<', b't="e"><v>#REF!<')
+    with zipfile.ZipFile(path, "w") as new:
+        for name, data in parts.items():
+            new.writestr(name, data)
+    with pytest.raises(UnreadableFile, match="1: column 2: the formula gave #REF!"):
+        read(path)
