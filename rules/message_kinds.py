@@ -49,7 +49,7 @@ SAMPLES: Mapping[str, str] = {
     "text": "计划检修公告请见网上营业厅。", "name": "浙江丁氏机械公司", "month": "2026年2月", "amount": "12345.67元",
     "due_date": "3月20日", "kwh": "15230", "account": "3301000129", "stop_time": "3月25日09:00", "balance": "35.20元",
     "days_late": "12", "channel": "银行代扣", "time": "3月9日14:30", "address": "衢州市柯城区示范路129号",
-    "sup_no": "4827", "object": "公变TG0036", "problem": "现场勘查已超期", "deadline": "3月9日24时",
+    "sup_no": "48270366", "object": "公变TG0036", "problem": "现场勘查已超期", "deadline": "3月9日24时",
     "reply_hint": "办结后回复编号", "app_no": "330126000129", "stage": "现场勘查", "limit": "5个工作日",
     "time_left": "1天", "next_step": "供电方案答复", "who_acts": "客户经理", "request_no": "Q20260309001",
     "instance": "330126000129", "severity": "预警", "title": "现场勘查超期", "verdict": "即将到期", "due": "3月9日24时",

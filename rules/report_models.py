@@ -1,4 +1,4 @@
-"""The shape of a report: figures and anomalies of a unit and those below it, mailed at set times (P24, domain.md 6.4).
+"""The shape of a report: figures and anomalies of a unit and those below it, told at set times (P24, domain.md 6.4).
 
 Files are `version: report/v1`; read by `rules.loader`.
 """
@@ -36,6 +36,9 @@ class ReportFile(Model):
         description="when it leaves; it is about the last period that is over, by the hour about the day so far",
     )
     roles: list[str] = Field(min_length=1, description="roles in the table of stakeholders: all who have one get it")
+    channel: Literal["mail", "sms"] = Field(
+        default="mail", description="sms: one short message with the figures of the unit, held by quiet hours"
+    )
     units: list[str] = Field(default=[], description="only about these units; none: wherever somebody has the role")
     indicators: list[str] = Field(
         default=[], max_length=12, description="columns of the tables; the first is drawn. None: anomalies alone"

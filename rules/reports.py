@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
+import msgspec
+
 from rules.routing import Routing
 from rules.threshold_periods import DAY, Timetable
 from schemas import Notice, Recipient, ReportIndicator, ReportOrder, ReportUnit
@@ -68,7 +70,8 @@ class Report:
                 continue
             if org_no not in orders:
                 orders[org_no] = self.order(org_no, at, reference, known_at=known)
-            yield notice_of(orders[org_no], who, at, is_late=is_late)
+            notice = notice_of(orders[org_no], who, at, is_late=is_late)
+            yield msgspec.structs.replace(notice, channel=self.file.channel)
 
 
 def notice_of(order: ReportOrder, who: Recipient, at: int, *, is_late: bool = False, rung: str = "") -> Notice:

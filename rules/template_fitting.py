@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from rules.message_kinds import parameters_for
 from rules.models import TemplateFile
-from rules.wording import unknown_parameters
+from rules.wording import shaped_parameters, unknown_parameters
 from schemas import Fault, Places
 
 _Parsed = tuple[BaseModel, Places]
@@ -17,13 +17,19 @@ def template_faults(file: TemplateFile, places: Places) -> Iterator[Fault]:
     for name, text in file.templates.items():
         known = parameters_for(name)
         try:
-            unknown = unknown_parameters(text, known)
+            unknown, shaped = unknown_parameters(text, known), shaped_parameters(text)
         except ValueError as error:
             yield places.fault(("templates", name), f"braces do not match: {error}")
             continue
+        if not text.strip():
+            yield places.fault(("templates", name), "it says nothing")
+        for parameter in shaped:
+            yield places.fault(("templates", name), f"{parameter} stands in the text as it is: no `!` and no `:` in it")
         for parameter in unknown:
             message = f"nobody fills in {{{parameter}}}; known are {', '.join(sorted(known))}"
             yield places.fault(("templates", name), message)
+        if shaped:  # a width of a milliard is not tried out
+            continue
         try:
             text.format_map(dict.fromkeys(known, "—"))
         except (ValueError, LookupError, AttributeError, TypeError) as error:

@@ -31,6 +31,12 @@ def unknown_parameters(template: str, known: Collection[str] = GROUP_PARAMETERS)
     return sorted(parameters_of(template).difference(known))
 
 
+def shaped_parameters(template: str) -> list[str]:
+    """Give the parameters that are to be cut or padded (`{amount:>300}`, `{time!r}`): Python's way."""
+    parts = string.Formatter().parse(template)
+    return sorted({f"{{{name}}}" for _, name, spec, conversion in parts if name is not None and (spec or conversion)})
+
+
 def text_for(name: str, unit: object, standard: Mapping[str, str], own: OwnCopies) -> tuple[str, str]:
     """Give the text of a template that a unit's messages use, and whose copy it is (empty: the standard library's).
 

@@ -56,16 +56,16 @@ def held(notice: Notice, holding: Holding | None, now: int, *, sent_today: int =
 
 
 def passes(notice: Notice, holding: Holding) -> bool:
-    """Tell whether nothing holds a notice: by its severity, its person, its channel, as an answer or a report.
+    """Tell whether nothing holds a notice: by its severity, its person, its channel, as an answer or a mailed report.
 
-    A report leaves at a time that somebody chose.
+    A report leaves at a time that somebody chose; one that rings a telephone waits like any other message.
     """
     return (
         notice.channel not in holding.channels
         or notice.severity in holding.always
         or notice.recipient.no in holding.duty
         or is_answer(notice)
-        or notice.report is not None
+        or (notice.report is not None and notice.channel == "mail")
     )
 
 

@@ -35,9 +35,11 @@ from sinks.outbox_rows import (
     OutboxPolicy,
     Row,
     State,
+    delay_ms,
     in_order,
     message_id,
     notification_of,
+    sent_since,
     set_back,
 )
 from sinks.routing import address_of, is_muted
@@ -47,7 +49,6 @@ from sinks.store.rows import NotificationRow
 
 _MS = 1000
 _SOON_MS = 1000
-_LONGEST_WISH_S = 3600.0  # a peer that asks for more is mistaken; people wait for the message
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Row)
 
@@ -156,8 +157,8 @@ class Outbox:
         row.reason = wait.reason
         self._put(row, State.HELD, now)
 
-    def _cancel(self, row: Row, now: int) -> None:
-        row.reason = "its alert ended before it left"
+    def _cancel(self, row: Row, now: int, reason: str = "its alert ended before it left") -> None:
+        row.reason = reason
         self._put(row, State.CANCELLED, now)
 
     def holds(self, alert_id: str) -> bool:
@@ -195,6 +196,8 @@ class Outbox:
 
         Cancelled is what has not left; tried again what did not arrive, with its message. News counts as a report.
         """
+        if wish.instruction == "withdraw":
+            return self._withdraw(wish, now)
         row = self._rows.get(wish.key)
         if wish.instruction in {"refuse", "confirm"}:
             learnt = Refused(wish.reason) if wish.instruction == "refuse" else Delivered(wish.reason)
@@ -209,6 +212,15 @@ class Outbox:
         for each in found:
             each.reason, each.next_at = f"{wish.instruction} by {wish.by}: {wish.reason}", now
             self._put(each, State.CANCELLED if wish.instruction == "cancel" else State.RETRY, now)
+        return len(found)
+
+    def _withdraw(self, wish: Instruction, now: int) -> int:
+        """Cancel what is held for one person about one task; what was asked for later stays."""
+        rows = [self._rows[key] for key in sorted(self._held.get(wish.key, ()))]
+        found = [row for row in rows if row.notice.recipient.no == wish.to and row.notice.at <= wish.at]
+        found = [row for row in found if row.notice.is_about(wish.task)]
+        for row in found:
+            self._cancel(row, now, wish.reason)
         return len(found)
 
     def report(self, msg_id: str, outcome: Outcome, now: int) -> int:
@@ -229,16 +241,7 @@ class Outbox:
 
     def sent_since(self, at: int, channels: Collection[Channel]) -> list[tuple[Delivery, str, int]]:
         """What left from `at` on (epoch ms) over some channels and may still be reported on, with receipt and time."""
-        sent = (State.DELIVERED, State.UNKNOWN)
-        found: dict[str, list[Row]] = {}
-        for row in self._rows.values():
-            if row.msg_id and row.state in sent and row.changed_at >= at and row.notice.channel in channels:
-                found.setdefault(row.msg_id, []).append(row)
-        return [
-            (Delivery(msg_id=msg_id, attempt=rows[0].attempt, notices=tuple(row.notice for row in in_order(rows))),
-             rows[0].receipt, rows[0].changed_at)
-            for msg_id, rows in found.items()
-        ]  # fmt: skip
+        return sent_since(self._rows.values(), at, channels)
 
     def recover(self, now: int) -> int:
         """Begin to live with the rows that were loaded; settle what the last owner left `sending`. How many.
@@ -308,10 +311,7 @@ class Outbox:
         if row.attempt >= self.policy.max_attempts:
             self._put(row, otherwise, now)
             return
-        # The exponent is bounded by max_attempts, which is a setting: keep the power a finite float.
-        delay_s = self.policy.first_delay_s * self.policy.delay_factor ** min(row.attempt - 1, 64)
-        delay_s = max(min(delay_s, self.policy.longest_delay_s), min(wish_s, _LONGEST_WISH_S))
-        row.next_at = now + round(delay_s * _MS)
+        row.next_at = now + delay_ms(self.policy, row.attempt, wish_s)
         self._put(row, State.RETRY, now)
 
     def _put(self, row: Row, state: State, now: int) -> None:

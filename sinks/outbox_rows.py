@@ -1,15 +1,18 @@
 """The rows of the outbox and the rules it lives by; used by the outbox and by whoever shows its rows."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
 from schemas.notice import Channel, Notice
+from sinks.delivery import Delivery
 from sinks.routing import Mute
 from sinks.store.rows import NotificationRow
+
+_LONGEST_WISH_S = 3600.0  # a peer that asks for more is mistaken; people wait for the message
 
 
 class State(StrEnum):
@@ -117,6 +120,13 @@ class Row(msgspec.Struct, kw_only=True, omit_defaults=True):
     """When its message left for the first time."""
 
 
+def delay_ms(policy: OutboxPolicy, attempt: int, wish_s: float) -> int:
+    """Give how long after an attempt the next one comes; `wish_s`: what the peer asked for."""
+    # The exponent is bounded by max_attempts, which is a setting: keep the power a finite float.
+    delay_s = policy.first_delay_s * policy.delay_factor ** min(attempt - 1, 64)
+    return round(max(min(delay_s, policy.longest_delay_s), min(wish_s, _LONGEST_WISH_S)) * 1000)
+
+
 def message_id(keys: Iterable[str]) -> str:
     """The `msg_id` of a message that stands for these notice keys: same keys, same id, in any order."""
     return hashlib.blake2b("\x1f".join(sorted(keys)).encode(), digest_size=16).hexdigest()
@@ -163,3 +173,17 @@ def set_back(row: Row, now: int) -> None:
         row.added_at, row.changed_at = min(row.added_at, now), now
         if row.state is not State.HELD:  # until a time of day
             row.next_at = max(row.next_at - ahead, 0)
+
+
+def sent_since(rows: Iterable[Row], at: int, channels: Collection[Channel]) -> list[tuple[Delivery, str, int]]:
+    """Give what left from `at` on (epoch ms) and may still be reported on, with receipt and time; one for a message."""
+    sent = (State.DELIVERED, State.UNKNOWN)
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.msg_id and row.state in sent and row.changed_at >= at and row.notice.channel in channels:
+            found.setdefault(row.msg_id, []).append(row)
+    return [
+        (Delivery(msg_id=msg_id, attempt=rows[0].attempt, notices=tuple(row.notice for row in in_order(rows))),
+         rows[0].receipt, rows[0].changed_at)
+        for msg_id, rows in found.items()
+    ]  # fmt: skip

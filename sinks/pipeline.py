@@ -97,7 +97,7 @@ class Pipeline:
 
     def instruct(self, wish: Instruction, now: int) -> None:
         """Do what a person wants with a notice."""
-        if not self._outbox.instruct(wish, now):
+        if not self._outbox.instruct(wish, now) and wish.instruction != "withdraw":  # most often nothing is held
             _log.warning("cannot be done as it stands: instruction=%s key=%s", wish.instruction, wish.key)
 
     def turn(self, now: int) -> None:
@@ -110,8 +110,8 @@ class Pipeline:
             delivery, outcome = self._answers.popleft()
             self._outbox.settle(delivery, outcome, now)
             self._complain(delivery)
-        while self._reports:
-            self._note(self._reports.popleft(), now)
+        for report in self._take_reports():
+            self._note(report, now)
         while self._ended:
             self._outbox.cancel(self._ended.pop(), now)
         self._outbox.expire(now)
@@ -119,10 +119,20 @@ class Pipeline:
             self._senders.reserve(delivery)
             self._marked.append(delivery)
 
+    def _take_reports(self) -> list[Report]:
+        """Give the reports that can be noted now; one that was faster than its message's answer waits for that."""
+        under_way = {delivery.msg_id for delivery in self._sends.values()} if self._reports else set()
+        found = [report for report in self._reports if report.msg_id not in under_way]
+        self._reports = deque(report for report in self._reports if report.msg_id in under_way)
+        return found
+
     def _note(self, report: Report, now: int) -> None:
         """Settle what a report settles; its peer hears that we have it once that is durable."""
-        if self._outbox.report(report.msg_id, report.outcome, now):
+        self._outbox.report(report.msg_id, report.outcome, now)
+        if self._outbox.changes:  # of this report, or of the first if it is a repeat
             self._noted.append(report)
+        elif self._taken[1]:
+            self._taken[2].append(report)  # accepted with the commit that is under way
         else:
             report.accept()
 

@@ -19,7 +19,7 @@ from sinks.sms import SinkChannel, SmsChannel, channel_of, http_door_of
 from sinks.sms_http import SmsSink
 from sinks.sms_routes import OTHER, SmsRoutes
 
-_CONSOLE = "console:"
+_CONSOLE = frozenset({"console", "console:"})
 _PREFIXES = Path(__file__).parent / "number_prefixes.yaml"
 
 
@@ -29,7 +29,7 @@ def build_sinks(
     """The sinks that the settings name, by channel; a channel without a URL is absent.
 
     `timeout_s` bounds an SMS, and for a mail each of its two halves: up to the recipient, and the mail itself.
-    Either URL may be `console:`, which shows messages on `stream` (default: stderr).
+    Either URL may be `console` or `console:`, which shows messages on `stream` (default: stderr).
 
     Raises:
         SinkSettingError: a URL cannot be used.
@@ -38,7 +38,7 @@ def build_sinks(
     if smtp_url:
         sinks["mail"] = (
             ConsoleSink("mail", stream or sys.stderr)
-            if smtp_url == _CONSOLE
+            if smtp_url in _CONSOLE
             else _mail_sink(MailSettings.of(smtp_url), timeout_s)
         )
     if sms_url:
@@ -109,12 +109,12 @@ def build_routes(
 
 
 def _sms_sink(url: str, timeout_s: float, stream: TextIO | None = None) -> Sink:
-    return ConsoleSink("sms", stream or sys.stderr) if url == _CONSOLE else SmsSink(url, timeout_s=timeout_s)
+    return ConsoleSink("sms", stream or sys.stderr) if url in _CONSOLE else SmsSink(url, timeout_s=timeout_s)
 
 
 def _channel(setting: str, url: str, timeout_s: float) -> SmsChannel:
     try:
-        if url == _CONSOLE or url.startswith(("http://", "https://")):
+        if url in _CONSOLE or url.startswith(("http://", "https://")):
             url, door = http_door_of(url)
             return SinkChannel(_sms_sink(url, timeout_s), door=door)
         return channel_of(url)

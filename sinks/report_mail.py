@@ -1,7 +1,7 @@
 """Puts the reports that a message stands for into it: reads their figures, and makes pictures and workbooks of them.
 
-Called by `Senders` for mails only, in a thread: it waits for the store. What a mail says is what stands when it is
-made; when and to whom it goes was decided before, and does not rest on the store.
+Called by `Senders` in a thread: it waits for the store. A text message has its figures in a sentence. What a message
+says is what stands when it is made; when and to whom it goes was decided before, and does not rest on the store.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,8 +11,10 @@ import msgspec
 
 from schemas.notice import Notice
 from schemas.report import ReportOrder
+from sinks.delivery import Delivery
 from sinks.report import MOST_ANOMALIES, Tables, shown, tables_of
 from sinks.report_book import XLSX, workbook
+from sinks.report_brief import report_brief
 from sinks.report_chart import Bar, chart
 from sinks.report_html import report_html, report_text
 from sinks.sink import Message, Part
@@ -34,6 +36,14 @@ class ReportMails:
         orders = [notice.report for notice in message.notices if notice.report is not None]
         others = [notice for notice in message.notices if notice.report is None]
         return filled(message, others, [self._tables(order) for order in orders], self._zone)
+
+    def brief(self, delivery: Delivery) -> Delivery:
+        """Give a delivery of text messages with what its reports say. Raises TryLater: the store is away."""
+        told = tuple(each if each.report is None else self._told(each, each.report) for each in delivery.notices)
+        return msgspec.structs.replace(delivery, notices=told)
+
+    def _told(self, notice: Notice, order: ReportOrder) -> Notice:
+        return msgspec.structs.replace(notice, text=report_brief(self._tables(order), notice))
 
     def _tables(self, order: ReportOrder) -> Tables:
         return tables_of(order, self._find(order, MOST_ANOMALIES), self._zone)

@@ -130,18 +130,22 @@ class Senders:
 
     async def _composed(self, delivery: Delivery) -> Message | RetryAfter | Refused:
         """Make the message; why not now, or never, if its figures cannot be had. Nothing has left by then."""
-        message = compose(delivery, self._zone)
-        if delivery.channel != "mail" or all(notice.report is None for notice in delivery.notices):
-            return message
+        if all(notice.report is None for notice in delivery.notices):
+            return compose(delivery, self._zone)
         if self._reports is None:
             return Refused("reports are made from the store, and this worker has none")
         try:
             async with asyncio.timeout(_FIGURES_S):
-                return await asyncio.to_thread(self._reports.fill, message)
+                return await asyncio.to_thread(self._with_figures, self._reports, delivery)
         except TryLater as error:
             return RetryAfter(0, f"the figures cannot be had: {error}")
         except TimeoutError:
             return RetryAfter(0, "the figures cannot be had: the store is slow")
+
+    def _with_figures(self, reports: ReportMails, delivery: Delivery) -> Message:
+        if delivery.channel == "mail":
+            return reports.fill(compose(delivery, self._zone))
+        return compose(reports.brief(delivery), self._zone)
 
     async def close(self) -> None:
         """Close every sink."""

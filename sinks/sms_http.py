@@ -1,7 +1,8 @@
 """Hands SMS to an HTTP gateway: POST {"msg_id", "mobile", "text"} as JSON to `sms_url`.
 
-2xx: taken over, the body may name a receipt. 429, 408, 5xx: later. Other answers: refused. No answer to
-a request that was written: unknown, and so is 504, by which a proxy says just that of the gateway behind.
+2xx: taken over, the body may name a receipt. 408, 425, 429, 503: later. Other answers: refused. No answer to a request
+that was written: unknown, and so is every other 5xx: a proxy's word that the gateway behind it did not answer, or the
+word of a gateway that failed while it dealt with the SMS, which it may have taken.
 """
 
 import asyncio
@@ -16,8 +17,8 @@ from schemas.notice import Channel
 from sinks.masking import masked
 from sinks.sink import Delivered, Message, OutcomeUnknown, Refused, Result, RetryAfter, SinkSettingError
 
-_LATER = frozenset({408, 425, 429})
-_GATEWAY_TIMEOUT = 504
+_LATER = frozenset({408, 425, 429, 503})
+"""By these a gateway says that it has not dealt with the request."""
 _SUCCESS, _REDIRECT, _SERVER_ERROR = 200, 300, 500
 _MAX_ANSWER = 65_536  # bytes of the body that are read: a receipt is short
 _RECEIPT_FIELDS = ("receipt", "receipt_id", "id", "msg_id")
@@ -101,11 +102,11 @@ def _written_trace() -> aiohttp.TraceConfig:
 
 def _failed(response: aiohttp.ClientResponse) -> Refused | RetryAfter:
     status = response.status
-    if status == _GATEWAY_TIMEOUT:
-        raise OutcomeUnknown("the SMS gateway answers 504")
     reason = f"the SMS gateway answers {status} {masked(response.reason or '')}".rstrip()
-    if status in _LATER or status >= _SERVER_ERROR:
+    if status in _LATER:
         return RetryAfter(_wish_s(response.headers.get("Retry-After", "")), reason)
+    if status >= _SERVER_ERROR:
+        raise OutcomeUnknown(reason)
     return Refused(reason)
 
 

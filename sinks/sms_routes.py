@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -73,6 +73,12 @@ class _Road:
     reports: Reports = field(default_factory=Reports)
     submitted: Counter[str] = field(default_factory=Counter)
     reported: Counter[str] = field(default_factory=Counter)
+    early: dict[str, list[Callable[[], None]]] = field(default_factory=dict)
+    """By number: what confirms reports that came before the answer that says what they are about."""
+
+    def take_early(self, mobile: str) -> list[Callable[[], None]]:
+        """Give what confirms them, once no answer is outstanding; they are confirmed with what they settled."""
+        return [] if self.reports.is_under_way(mobile) else self.early.pop(mobile, [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,19 +162,26 @@ class SmsRoutes:
         sms = Sms(msg_id=message.msg_id, mobile=message.address, text=message.text)
         submission = Submission(parts=tuple(_unanswered(number) for number, _ in enumerate(split(sms.text), 1)))
         road.reports.begin(sms.mobile)
+        settled: list[Settled] = []
         try:
             submission = await road.channel.submit(sms)
         finally:  # cut off, too: it may have left
             settled = road.reports.submitted(sms.msg_id, sms.mobile, submission, self._now_ms())
             road.reports.expire(self._now_ms())
             road.submitted[submission.fate] += 1
-        outcome = _on_road(road, submission.outcome())
-        for each in settled:  # reports that were faster than the answer
-            if each.msg_id == sms.msg_id:
-                outcome = _on_road(road, each.outcome)
-            else:
-                self._tell(road, each, lambda: None)
-        return submission, outcome
+            self._tell_early(road, sms.mobile, settled)
+        own = (each.outcome for each in settled if each.msg_id == sms.msg_id)  # reports were faster than the answer
+        return submission, _on_road(road, next(own, submission.outcome()))
+
+    def _tell_early(self, road: _Road, mobile: str, settled: list[Settled]) -> None:
+        """Tell what reports that waited for an answer have settled; they are confirmed once that is durable."""
+        confirm = road.take_early(mobile)
+        for each in settled[:-1]:
+            self._tell(road, each, lambda: None)
+        for last in settled[-1:]:
+            self._tell(road, last, lambda: _call(confirm))
+        if not settled:
+            _call(confirm)
 
     def expect(self, message: Message, receipt: str, at: int) -> None:
         """Wait for reports on a message of before a restart; `receipt` may be empty, `at` is when it left, epoch ms."""
@@ -193,7 +206,11 @@ class SmsRoutes:
                 return
             case DeliveryReport() as report:
                 road.reported[report.delivery] += 1
-                settled = road.reports.reported(report, self._now_ms())
+                if road.reports.is_early(report):
+                    road.early.setdefault(report.mobile, []).append(arrival.accept)
+                    road.reports.reported(report, self._now_ms())
+                    return
+                settled = road.reports.reported(report, self._now_ms()) or road.reports.again(report)
             case LateAnswer() as late:
                 settled = road.reports.answered(late)
                 if late.part.fate is Fate.REFUSED:
@@ -226,6 +243,11 @@ class SmsRoutes:
             listener.cancel()
             with suppress(asyncio.CancelledError):
                 await listener
+
+
+def _call(confirm: Iterable[Callable[[], None]]) -> None:
+    for each in confirm:
+        each()
 
 
 def _unanswered(number: int) -> Part:

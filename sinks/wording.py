@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from zoneinfo import ZoneInfo
 
 from schemas.notice import Notice
@@ -21,6 +22,7 @@ _COLOURS = {"CRITICAL": "#8b0000", "ALARM": "#c0392b", "WARN": "#b9770e", "INFO"
 _RANK = {severity: rank for rank, severity in enumerate(_LABELS)}
 _MOST_LISTED = 100  # numbers in one SMS; more is some 20 parts, which carriers cut
 _LONGEST_SHORT = 402  # six parts of 67 characters: what was gathered overnight is read on a phone
+_LONGEST_BESIDE = 268  # four of them: a group's sentence where other things were gathered with it
 _FAR = 1 << 62  # sorts a missing deadline after every real one
 _LAST_SECOND = 253_402_271_999_000  # 9999-12-31 in every zone: the last day that datetime can show
 _SIGNED = re.compile(r"【[^】]*】")
@@ -55,7 +57,8 @@ def short_text(notices: Sequence[Notice]) -> str:
         gathered.setdefault(notice.group if notice.group and notice.group_text else f"\0{notice.key}", []).append(
             notice
         )
-    sentences = list(dict.fromkeys(_sentence(each) for each in gathered.values()))
+    longest = _LONGEST_BESIDE if len(gathered) > 1 else None
+    sentences = list(dict.fromkeys(_sentence(each, longest) for each in gathered.values()))
     signature = _SIGNED.match(sentences[0])
     if signature:  # once is enough
         sentences[1:] = [sentence.removeprefix(signature[0]) for sentence in sentences[1:]]
@@ -71,13 +74,15 @@ def _is_one_group(notices: Sequence[Notice]) -> bool:
     return notices[0].group is not None and all(notice.group == notices[0].group for notice in notices)
 
 
-def _sentence(notices: Sequence[Notice]) -> str:
-    """Give the text of one notice, or the sentence that stands for several of one group."""
+def _sentence(notices: Sequence[Notice], longest: int | None) -> str:
+    """Give the text of one notice, or the sentence for several of one group; its list ends before `longest` chars."""
     first = notices[0]
     if len(notices) == 1 or first.group_text is None:
         return first.text
     instances = list(dict.fromkeys(notice.instance for notice in notices))
-    listed = "、".join(instances[:_MOST_LISTED]) + ("等" if len(instances) > _MOST_LISTED else "")
+    ends = accumulate((len(each) + 1 for each in instances), initial=len(first.group_text))
+    most = _MOST_LISTED if longest is None else max(1, sum(end < longest for end in ends) - 1)
+    listed = "、".join(instances[:most]) + ("等" if len(instances) > most else "")
     # Not str.format: a brace in a name must neither fail nor reach into an object.
     return first.group_text.replace("{count}", str(len(instances))).replace("{list}", listed)
 

@@ -111,16 +111,16 @@ def _send(
 def audit_chains(*, at: str, config: Path | None, form: str) -> int:
     """Report who was told and has no task, what is not marked overdue, which step up did not come, what is stuck.
 
-    By the store and the strategies of the definitions. Exit code 1 if there is anything to report.
+    By the store and the strategies of the definitions in effect. Exit code 1 if there is anything to report.
     """
     from schemas import iso
     from stagewatch.chain_audit import audit
-    from stagewatch.cli_replay import load_everything
+    from stagewatch.in_effect import load_in_effect
     from stagewatch.output import Output
 
     output = Output(is_json=form == "json")
     now = moment(at, now_ms=int(time.time() * 1000), zone="Asia/Shanghai")
-    definitions, _ = load_everything(settings_from(config, output))
+    definitions, _ = load_in_effect(settings_from(config, output), output)
     with opened_store(config, output) as store:
         notifications = store.notifications(limit=MOST)
         tasks = [row.task for kind in ("task", "anomaly") for row in store.tasks(kind=kind, limit=MOST)]

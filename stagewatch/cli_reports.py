@@ -109,11 +109,11 @@ def list_reports(*, config: Path | None, form: str) -> None:
     output = Output(is_json=form == "json")
     ground = _Ground.of(config, output)
     output.table(
-        ["id", "title", "when", "next", "roles", "units", "indicators"],
+        ["id", "title", "channel", "when", "next", "roles", "units", "indicators"],
         (
             [
-                name, report.file.title, report.file.execution.said, iso(report.next_after(ground.now)),
-                report.file.roles, report.file.units, report.file.indicators,
+                name, report.file.title, report.file.channel, report.file.execution.said,
+                iso(report.next_after(ground.now)), report.file.roles, report.file.units, report.file.indicators,
             ]
             for name, report in sorted(ground.definitions.reports.by_id.items())
         ),
@@ -129,18 +129,25 @@ def list_reports(*, config: Path | None, form: str) -> None:
 @settings_option
 def preview(*, name: str, org_no: str, at_text: str, form: str, config: Path | None) -> None:
     """Show what a mail of REPORT about a unit says, from the store's figures; nothing is sent."""
+    from msgspec.structs import replace
+
     from rules import notice_of
     from schemas import Recipient
     from stagewatch.output import Output
 
     output = Output()
     ground = _Ground.of(config, output, at_text)
-    order = ground.report(name).order(org_no, ground.at, ground.reference(), known_at=ground.now)
-    message = _filled(notice_of(order, Recipient("preview", mail="preview@localhost"), ground.at), config, output)
+    report = ground.report(name)
+    if report.file.channel == "sms" and form != "text":
+        raise click.UsageError(f"{name} is a text message: it has no {form}")
+    order = report.order(org_no, ground.at, ground.reference(), known_at=ground.now)
+    notice = notice_of(order, Recipient("preview", mail="preview@localhost"), ground.at)
+    message = _filled(replace(notice, channel=report.file.channel), config, output)
     if form == "xlsx":
         click.get_binary_stream("stdout").write(next(part.data for part in message.parts if not part.cid))
     else:
-        click.echo(message.html if form == "html" else f"{message.subject}\n\n{message.text}", nl=False)
+        text = f"{message.subject}\n\n{message.text}" if message.subject else f"{message.text}\n"
+        click.echo(message.html if form == "html" else text, nl=False)
 
 
 def _filled(notice: Notice, config: Path | None, output: Output) -> Message:
@@ -151,6 +158,8 @@ def _filled(notice: Notice, config: Path | None, output: Output) -> Message:
     delivery = Delivery(msg_id=message_id([notice.key]), attempt=1, notices=(notice,))
     with opened_store(config, output) as store:
         mails = ReportMails(lambda order, limit: store.findings(order, limit=limit))
+        if notice.channel == "sms":
+            return compose(mails.brief(delivery), ZoneInfo("Asia/Shanghai"))
         return mails.fill(compose(delivery, ZoneInfo("Asia/Shanghai")))
 
 

@@ -108,9 +108,11 @@ def masked_url(url: str) -> str:
     """Give a URL without user, password and the parameters that may be secret."""
     head, mark, query = url.partition("?")
     scheme, _, rest = head.partition("://")
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    if any("@" in name or ("@" in value and name not in SHOWN_PARAMETERS) for name, _, value in pairs):
+        return f"{scheme}://***"  # the ? may stand in a password: nobody can tell where that ends
     if "@" in rest:  # a password may hold any character, `/` too: all up to the last @ goes
         head = f"{scheme}://***@{rest.rpartition('@')[2]}"
-    pairs = (pair.partition("=") for pair in query.split("&"))
     shown = (
         f"{name}={value}" if name in SHOWN_PARAMETERS else f"{name}=***" if is_ else "***" for name, is_, value in pairs
     )

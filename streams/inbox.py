@@ -38,11 +38,17 @@ class LoopInbox:
         """Write one record to an owner."""
         batch.writes.setdefault(SourcePartition(self.topic, owner), []).append((key.encode(), encode_loop(record)))
 
-    def owner_of_command(self, command: Command) -> int:
-        """Give who owns what a command is about: its number says so, or its key as for every topic."""
-        if command.kind in TASK_KINDS and is_number(command.key):
-            return owner_of(command.key, self.count)
-        return self.owner_of_key(command.key)
+    def owners_of_command(self, command: Command) -> tuple[int, ...]:
+        """Give who may own what a command is about: its number says so, or its key as for every topic.
+
+        What is handed over under a number that a task may have is a task or a work order: both are asked.
+        """
+        if command.kind not in TASK_KINDS or not is_number(command.key):
+            return (self.owner_of_key(command.key),)
+        owner = owner_of(command.key, self.count)
+        if command.kind != "hand_over":
+            return (owner,)
+        return tuple(dict.fromkeys((owner, self.owner_of_key(command.key))))
 
     def owner_of_key(self, key: str) -> int:
         """Give who owns an order or an anomaly: an anomaly's unit says so, or the key as for every topic."""

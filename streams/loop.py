@@ -25,6 +25,7 @@ from schemas import (
     decode_command,
     decode_loop,
     encode_alert,
+    encode_instruction,
     encode_notice,
     encode_task,
 )
@@ -119,7 +120,7 @@ class Looping:
         self._agent, self._number = agent, lease.number
         self.loop = Loop(agent.strategies(), agent.people)
         self._letters = Letters(agent.out.deadletters, agent.by_key[agent.out.deadletters], agent.metrics)
-        self._forwards: list[Command] = []
+        self._forwards: list[tuple[int, Command]] = []
         self._kept: LoopPosition | None = None
         self._positions: dict[str, int] = {}
         self._moved: set[str] = set()
@@ -203,10 +204,11 @@ class Looping:
             self._agent.metrics.on_dropped("reply_without_number", 1)
 
     def _route(self, command: Command, place: str) -> None:
-        if self._agent.inbox.owner_of_command(command) == self._number:
-            self.loop.command(command, place)
-        else:
-            self._forwards.append(command)
+        for owner in self._agent.inbox.owners_of_command(command):
+            if owner == self._number:
+                self.loop.command(command, place)
+            else:
+                self._forwards.append((owner, command))
 
     def _take_told(self, source: SourcePartition, record: Raw) -> None:
         try:
@@ -271,10 +273,12 @@ class Looping:
             write(out.alerts, event.instance, encode_alert(event))
         for notice in todo.notices:
             write(out.notices, notice.recipient.no, encode_notice(notice))
+        for wish in todo.withdrawn:
+            write(out.notices, wish.to, encode_instruction(wish))
         for number, view in self.loop.take_views().items():
             write(out.tasks, number, None if view is None else encode_task(view))
-        for command in self._forwards:
-            self._agent.inbox.put(batch, self._agent.inbox.owner_of_command(command), command.key, command)
+        for owner, command in self._forwards:
+            self._agent.inbox.put(batch, owner, command.key, command)
         for number, record in todo.passed:
             self._agent.inbox.put(batch, self._agent.inbox.owner_of_key(number), number, record)
         self._letters.write(batch)

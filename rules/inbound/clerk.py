@@ -123,9 +123,8 @@ class Clerk:
         if sender.replies > MOST_REPLIES:
             self._pass("inbound_too_many_replies")
             return
-        self.done.commands.append(
-            Command(kind="reply", key=text.mobile, by=text.mobile, at=text.at, text=text.text)
-        )  # fmt: skip
+        kept = without_cards(text.text, is_reply=True)
+        self.done.commands.append(Command(kind="reply", key=text.mobile, by=text.mobile, at=text.at, text=kept))
 
     def _help(self, sender: Sender, text: Text) -> None:
         """Nobody understood it: a person reads it, and whoever wrote it is told what we understand."""

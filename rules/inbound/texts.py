@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
+from rules.loop.task_numbers import is_number
+
 RequestKind = Literal["consult", "suggest", "complain", "report", "repair", "query"]
 _SIGNATURE = re.compile(r"[【\[][^】\]]{1,20}[】\]]")
 """What phones and gateways put before or after a text."""
-_EIGHT = re.compile(r"(?<![0-9])[0-9]{4} ?[0-9]{4}(?![0-9])")
+_EIGHT = re.compile(r"(?<![0-9])([0-9]{4}) ?([0-9]{4})(?![0-9])")
 """What the number of a task looks like (`rules.loop.replies`)."""
 _OPT_OUT = frozenset({"R", "T", "TD", "N", "0000", "退订", "拒收", "取消"})
 """Alone in a text: write me nothing more that I need not have."""
@@ -28,6 +30,8 @@ _WISHES: tuple[tuple[RequestKind, tuple[str, ...], str], ...] = (
     ("consult", ("咨询", "请问"), "ZX"),
 )
 """Request, its words anywhere in a text, and its menu code at the beginning of one."""
+_ASKED = re.compile(r"报修|投诉|举报|建议|咨询|请问|(?:BX|TS|JB|JY|ZX)(?![A-Z])")
+"""At the beginning of what staff write, with digits that are no task's: they, too, ask for something."""
 _BETWEEN = " \t\r\n,;:.!、。-_#*+/"
 _GAPS = re.compile(rf"[{re.escape(_BETWEEN)}]+")
 _ACCOUNT = re.compile(r"[0-9]{5,16}")
@@ -35,7 +39,9 @@ _GROUPED = 4
 """Digits of a group, as they are printed on cards."""
 _LEAST_GROUPS = 3
 _CARD_DIGITS, _PASSWORD_DIGITS = range(12, 21), range(4, 19)
-_CARD_LIKE = re.compile(r"(?<![0-9])[0-9](?: ?[0-9]){11,}(?![0-9])")
+_CARD_LIKE = re.compile(r"(?<![0-9])(?:[0-9](?: ?[0-9]){11,}|[0-9]{4}(?:[ ,;:.、_*+/-]{1,3}[0-9]{4}){2,})(?![0-9])")
+"""Twelve digits or more, or three groups as they are printed on cards."""
+_TASK = re.compile(r"(?<![0-9])[0-9]{8}(?![0-9])")
 _DIGITS = re.compile(r"[0-9]{4,}")
 _LONGEST = 1000
 """Characters of a request that are kept: fifteen messages."""
@@ -94,17 +100,38 @@ def read_text(text: str, *, is_staff: bool) -> Meaning:
     """Give what a text means. `is_staff`: it came from the mobile of somebody who may have tasks."""
     bare = _SIGNATURE.sub(" ", unicodedata.normalize("NFKC", text)).strip(_BETWEEN)
     upper = bare.upper()
-    if is_staff and _EIGHT.search(bare):
-        return TaskReply()
     if upper in _OPT_OUT:
         return Subscription("*", is_on=False)
     for read in (_card, _subscription, _query):
         meaning = read(upper)
         if meaning is not None:
             return meaning
-    if _EIGHT.match(bare):
+    if _is_reply(bare, is_staff=is_staff):
         return TaskReply()
     return _wish(bare) or Unclear()
+
+
+def _is_reply(bare: str, *, is_staff: bool) -> bool:
+    """Tell whether a text is about tasks; one with a card in it seldom is, and its digits must not be told."""
+    if not (_EIGHT.search(bare) if is_staff else _EIGHT.match(bare)):
+        return False
+    if not _has_card(bare):
+        return _ASKED.match(bare.upper()) is None or _has_task(bare)
+    digits = _GAPS.split(bare)
+    if all(each.isdigit() for each in digits):
+        return _has_task(bare) and all(_TASK.fullmatch(each) for each in digits)
+    return _has_task(bare) and "密码" not in bare
+
+
+def _has_task(bare: str) -> bool:
+    return any(is_number(found[1] + found[2]) for found in _EIGHT.finditer(bare))
+
+
+def _has_card(folded: str) -> bool:
+    """Tell whether digits look like a card's; numbers of tasks in a row do not."""
+    return any(
+        not all(is_number(each) for each in _GAPS.split(found[0])) for found in _CARD_LIKE.finditer(folded)
+    )  # fmt: skip
 
 
 def _card(upper: str) -> CardText | None:
@@ -165,10 +192,23 @@ def _kept(text: str) -> str:
     return without_cards(text)[:_LONGEST]
 
 
-def without_cards(text: str) -> str:
-    """Give a text without the numbers and passwords of cards: where a card's number stands, all longer digits go."""
+def without_cards(text: str, *, is_reply: bool = False) -> str:
+    """Give a text without the numbers and passwords of cards: where a card's number stands, all longer digits go.
+
+    Of a reply the numbers of tasks stay, which the loop reads.
+    """
     folded = unicodedata.normalize("NFKC", text)
     is_card = _CARD.match(_SIGNATURE.sub(" ", folded).strip(_BETWEEN).upper()) is not None
-    if not is_card and _CARD_LIKE.search(folded) is None:
-        return folded
-    return _DIGITS.sub(lambda run: "*" * len(run[0]), _CARD_LIKE.sub(lambda run: "*" * len(run[0]), folded))
+    if not is_card and not _has_card(folded):
+        return text if is_reply else folded
+    tasks = {found[0] for found in _TASK.finditer(folded) if is_number(found[0])} if is_reply else set[str]()
+    return _DIGITS.sub(lambda run: run[0] if run[0] in tasks else "*" * len(run[0]), _broken(folded, tasks))
+
+
+def _broken(folded: str, tasks: set[str]) -> str:
+    """Star what looks like a card, also where its digits stand in groups of less than four; not the tasks' numbers."""
+
+    def stars(run: re.Match[str]) -> str:
+        return re.sub(r"[0-9]+", lambda each: each[0] if each[0] in tasks else "*" * len(each[0]), run[0])
+
+    return _CARD_LIKE.sub(stars, folded)

@@ -29,7 +29,7 @@ from rules.loop.people import People, Told
 from rules.loop.state import Order, OrderState, was_done
 from rules.loop.strategies import Strategies
 from rules.loop.todo import Todo
-from rules.loop.work_due import go_up, set_due
+from rules.loop.work_due import end_due, go_up, set_due
 from schemas import Act, AnomalyFacts, Command, Happened, Notice, Raised, Recipient, TaskView
 
 _PACKING = frozenset({AnomalyState.PACKAGED, AnomalyState.DISPATCHED})
@@ -146,6 +146,8 @@ class Anomalies:
         board.show_order(order)
         before = anomaly.version
         follow_order(anomaly, command)
+        if command.kind == "rectify":
+            end_due(board, anomaly, command.at)
         if anomaly.version != before:
             self._touch(anomaly)
 

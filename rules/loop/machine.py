@@ -19,7 +19,6 @@ from rules.loop.anomaly_numbers import order_number, unit_in
 from rules.loop.chain import chain_of
 from rules.loop.orders import apply_to_order, next_due, release_if_over
 from rules.loop.people import People
-from rules.loop.replies import parse_reply
 from rules.loop.state import (
     REFUSED,
     Case,
@@ -27,9 +26,11 @@ from rules.loop.state import (
     Order,
     Task,
     TaskState,
+    is_first,
+    meant_by_number,
+    view_of_number,
     view_of_order,
     view_of_parent,
-    view_of_task,
     was_done,
 )
 from rules.loop.strategies import Strategies
@@ -43,7 +44,7 @@ HOLD_MS = 60_000
 """A command about an unknown task waits so long: it may have overtaken the task's own record."""
 _ALERT, _ORDER, _EARLY, _ANOMALY = "alert:", "order:", "early:", "anomy:"
 _DOES = {"acknowledge": "ACKNOWLEDGED", "close": TaskState.CLOSED, "hand_over": "HANDED_OVER"}
-"""What a command writes into a task's history; a reply is answered each time."""
+"""What a command writes into a task's history."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode_case = msgspec.msgpack.Decoder(Case).decode
 _decode_order = msgspec.msgpack.Decoder(Order).decode
@@ -99,11 +100,10 @@ class Loop:
         if case is None:
             case = self.cases[event.alert_id] = Case(event=event, strategy=strategy.id)
         case.parent, case.anomaly = case.parent or record.parent, case.anomaly or record.anomaly
-        task = Task(
+        task = case.tasks[record.number] = Task(
             number=record.number, recipient=notice.recipient, channel=notice.channel, text=notice.text,
             created_at=at, reply_due=at, finish_due=at, chain=chain_of(strategy, event, self.people, at),
         )  # fmt: skip
-        case.tasks[task.number] = task
         self._numbers.setdefault(task.number, []).append(event.alert_id)
         self._steps.begin(task, strategy, at)
         self._touch(case, at)
@@ -143,7 +143,7 @@ class Loop:
         """Do what somebody wants; `place` names the command's record."""
         if unit_in(command.key) is not None:
             self._long(command)
-        elif command.kind not in TASK_KINDS or (command.kind == "hand_over" and not is_number(command.key)):
+        elif command.kind not in TASK_KINDS or (command.kind == "hand_over" and self._is_order(command.key)):
             self._order(command)
         elif command.key in self._numbers:
             self._task(command, place)
@@ -164,6 +164,10 @@ class Loop:
             self.anomalies.on_order(order, command)
         elif command.kind == "dispatch":
             self.anomalies.dispatch(command)
+
+    def _is_order(self, number: str) -> bool:
+        """Tell whether both have such a number and it is a work order's: no task's could be, or somebody took it."""
+        return not is_number(number) or number in self.orders
 
     def _order(self, command: Command) -> None:
         order = self.orders.get(command.key) or Order(number=command.key)
@@ -190,18 +194,24 @@ class Loop:
         if command.kind == "reply":
             mine = [pair for pair in found if is_same_mobile(pair[1].recipient.mobile, command.by)]
             if not mine:
-                self.todo.answer(command, answers.OTHER_MOBILE.format(number=command.key), place, found[0][0])
-                found[0][1].note(command.at, "other", REFUSED)
-                self._touch(found[0][0], command.at)
+                self._refuse_other(command, place, *found[0])
                 return
             found = mine
-        case, task = next((pair for pair in found if pair[1].is_open), found[-1])
+        case, task = meant_by_number(found)
         if command.version is None or command.version == task.version:
             self._apply(case, task, command, place)
+
+    def _refuse_other(self, command: Command, place: str, case: Case, task: Task) -> None:
+        if is_first(task.others, command):
+            self.todo.answer(command, answers.OTHER_MOBILE.format(number=command.key), place, case)
+            task.note(command.at, "other", REFUSED)
+            self._touch(case, command.at)
 
     def _apply(self, case: Case, task: Task, command: Command, place: str) -> None:
         strategy, is_news = self._strategy(case), True
         if was_done(task.acts, _DOES.get(command.kind, ""), command):
+            return
+        if command.kind == "reply" and not is_first(task.heard, command):
             return
         if command.kind == "reply":
             text = self._steps.reply(case, task, command, strategy)
@@ -210,17 +220,16 @@ class Loop:
             is_news = self._steps.acknowledge(case, task, command, strategy)
         elif command.kind == "hand_over":
             told = self.people.person(command.to, command.at)
-            is_news = self._steps.hand_over(case, task, command, told)
+            is_news = self._steps.hand_over(case, task, command, told, strategy=strategy)
         elif task.is_open:
             task.remark = command.text
             self._steps.close(case, task, at=command.at, by=command.by, strategy=strategy)
         if is_news:
             self._touch(case, command.at)
 
-    def refuse(self, command: Command, wrong: str, place: str) -> None:
+    def refuse(self, command: Command, said: str, place: str) -> None:
         """Answer a reply with eight digits that are no number of ours."""
-        asked = msgspec.structs.replace(command, key=wrong)
-        self.todo.answer(asked, answers.UNKNOWN_NUMBER.format(number=wrong), place)
+        self.todo.answer(msgspec.structs.replace(command, key=said), answers.UNKNOWN_NUMBER.format(number=said), place)
 
     # -- time
 
@@ -279,7 +288,7 @@ class Loop:
             self._numbers[number].remove(key)
             if not self._numbers[number]:
                 del self._numbers[number]
-            self.views[number] = None
+                self.views[number] = None
         if case.parent is not None:
             self.views[case.parent] = None
 
@@ -359,7 +368,7 @@ class Loop:
     def _touch(self, case: Case, at: int) -> None:
         case.updated_at = max(case.updated_at, at)
         for task in case.tasks.values():
-            self.views[task.number] = view_of_task(case, task)
+            self.views[task.number] = view_of_number(list(self._found(task.number)))
         if case.parent is not None:
             self.views[case.parent] = view_of_parent(case)
         self._plan(self._case_due(case), _ALERT + case.event.alert_id)
@@ -389,10 +398,3 @@ def _put(rows: dict[str, _Row], name: str, row: _Row | None) -> None:
         rows.pop(name, None)
     else:
         rows[name] = row
-
-
-def parts_of(command: Command) -> tuple[list[Command], tuple[str, ...]]:
-    """Give one command per number in a reply's text, and what looks like a number and is none."""
-    reply = parse_reply(command.text)
-    parts = [msgspec.structs.replace(command, key=number, text=reply.remark) for number in reply.numbers]
-    return parts, () if parts else reply.wrong

@@ -4,7 +4,10 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+import msgspec
+
 from rules.loop.task_numbers import is_number
+from schemas import Command
 
 _SIGNATURE = re.compile(r"[【\[][^】\]]{1,20}[】\]]")
 """What phones and gateways put before or after a text: 【张三】."""
@@ -34,3 +37,10 @@ def parse_reply(text: str) -> Reply:
     wrong = tuple(number for number in found if not is_number(number))
     remark = " ".join(_CANDIDATE.sub(" ", bare).split()).strip(_BETWEEN)
     return Reply(numbers, wrong, remark[:_LONGEST_REMARK])
+
+
+def parts_of(command: Command) -> tuple[list[Command], tuple[str, ...]]:
+    """Give one command per number in a reply's text, and what looks like a number and is none."""
+    reply = parse_reply(command.text)
+    parts = [msgspec.structs.replace(command, key=number, text=reply.remark) for number in reply.numbers]
+    return parts, () if parts else reply.wrong

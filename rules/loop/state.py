@@ -3,6 +3,7 @@
 A field is added at the end, with a default: rows of an older version are read on.
 """
 
+import hashlib
 from collections.abc import Sequence
 from enum import StrEnum
 
@@ -12,6 +13,8 @@ from schemas import Act, AlertEvent, Channel, Command, Recipient, TaskView
 
 MOST_ACTS = 40
 """Of one task; the first and the last are kept."""
+UNTOLD = frozenset({"muted", "cancelled"})
+"""What became of a message that somebody, or the settings, wanted nobody to get."""
 REFUSED = "REFUSED"
 """In a task's history: somebody else's mobile sent its number."""
 
@@ -44,6 +47,17 @@ class OrderState(StrEnum):
 def was_done(acts: Sequence[Act], what: str, command: Command) -> bool:
     """Tell whether a command was done before: what came twice (a second click, a client's retry) counts once."""
     return any((act.at, act.by, act.what) == (command.at, command.by, what) for act in acts)
+
+
+def is_first(heard: list[str], reply: Command) -> bool:
+    """Tell whether a reply was not heard before; from now on it was. It is named by who wrote what when."""
+    said = f"{reply.at}\x1f{reply.by}\x1f{reply.text}".encode()
+    name = hashlib.blake2b(said, digest_size=8).hexdigest()
+    if name in heard:
+        return False
+    heard.append(name)
+    del heard[:-MOST_ACTS]
+    return True
 
 
 class Upper(msgspec.Struct, array_like=True):
@@ -82,11 +96,24 @@ class Task(msgspec.Struct, kw_only=True):
     remark: str = ""
     version: int = 0
     acts: list[Act] = []
+    acknowledged: int = 0
+    """How often, since it was opened."""
+    heard: list[str] = []
+    """Names of the last replies of whose task it is: each counts once, also if its record comes again."""
+    others: list[str] = []
+    """The same of the last replies of other mobiles."""
 
     @property
     def is_open(self) -> bool:
         """Somebody still has to do something."""
         return self.state not in {TaskState.CLOSED, TaskState.CONVERTED}
+
+    @property
+    def is_untold(self) -> bool:
+        """Its message was muted or cancelled, and nobody was told since: nobody is late."""
+        return self.state is TaskState.SEND_FAILED and any(
+            act.by == "outbox" and act.note in UNTOLD for act in self.acts
+        )
 
     def note(self, at: int, by: str, what: str, text: str = "") -> None:
         """Write a step into the history; that is a new version."""
@@ -153,6 +180,18 @@ def view_of_task(case: Case, task: Task) -> TaskView:
         reply_due=task.reply_due, finish_due=task.finish_due, replied_at=task.replied_at, closed_at=task.closed_at,
         is_overdue=task.is_overdue, remark=task.remark, acts=tuple(task.acts),
     )  # fmt: skip
+
+
+def meant_by_number(found: Sequence[tuple[Case, Task]]) -> tuple[Case, Task]:
+    """Give the task that a number is about: two may share one by chance. The first that is open, else the last."""
+    in_order = sorted(found, key=lambda pair: (pair[1].created_at, pair[0].event.alert_id))
+    return next((pair for pair in in_order if pair[1].is_open), in_order[-1])
+
+
+def view_of_number(found: Sequence[tuple[Case, Task]]) -> TaskView:
+    """Give what readers see under a number: the task that a command about it is about."""
+    view = view_of_task(*meant_by_number(found))
+    return msgspec.structs.replace(view, updated_at=max(case.updated_at for case, _ in found))
 
 
 def view_of_parent(case: Case) -> TaskView:

@@ -64,6 +64,9 @@ class Strategy(Model):
         description="short: until the data show it done; long: until it is rectified, since it was dispatched",
     )
     acknowledged_for: DurationField = Field(default=Duration("h", 8), description="no step up for so long")
+    acknowledge_most: int = Field(
+        default=3, ge=1, le=100, description="acknowledgements of one task that count, until it is opened again"
+    )
     verify_after: DurationField = Field(
         default=Duration("wd", 1), description="a closed task whose data still show the fault is opened again then"
     )

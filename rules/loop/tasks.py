@@ -6,14 +6,14 @@ import unicodedata
 
 from rules.loop import answers
 from rules.loop.chain import begin_chain, step_up
-from rules.loop.state import Case, Task, TaskState
+from rules.loop.state import UNTOLD, Case, Task, TaskState
 from rules.loop.strategies import Strategies
 from rules.loop.strategy import Strategy
 from rules.loop.todo import Todo
 from schemas import Channel, Command, Outcome, Raised, Recipient
 
 _SENT = {"delivered": TaskState.DELIVERED} | dict.fromkeys(
-    ("refused", "failed", "no_channel", "muted", "cancelled"), TaskState.SEND_FAILED
+    ("refused", "failed", "no_channel", *UNTOLD), TaskState.SEND_FAILED
 )
 _HELD = "held"
 HELD_MS = 3_600_000
@@ -54,7 +54,8 @@ class TaskSteps:
     def sent(self, task: Task, strategy: Strategy, outcome: Outcome, at: int) -> bool:
         """Note what became of the message; tell whether that is news.
 
-        One that is held back gives its full time to reply: nobody is late who was not told.
+        One that is held back gives its full time to reply, and one that is muted or cancelled begins none: nobody is
+        late who was not told.
         """
         if task.state is not TaskState.SENT:
             return False
@@ -74,8 +75,8 @@ class TaskSteps:
     # -- people
 
     def reply(self, case: Case, task: Task, command: Command, strategy: Strategy) -> str:
-        """Close the task by its number; give the answer. A repeat changes nothing but who was first."""
-        is_late = command.at > task.reply_due
+        """Close the task by its number; give the answer. A second one changes nothing but who was first."""
+        is_late = command.at > task.reply_due and not task.is_untold
         if task.state is TaskState.CONVERTED:
             return answers.CONVERTED
         if not task.is_open:
@@ -88,30 +89,41 @@ class TaskSteps:
 
     def close(self, case: Case, task: Task, *, at: int, by: str, strategy: Strategy) -> None:
         """Nobody need do more; if the data still show the fault, it is looked at again."""
+        task.is_overdue = at > task.reply_due and not task.is_untold
         task.state, task.closed_at, task.closed_by = TaskState.CLOSED, at, by
-        task.is_overdue = at > task.reply_due
         task.step_at = task.remind_at = task.acknowledged_until = None
         task.note(at, by, TaskState.CLOSED, task.remark)
         if not case.is_faulty:
             return
         task.verify_at = self._all.verify_at(strategy, at)
-        if not any(each.is_open for each in case.tasks.values()):
+        if any(each.is_open for each in case.tasks.values()):
+            self._todo.withdraw(case, task, at)
+        else:
             self._todo.tell_event(case, "closed", f"（督办{task.number}于{self._when(at)}办结）", by)
 
     def acknowledge(self, case: Case, task: Task, command: Command, strategy: Strategy) -> bool:
         """Somebody sees to it: no step up for a while. Tell whether that is news."""
         until = command.at + strategy.acknowledged_for.clock_ms
-        if not task.is_open or (task.acknowledged_until or 0) >= until:
+        if not task.is_open or (task.acknowledged_until or 0) >= until or task.acknowledged > strategy.acknowledge_most:
             return False
+        task.acknowledged += 1
+        if task.acknowledged > strategy.acknowledge_most:
+            task.note(command.at, command.by, "NOT_ACKNOWLEDGED", f"{strategy.acknowledge_most} times are enough")
+            return True
         task.acknowledged_until = until
         task.note(command.at, command.by, "ACKNOWLEDGED", command.text)
         self._todo.tell_event(case, "acknowledged", f"（{command.by}已确认，至{self._when(until)}）", command.by)
         return True
 
-    def hand_over(self, case: Case, task: Task, command: Command, told: tuple[Recipient, Channel]) -> bool:
-        """Make it another person's task; the number stays."""
+    def hand_over(
+        self, case: Case, task: Task, command: Command, told: tuple[Recipient, Channel], *, strategy: Strategy
+    ) -> bool:
+        """Make it another person's task; the number stays. If nobody was told before, its time begins."""
         if not task.is_open or task.recipient.no == told[0].no:
             return False
+        if task.is_untold:
+            task.state = TaskState.SENT
+            self._set_timers(task, strategy, command.at)
         task.recipient, task.channel = told
         task.note(command.at, command.by, "HANDED_OVER", told[0].no)
         text = answers.handing_over(case.event, task.number)
@@ -123,7 +135,7 @@ class TaskSteps:
     def reopen(self, case: Case, task: Task, strategy: Strategy, *, at: int, by: str) -> None:
         """It was closed and is not done."""
         task.state, task.closed_at, task.closed_by, task.verify_at = TaskState.REOPENED, None, "", None
-        task.replied_at, task.remark = None, ""
+        task.replied_at, task.remark, task.acknowledged = None, "", 0
         task.reopened += 1
         task.note(at, by, TaskState.REOPENED)
         self._set_timers(task, strategy, at)
@@ -135,6 +147,8 @@ class TaskSteps:
         """When the clock does the next thing to a task; None: never."""
         if not task.is_open:
             return task.verify_at
+        if task.is_untold:
+            return task.acknowledged_until
         times = [task.step_at, task.remind_at, task.acknowledged_until, None if task.is_overdue else task.reply_due]
         return min((time for time in times if time is not None), default=None)
 
@@ -146,6 +160,8 @@ class TaskSteps:
         elif due == task.acknowledged_until:
             task.acknowledged_until = None
             task.note(due, "clock", "ACKNOWLEDGEMENT_OVER")
+            if task.is_overdue and self._convert(case, strategy, due):
+                return
             text = answers.acknowledgement_over(case.event, task.number)
             self._todo.remind(case, task, text, at=due, rung=f"acknowledged-{task.version}")
             self._todo.tell_event(case, "reopened", f"（督办{task.number}的确认于{self._when(due)}到期）")
@@ -154,23 +170,31 @@ class TaskSteps:
             if task.state is not TaskState.UNROUTABLE:
                 task.state = TaskState.OVERDUE
             task.note(due, "clock", TaskState.OVERDUE)
-            if case.anomaly and strategy.overdue_becomes:
-                self._convert(case, strategy.overdue_becomes, due)
+            if task.acknowledged_until is None:
+                self._convert(case, strategy, due)
         elif due == task.remind_at:
             self._remind(case, task, strategy, due)
         else:
             self._escalate(case, task, strategy, due)
 
-    def _convert(self, case: Case, strategy: str, due: int) -> None:
-        """Nobody answered in time: the alert goes the long way, and nobody need answer any more."""
+    def _convert(self, case: Case, strategy: Strategy, due: int) -> bool:
+        """Nobody answered in time: the alert goes the long way, if it has one, and nobody need answer any more."""
+        if not case.anomaly or not strategy.overdue_becomes:
+            return False
         for task in case.tasks.values():
             if task.is_open:
                 task.state, task.closed_at, task.closed_by = TaskState.CONVERTED, due, "clock"
                 task.step_at = task.remind_at = task.acknowledged_until = task.verify_at = None
                 task.note(due, "clock", TaskState.CONVERTED, case.anomaly)
-        self._todo.passed.append((case.anomaly, Raised(number=case.anomaly, event=case.event, strategy=strategy)))
+                self._todo.withdraw(case, task, due)
+        begun = Raised(number=case.anomaly, event=case.event, strategy=strategy.overdue_becomes)
+        self._todo.passed.append((case.anomaly, begun))
+        return True
 
     def _remind(self, case: Case, task: Task, strategy: Strategy, due: int) -> None:
+        if task.acknowledged_until is not None:
+            task.remind_at = self._next_reminder(task, strategy, task.acknowledged_until)
+            return
         task.reminded += 1
         task.note(due, "clock", "REMINDED")
         text = answers.reminder(case.event, task.number, task.reminded)

@@ -6,7 +6,7 @@ import msgspec
 
 from rules.loop.anomaly import Anomaly
 from rules.loop.state import Case, Task
-from schemas import AlertEvent, AlertEventKind, Channel, Command, Happened, Notice, Raised, Recipient
+from schemas import AlertEvent, AlertEventKind, Channel, Command, Happened, Instruction, Notice, Raised, Recipient
 
 
 @dataclass(slots=True)
@@ -17,6 +17,8 @@ class Todo:
     notices: list[Notice] = field(default_factory=list)
     passed: list[tuple[str, Raised | Happened]] = field(default_factory=list)
     """What the owner of an anomaly is told, by its number."""
+    withdrawn: list[Instruction] = field(default_factory=list)
+    """What need not be told any more, if it is still held."""
 
     def tell_event(self, of: Case | Anomaly, kind: AlertEventKind, suffix: str, person: str | None = None) -> None:
         """Add an event of the alert; `suffix` says what happened and when, so that no two are alike."""
@@ -64,6 +66,17 @@ class Todo:
                 rung=f"answer:{command.key}",
             )
         )
+
+    def withdraw(self, case: Case, task: Task, at: int) -> None:
+        """Let go of what is held about a task, for everybody who was told of it."""
+        upper = (told[0].no for step in task.chain[: task.step] for told in step.told)
+        for no in dict.fromkeys([task.recipient.no, *upper]):
+            self.withdrawn.append(
+                Instruction(
+                    instruction="withdraw", key=case.event.alert_id, by="clock", to=no, task=task.number, at=at,
+                    reason=f"task {task.number} was over before it left",
+                )
+            )  # fmt: skip
 
     def remind(self, case: Case, task: Task, text: str, *, at: int, rung: str) -> None:
         """Add a notice to whose task it is."""

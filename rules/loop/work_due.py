@@ -41,6 +41,13 @@ def go_up(board: Board, anomaly: Anomaly, due: int) -> None:
         _escalate(board, anomaly, step_up(anomaly, board.strategies, strategy, due), due)
 
 
+def end_due(board: Board, anomaly: Anomaly, at: int) -> None:
+    """It is rectified: late or in time by when that was, whether or not the clock came first."""
+    order = board.orders[anomaly.facts.order]
+    order.is_overdue = anomaly.is_overdue = anomaly.finish_due is not None and at > anomaly.finish_due
+    board.show_order(order)
+
+
 def _escalate(board: Board, anomaly: Anomaly, upper: Upper, due: int) -> None:
     todo, facts = board.todo, anomaly.facts
     if not upper.told:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sinks.sink import Delivered, Outcome, Refused
+from sinks.sink import Delivered, Outcome, Refused, RetryAfter
 from sinks.sms.channel import Delivery, DeliveryReport, Fate, LateAnswer, Submission
 
 KEEP_MS = 72 * 3_600_000
@@ -36,6 +36,10 @@ class _Message(msgspec.Struct, kw_only=True):
     said: dict[int, DeliveryReport] = {}
     """Final reports by part."""
     is_settled: bool = False
+    unsent: set[int] = set()
+    """Parts that the carrier says, late, that it has not taken."""
+    past: set[str] = set()
+    """Ids of its earlier sendings: what is reported on them again is not about this one."""
 
     def nameless(self) -> list[int]:
         """The parts that were not answered and on which nothing was said."""
@@ -78,7 +82,9 @@ class Reports:
 
     def expect(self, msg_id: str, mobile: str, ids: Sequence[str], now: int) -> list[Settled]:
         """Wait for reports on a message; `ids` by part, empty where not known. For a message of before a restart."""
-        message = self._messages[msg_id] = _Message(mobile=mobile, total=len(ids), at=now)
+        before = self._messages.get(msg_id)
+        past = set[str]() if before is None else (before.past | set(before.ids.values())) - set(ids)
+        message = self._messages[msg_id] = _Message(mobile=mobile, total=len(ids), at=now, past=past)
         for number, carrier_id in enumerate(ids, 1):
             if carrier_id:
                 self._own(msg_id, number, carrier_id)
@@ -90,14 +96,44 @@ class Reports:
 
     def answered(self, late: LateAnswer) -> list[Settled]:
         """Note an answer that came after its part had been called unknown."""
-        if late.msg_id not in self._messages or not late.part.carrier_id:
+        message = self._messages.get(late.msg_id)
+        if message is None:
+            return []
+        if late.part.fate is Fate.UNSENT and not self._under_way[message.mobile]:
+            return self._not_taken(late, message)
+        if not late.part.carrier_id:
             return []
         self._own(late.msg_id, late.part.number, late.part.carrier_id)
         return self._settle(late.msg_id)
 
+    def _not_taken(self, late: LateAnswer, message: _Message) -> list[Settled]:
+        """Let a message be tried again of which no part was taken; of one that left in part nobody knows."""
+        message.unsent.add(late.part.number)
+        if message.is_settled or message.said or len(message.unsent) < message.total:
+            return []
+        return [Settled(msg_id=late.msg_id, outcome=RetryAfter(late.part.wish_s, late.part.reason))]
+
+    def is_early(self, report: DeliveryReport) -> bool:
+        """Tell whether it may be about a submission that is under way; its answer will say."""
+        is_known = report.msg_id in self._messages or report.carrier_id in self._owners
+        return report.delivery is not Delivery.PENDING and not is_known and self.is_under_way(report.mobile)
+
+    def is_under_way(self, mobile: str) -> bool:
+        """Tell whether a submission to this number is not answered yet."""
+        return self._under_way[mobile] > 0
+
+    def again(self, report: DeliveryReport) -> list[Settled]:
+        """Give what is settled already once more, for a report that comes again: the first may not be durable yet."""
+        owner = self._owners.get(report.carrier_id, (report.msg_id, 0))[0]
+        if self._is_past(report):
+            return []
+        if report.delivery is Delivery.PENDING or owner not in self._messages or not self._messages[owner].is_settled:
+            return []
+        return [self._said_of(owner)]
+
     def reported(self, report: DeliveryReport, now: int) -> list[Settled]:
         """Note a report; gives the message that it settles, each message once."""
-        if report.delivery is Delivery.PENDING:
+        if report.delivery is Delivery.PENDING or self._is_past(report):
             return []
         if report.msg_id in self._messages:
             return self._reported_whole(report)
@@ -109,6 +145,11 @@ class Reports:
             return []
         self._say(*owner, report)
         return self._settle(owner[0])
+
+    def _is_past(self, report: DeliveryReport) -> bool:
+        """Tell whether a report is about an earlier sending of a message, which was answered when it came first."""
+        owner = self._messages.get(self._owners.get(report.carrier_id, ("", 0))[0])
+        return owner is not None and report.carrier_id in owner.past
 
     def _reported_whole(self, report: DeliveryReport) -> list[Settled]:
         """Note a report that names the message by our own id: on all its parts."""
@@ -124,7 +165,7 @@ class Reports:
         while self._messages and next(iter(self._messages.values())).at <= now - KEEP_MS:
             msg_id, message = self._messages.popitem(last=False)
             self._named(msg_id, message.mobile)
-            for carrier_id in message.ids.values():
+            for carrier_id in (*message.ids.values(), *message.past):
                 self._owners.pop(carrier_id, None)
         while self._orphans and next(iter(self._orphans.values()))[0] <= now - KEEP_MS:
             self._orphans.popitem(last=False)
@@ -184,7 +225,13 @@ class Reports:
         if message.is_settled or (failed is None and len(message.said) < message.total):
             return []
         message.is_settled = True
+        return [self._said_of(msg_id)]
+
+    def _said_of(self, msg_id: str) -> Settled:
+        """Put what was said of a settled message into the words of the outbox."""
+        message = self._messages[msg_id]
+        failed = next((each for each in message.said.values() if each.delivery is not Delivery.DELIVERED), None)
         if failed is not None:
-            return [Settled(msg_id=msg_id, outcome=Refused(f"delivery report: {failed.stat}"))]
+            return Settled(msg_id=msg_id, outcome=Refused(f"delivery report: {failed.stat}"))
         names = (message.ids.get(number, "") for number in range(1, message.total + 1))
-        return [Settled(msg_id=msg_id, outcome=Delivered(",".join(names).strip(",")))]
+        return Settled(msg_id=msg_id, outcome=Delivered(",".join(names).strip(",")))

@@ -51,22 +51,27 @@ def read_costs(connection: Connection, since: int, until: int) -> list[UnitCosts
 
 def _sent(connection: Connection, since: int, until: int) -> Iterator[_Sent]:
     columns = tables.notifications.c
+    # Whole messages: what was gathered before and after `since` or `until` counts once, where its first notice is.
+    near = select(columns.msg_id).where(columns.added_at >= since, columns.added_at < until)
     question = (
-        select(columns.msg_id, columns.channel, columns.org_no, columns.state, columns.text, columns.receipt)
+        select(
+            columns.msg_id, columns.channel, columns.org_no, columns.state, columns.text, columns.receipt,
+            columns.added_at,
+        )
         .where(
-            columns.msg_id != "", columns.channel.in_(("sms", "mail")), columns.added_at >= since,
-            columns.added_at < until, columns.state.in_(_TAKEN) | (columns.receipt != ""),
+            columns.msg_id != "", columns.channel.in_(("sms", "mail")), columns.msg_id.in_(near),
+            columns.state.in_(_TAKEN) | (columns.receipt != ""),
         )
         .order_by(columns.msg_id, columns.added_at, columns.key)
     )  # fmt: skip
     last, first, count = "", None, 0
     for row in connection.execution_options(yield_per=_AT_ONCE).execute(question):
         if row.msg_id != last:
-            if first is not None:
+            if first is not None and first.added_at >= since:
                 yield _message(first, count)
             last, first, count = row.msg_id, row, 0
         count += 1
-    if first is not None:
+    if first is not None and first.added_at >= since:
         yield _message(first, count)
 
 

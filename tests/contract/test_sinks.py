@@ -174,7 +174,7 @@ def test_a_login_is_used() -> None:
 
 def test_the_console_shows_the_message_and_masks_the_number() -> None:
     stream = io.StringIO()
-    sinks = build_sinks("console:", "console:", stream=stream)
+    sinks = build_sinks("console", "console:", stream=stream)
     outcomes = [asyncio.run(sinks[channel].send(message(notice(channel=channel)))) for channel in ("sms", "mail")]
     assert all(isinstance(outcome, Delivered) for outcome in outcomes)
     assert "勘查环节" in stream.getvalue()

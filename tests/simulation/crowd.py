@@ -88,7 +88,7 @@ class Crowd:
         if choice < 0.02:
             tp = SourcePartition(NAMES.commands, rng.randrange(world.counts[NAMES.commands]))
             offset = world.broker.append(tp, None, POISON, world.loop.now_ms)
-            world.letters[(*tp, offset)] = ("wrong-type", POISON)
+            world.letters[(*tp, offset)] = ("not-json", POISON)
         elif choice < 0.08 and self.material.tasks:
             number, _, person = rng.choice(self.material.tasks)
             self._reply(number, MOBILES[person])  # perhaps before there is such a task

@@ -147,7 +147,7 @@ def _totals(log: Log) -> list[str]:
 
 def _messages(log: Log, world: "World") -> list[str]:
     """Each notice reaches its person once, or it is marked why not; unknown says that nobody knows."""
-    told = {decode_notice(record.value or b"").key for record in log.of(NAMES.notices)}
+    told = {notice.key for notice in desk_truth.asked_for(log.of(NAMES.notices))}
     rows = {row.key: row for row in notices_of(log.of(NAMES.changelog("notify")))}
     taken: Counter[str] = Counter()
     for gateway in world.gateways.values():

@@ -33,7 +33,7 @@ def publications() -> tuple[tuple[tuple[bytes, bytes], ...], ...]:
         current = book.ledger.current
         base = book.ledger.read(current.definitions) if current else book.base
         loaded = edited(*edits)
-        manifest = msgspec.structs.replace(proposed(serial, current, base, loaded, CHOICE), state="effective")
+        manifest = msgspec.structs.replace(proposed(book.ledger, base, loaded, CHOICE), state="effective")
         records: list[Record] = [*texts_of(base, serial), *texts_of(loaded, serial), manifest]
         for record in records:
             book.ledger.put(record, 0)

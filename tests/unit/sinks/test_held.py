@@ -106,6 +106,12 @@ def test_the_gravest_those_on_duty_answers_and_reports_pass(changes: dict[str, A
     assert len(held.due(NIGHT)) == 1
 
 
+def test_a_report_by_sms_waits_for_the_morning() -> None:
+    held = outbox({})
+    assert held.add(notice(report=REPORT), NIGHT) is State.HELD
+    assert [len(message.notices) for message in held.due(MORNING)] == [1]
+
+
 def test_a_channel_that_is_not_quiet_is_not_held() -> None:
     held = outbox({"channels": frozenset({"sms"})})
     assert held.add(notice(channel="mail"), NIGHT) is State.QUEUED

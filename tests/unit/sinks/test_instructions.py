@@ -3,7 +3,8 @@
 import pytest
 
 from schemas import Instruction
-from sinks import Delivered, Outbox, OutboxPolicy, Refused, RetryAfter, State, Unknown
+from schemas.notice import Recipient
+from sinks import Delivered, Holding, Outbox, OutboxPolicy, Refused, RetryAfter, State, Unknown
 from sinks.sink import Outcome
 from tests.helpers.notices import NOW, notice
 
@@ -91,3 +92,40 @@ def test_nothing_can_be_learnt_of_what_has_not_left() -> None:
     outbox = filled("a1")
     assert [outbox.instruct(wish(what), NOW) for what in ("refuse", "confirm")] == [0, 0]
     assert outbox.state_of(notice("a1").key) is State.QUEUED
+
+
+def test_what_is_held_about_a_task_that_is_over_is_withdrawn_from_its_person_alone() -> None:
+    outbox, other = held_by_night(), Recipient(no="M002", mobile="13800138002")
+    opening = notice("a1", task="10000001")
+    reminder = notice("a1", rung="reminder-0-1:10000001", at=NOW + 1)
+    of_another = notice("a1", rung="reminder-0-1:10000002")
+    of_other_person = notice("a1", rung="escalated-0-1:10000001", recipient=other)
+    later = notice("a1", rung="reopened-1:10000001", at=NOW + 10)
+    for each in (opening, reminder, of_another, of_other_person, later):
+        assert outbox.add(each, NOW) is State.HELD
+    assert outbox.instruct(withdrawn("10000001", to="M001", at=NOW + 5), NOW + 20) == 2
+    found = {each.key: outbox.state_of(each.key) for each in (opening, reminder, of_another, of_other_person, later)}
+    assert [key for key, state in found.items() if state is State.CANCELLED] == [opening.key, reminder.key]
+    row = outbox.notification(reminder.key)
+    assert row is not None
+    assert row.reason == "task 10000001 was over before it left"
+    assert outbox.instruct(withdrawn("10000001", to="M001", at=NOW + 5), NOW + 30) == 0
+
+
+def withdrawn(task: str, *, to: str, at: int) -> Instruction:
+    reason = f"task {task} was over before it left"
+    return Instruction(instruction="withdraw", key="a1", by="clock", to=to, task=task, at=at, reason=reason)
+
+
+def held_by_night() -> Outbox:
+    class Night:
+        def open_at(self, at: int) -> int:
+            return max(at, NOW + 3_600_000)
+
+        def tomorrow(self, at: int) -> int:
+            return at + 86_400_000
+
+        def day(self, at: int) -> str:
+            return "2026-03-02"
+
+    return Outbox(OutboxPolicy(channels=frozenset({"sms"}), holding=Holding(hours=Night())))

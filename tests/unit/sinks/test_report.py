@@ -1,17 +1,19 @@
 """Reports: sums before quotients, counts that add up, and text of other people that stays text."""
 
+import asyncio
 import struct
 
 import pytest
 
-from schemas import TryLater
-from sinks import ReportMails
+from schemas import Channel, ReportUnit, TryLater
+from sinks import Delivered, Message, Refused, ReportMails, RetryAfter, Senders
 from sinks.report import Tables, tables_of
 from sinks.report_book import workbook
+from sinks.report_brief import report_brief
 from sinks.report_chart import Bar, chart
 from sinks.report_html import report_html, report_text
 from sinks.store import Findings
-from tests.helpers.notices import SHANGHAI, message, notice
+from tests.helpers.notices import SHANGHAI, delivery, message, notice
 from tests.helpers.reports import anomaly, findings, order, sheets, value
 
 FIGURES = [
@@ -96,3 +98,61 @@ def test_a_store_that_is_away_is_the_callers_to_wait_for() -> None:
 
     with pytest.raises(TryLater):
         ReportMails(away).fill(message(notice(channel="mail", report=order())))
+
+
+def test_a_text_message_has_the_figures_of_the_unit_and_where_most_anomalies_are() -> None:
+    made = tables_of(
+        order(), findings(FIGURES, [*ANOMALIES, anomaly(4, "3340102", "2026-03-03T00:00+08:00")]), SHANGHAI
+    )
+    assert report_brief(made, notice(report=order())) == (
+        "【业扩管控】业扩周报 衢州供电公司 2026-W10：方案及时率90.0%，受理户数4户，"
+        "异常4条（江山供电所2条、柯城供电所1条、本级及其他1条）。"
+    )
+    open_late = tables_of(order(anomalies="open", units=()), findings([], []), SHANGHAI)
+    assert report_brief(open_late, notice(is_late=True)) == (
+        "【业扩管控】业扩周报（补发） 衢州供电公司 2026-W10：方案及时率–，受理户数–，未结异常0条。"
+    )
+
+
+def test_a_text_message_about_many_units_names_those_with_most_and_stays_within_three_parts() -> None:
+    units = tuple(ReportUnit(f"33401{n:02}", f"第{n}供电所", 1) for n in range(60))
+    found = [anomaly(n, f"33401{n:02}", "2026-03-03T00:00+08:00") for n in range(60)]
+    text = report_brief(tables_of(order(units=units), findings([], [*found, found[59]]), SHANGHAI), notice())
+    assert len(text) <= 201
+    assert "异常61条（第59供电所2条、第0供电所1条" in text
+
+
+def test_what_leaves_with_a_report_in_one_text_message_keeps_its_own_text() -> None:
+    mails = ReportMails(lambda asked, limit: findings(FIGURES, ANOMALIES[:limit]))
+    alert, report = notice("a"), notice("r", report=order(), text="业扩周报", rule="week")
+    told = mails.brief(delivery(alert, report)).notices
+    assert (told[0], told[1].key) == (alert, report.key)
+    assert told[1].text.startswith("【业扩管控】业扩周报 衢州供电公司 2026-W10：")
+
+
+def test_a_report_by_sms_leaves_with_its_figures_and_waits_for_a_store_that_is_away() -> None:
+    class Phone:
+        name = "phone"
+        channel: Channel = "sms"
+        timeout_s = 1.0
+
+        def __init__(self) -> None:
+            self.texts: list[str] = []
+
+        async def send(self, each: Message) -> Delivered:
+            self.texts.append(each.text)
+            return Delivered("r")
+
+        async def close(self) -> None: ...
+
+    def away(_asked: object, _limit: int) -> Findings:
+        raise TryLater("away")
+
+    phone, report = Phone(), notice("r", report=order(), rule="week")
+    mails = ReportMails(lambda asked, limit: findings(FIGURES, ANOMALIES[:limit]))
+    outcomes = [
+        asyncio.run(Senders({"sms": phone}, reports=each).send(delivery(report)))
+        for each in (mails, ReportMails(away), None)
+    ]
+    assert [type(outcome) for outcome in outcomes] == [Delivered, RetryAfter, Refused]
+    assert [text[:10] for text in phone.texts] == ["【业扩管控】业扩周报"]

@@ -228,7 +228,7 @@ def test_a_report_that_a_message_did_not_arrive_is_believed_after_a_restart() ->
 
 def test_a_carrier_without_an_account_goes_over_the_other_road() -> None:
     async def scenario() -> None:
-        routes = build_routes({"unicom": "console:"}, "console:")
+        routes = build_routes({"unicom": "console"}, "console")
         try:
             assert routes.road_of(NUMBERS["unicom"]) == "unicom"
             assert routes.road_of("19200000001") == "other"

@@ -1,5 +1,6 @@
 from email.headerregistry import Address
 
+import msgspec
 import pytest
 
 from schemas.notice import Recipient
@@ -50,6 +51,16 @@ def test_what_does_not_fit_into_six_parts_is_counted() -> None:
     assert len(text) <= 402 + len("；另有44条")
     assert text.startswith("000")
     assert text.endswith("；另有44条")
+
+
+def test_a_large_group_leaves_room_for_what_was_gathered_with_it() -> None:
+    group = [msgspec.structs.replace(notice(f"a{n}", **GROUP), instance=f"3326{n:08}") for n in range(120)]
+    text = short_text([*group, notice("b", text="乙")])
+    assert len(text) <= 402
+    assert "涉及 120 户" in text
+    assert "等。" in text
+    assert text.endswith("乙")
+    assert len(text) > 200
 
 
 def test_a_subject_counts_by_severity_the_gravest_first() -> None:

@@ -1,10 +1,25 @@
 """The loop's agent: its state is whole or not at all, and what another partition owns is sent on."""
 
+from collections.abc import Iterator
+from itertools import count
+
 import msgspec
 import pytest
 
 from rules import Strategies, task_number
-from schemas import Broken, Command, Raw, decode_command, decode_dead_letter, decode_loop, decode_task, encode_command
+from schemas import (
+    Assigned,
+    BadInput,
+    Broken,
+    Command,
+    Raw,
+    decode_command,
+    decode_dead_letter,
+    decode_instruction,
+    decode_loop,
+    decode_task,
+    encode_command,
+)
 from schemas import encode_loop as encoded
 from streams.inbox import LoopInbox
 from streams.logic import Batch, Committed, Records, SourcePartition
@@ -117,3 +132,44 @@ def test_what_the_outbox_mutes_below_constrained_equipment_makes_no_task() -> No
         batch = Batch()
         (told,) = LoopInbox("inbox", 2, inhibits=inhibits).tell(batch, [alert()], [below], strategies)
         assert bool(told.task) is bool(batch.writes) is is_task
+
+
+def test_what_is_handed_over_under_a_number_that_a_task_may_have_reaches_whoever_owns_either() -> None:
+    inbox = LoopInbox("inbox", 2)
+    number = next(n for n in numbers_of(owner=0) if inbox.owner_of_key(n) == 1)
+    looping = opened()
+    looping.apply(COMMANDS, [Record(encode_command(said("hand_over", key=number, by="H007", to="H008")))], 1)
+    (sent,) = looping.take().writes[SourcePartition("inbox", 1)]
+    orders = opened(number=1)
+    orders.apply(SourcePartition("commands", 1), [Record(encode_command(said("lock", key=number, by="H007")))], 1)
+    orders.apply(SourcePartition("inbox", 1), [Record(sent[1], at=MONDAY + HOUR)], 1)
+    assert orders.loop.orders[number].holder == "H008"
+
+
+def numbers_of(owner: int) -> Iterator[str]:
+    return (task_number(f"a{n}", "M1", owner=owner, owners=2) for n in count())
+
+
+def test_what_need_not_be_told_any_more_is_said_to_the_outbox_by_its_person() -> None:
+    looping = opened()
+    looping.apply(INBOX, [Record(own()[1]), Record(encoded(second_manager()))], 2)
+    looping.apply(COMMANDS, [Record(encode_command(said("close", key=own()[0], by="U1")))], 1)
+    told = [row for tp, rows in looping.take().writes.items() if tp.topic == "notices" for row in rows]
+    wishes = [(key, decode_instruction(value or b"")) for key, value in told]
+    assert [(key, wish.instruction, wish.to) for key, wish in wishes] == [(b"M1", "withdraw", "M1")]
+
+
+def second_manager() -> Assigned:
+    record = assigned(person="M2")
+    return msgspec.structs.replace(record, number=task_number("a1", "M2", owner=0, owners=2))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [(b"", "empty"), (b"lock WO1", "not-json"), (b'{"kind":', "not-json"), (b"\xff{}", "not-utf8"),
+     (b'["lock"]', "wrong-type"), (b'{"kind":"burn","key":"1","by":"x"}', "wrong-type")],
+)  # fmt: skip
+def test_a_dead_letter_says_what_is_wrong_with_a_command(data: bytes, reason: str) -> None:
+    with pytest.raises(BadInput) as why:
+        decode_command(data, MONDAY)
+    assert why.value.reason == reason

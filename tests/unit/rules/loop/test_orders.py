@@ -2,7 +2,7 @@
 
 from rules.loop import Loop
 from schemas import CommandKind
-from tests.helpers.loops import DAY, HOUR, MONDAY, new_loop, said, states
+from tests.helpers.loops import DAY, HOUR, MONDAY, new_loop, number_of, said, states
 
 
 def do(loop: Loop, kind: CommandKind, by: str, *, at: int = MONDAY, version: int | None = None, text: str = "") -> str:
@@ -64,3 +64,10 @@ def test_an_order_that_nobody_has_touched_for_long_leaves_the_memory() -> None:
     assert do(loop, "lock", "A", at=MONDAY + 90 * DAY) == "LOCKED:A"
     loop.advance(MONDAY + 200 * DAY)
     assert (len(loop), loop.take_views()) == (0, {"WO1": None})
+
+
+def test_an_order_named_like_a_task_is_handed_over_by_who_holds_it() -> None:
+    loop, number = new_loop(), number_of()
+    loop.command(said("lock", key=number, by="H007"), "0-1")
+    loop.command(said("hand_over", key=number, by="H007", to="H008", at=MONDAY + 2 * HOUR), "0-2")
+    assert states(loop) == {number: "LOCKED:H008"}

@@ -1,11 +1,18 @@
 """A supervision task from its number to its end."""
 
+import msgspec
+import pytest
+
+from rules import Strategies
+from rules.durations import Duration
+from rules.loop import Loop
 from rules.loop.state import TaskState
 from schemas import Outcome
 from tests.helpers.loops import (
     DAY,
     HOUR,
     MONDAY,
+    People,
     alert,
     assigned,
     happened,
@@ -13,6 +20,7 @@ from tests.helpers.loops import (
     new_loop,
     number_of,
     said,
+    shipped,
     states,
     survived,
     texts,
@@ -68,6 +76,93 @@ def test_what_was_cancelled_by_hand_is_no_longer_on_its_way() -> None:
     loop.assign(assigned(), MONDAY)
     loop.outcome(Outcome(number=N1, state="cancelled"), MONDAY)
     assert states(loop) == {N1: "SEND_FAILED"}
+
+
+@pytest.mark.parametrize("state", ["muted", "cancelled"])
+def test_nobody_is_late_whose_message_was_muted_or_cancelled(state: str) -> None:
+    loop, rows = new_loop(), dict[str, bytes]()
+    loop.assign(assigned(), MONDAY)
+    loop.outcome(Outcome(number=N1, state=state), MONDAY)
+    for each in (loop, survived(loop, rows)):
+        each.advance(MONDAY + 9 * DAY)
+        task = each.cases["a1"].tasks[N1]
+        assert (task.state, task.is_overdue, texts(each)) == (TaskState.SEND_FAILED, False, [])
+        each.command(said("reply", at=MONDAY + 9 * DAY), "0-1")
+        assert (task.state, task.is_overdue) == (TaskState.CLOSED, False)
+        assert "逾期" not in texts(each)[0]
+
+
+def test_who_a_muted_task_is_handed_over_to_has_the_full_time() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    loop.outcome(Outcome(number=N1, state="muted"), MONDAY)
+    loop.command(said("hand_over", at=MONDAY + 2 * DAY, by="M1", to="M2"), "0-1")
+    task = loop.cases["a1"].tasks[N1]
+    loop.advance(MONDAY + 3 * DAY - 1)
+    assert (task.state, task.is_overdue, task.reply_due) == (TaskState.SENT, False, MONDAY + 3 * DAY)
+    loop.advance(MONDAY + 3 * DAY)
+    assert task.is_overdue
+
+
+def changed(**fields: object) -> Strategies:
+    entries = tuple(
+        (each.model_copy(update=fields) if each.id == "supervision" else each, office)
+        for each, office in shipped().entries
+    )
+    return Strategies(shipped().calendar, entries)
+
+
+def test_who_sees_to_it_is_not_reminded_before_the_acknowledgement_is_over() -> None:
+    loop = Loop(changed(remind_every=Duration("h", 2)), People())
+    loop.assign(assigned(), MONDAY)
+    loop.command(said("acknowledge", at=MONDAY + HOUR, by="M1"), "0-1")  # for eight hours
+    loop.advance(MONDAY + 9 * HOUR - 1)
+    assert texts(loop) == []
+    loop.advance(MONDAY + 2 * DAY)
+    assert "确认已到期" in texts(loop)[0]
+    assert sum("未答复" in text for text in texts(loop)) >= 1
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_what_somebody_sees_to_becomes_an_anomaly_only_once_the_acknowledgement_is_over(*, is_answered: bool) -> None:
+    loop = Loop(changed(overdue_becomes="connection"), People())
+    loop.assign(msgspec.structs.replace(assigned(), anomaly="A3340101-0000000000000000"), MONDAY)
+    loop.command(said("acknowledge", at=MONDAY + 23 * HOUR, by="M1"), "0-1")
+    loop.advance(MONDAY + 31 * HOUR - 1)
+    assert (states(loop), loop.todo.passed) == ({N1: TaskState.OVERDUE}, [])
+    if is_answered:
+        loop.command(said("reply", at=MONDAY + 30 * HOUR), "0-2")
+    loop.advance(MONDAY + 31 * HOUR)
+    assert states(loop) == {N1: TaskState.CLOSED if is_answered else TaskState.CONVERTED}
+    assert len(loop.todo.passed) == (0 if is_answered else 1)
+
+
+def sharing() -> Loop:
+    """Give a loop in which two alerts' tasks have one number by chance."""
+    loop = new_loop()
+    for n, (alert_id, person) in enumerate((("a1", "M1"), ("a2", "M2"))):
+        loop.assign(msgspec.structs.replace(assigned(alert_id, person), number=N1), MONDAY + n)
+    return loop
+
+
+def test_of_two_tasks_of_one_number_readers_see_the_one_that_a_command_is_about() -> None:
+    loop = sharing()
+    for no in ("M1", "M2"):
+        view = loop.take_views()[N1]
+        assert view is not None
+        assert (view.person_no, view.state) == (no, TaskState.SENT)
+        loop.command(said("close", by="U01", version=view.version), f"0-{no}")
+    assert not any(task.is_open for case in loop.cases.values() for task in case.tasks.values())
+
+
+def test_a_task_that_is_forgotten_does_not_hide_the_open_one_of_its_number() -> None:
+    loop = sharing()
+    loop.happened(happened("closed"), MONDAY + HOUR)
+    loop.advance(MONDAY + 100 * DAY)
+    view = loop.take_views()[N1]
+    assert set(loop.cases) == {"a2"}
+    assert view is not None
+    assert (view.person_no, view.alert_id) == ("M2", "a2")
 
 
 def test_another_mobile_closes_nothing_and_is_told_so() -> None:
@@ -225,3 +320,71 @@ def test_an_acknowledgement_that_comes_twice_counts_once() -> None:
         loop.command(said("acknowledge", by="M1"), f"0-{n}")
         loop.advance(MONDAY + 9 * HOUR)
     assert kinds(loop) == ["acknowledged", "reopened"]
+
+
+def two_managers() -> Loop:
+    loop = new_loop()
+    for person in ("M1", "M2"):
+        loop.assign(assigned(person=person), MONDAY)
+    return loop
+
+
+def test_what_is_held_about_a_closed_task_is_withdrawn_while_another_manager_s_is_open() -> None:
+    loop = two_managers()
+    loop.command(said("close", by="U01"), "0-1")
+    (wish,) = loop.take_todo().withdrawn
+    assert (wish.instruction, wish.key, wish.to, wish.task) == ("withdraw", "a1", "M1", N1)
+    assert wish.at == MONDAY + HOUR
+    loop.command(said("close", key=number_of(person="M2"), by="U01"), "0-2")
+    todo = loop.take_todo()  # the alert is closed: that withdraws whatever is held about it
+    assert (todo.withdrawn, [event.event for event in todo.events]) == ([], ["closed"])
+
+
+def test_who_was_told_higher_up_is_let_go_of_too() -> None:
+    loop = two_managers()
+    loop.advance(MONDAY + 3 * DAY)
+    loop.take_todo()
+    loop.command(said("close", by="U01", at=MONDAY + 3 * DAY), "0-1")
+    assert [wish.to for wish in loop.take_todo().withdrawn] == ["M1", "U3340101", "U33401"]
+
+
+def test_a_reply_whose_record_comes_again_neither_closes_a_reopened_task_nor_is_answered() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    first, second = said("reply"), said("reply", at=MONDAY + 2 * HOUR)
+    loop.command(first, "0-1")
+    loop.command(second, "0-2")
+    loop.happened(happened("reopened"), MONDAY + 3 * HOUR)
+    told = len(texts(loop))
+    rows: dict[str, bytes] = {}
+    other = survived(loop, rows)
+    for place, command in enumerate((first, second)):
+        loop.command(command, f"1-{place}")
+        other.command(command, f"1-{place}")
+    assert states(loop) == states(other) == {N1: TaskState.REOPENED}
+    assert (len(texts(loop)), texts(other)) == (told, [])
+    loop.command(said("reply", at=MONDAY + 4 * HOUR), "1-9")
+    assert states(loop) == {N1: TaskState.CLOSED}
+
+
+def test_another_mobile_s_reply_whose_record_comes_again_is_answered_once() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    for place in ("0-1", "0-2"):
+        loop.command(said("reply", by="13800000009"), place)
+    assert len(texts(loop)) == 1
+
+
+def test_acknowledging_counts_as_often_as_the_strategy_says_and_anew_once_it_is_opened_again() -> None:
+    loop = new_loop()
+    loop.assign(assigned(), MONDAY)
+    for hour in range(1, 7):
+        loop.command(said("acknowledge", at=MONDAY + hour * HOUR, by="M1"), f"0-{hour}")
+    task = loop.cases["a1"].tasks[N1]
+    assert [act.what for act in task.acts].count("ACKNOWLEDGED") == 3
+    assert [act.note for act in task.acts if act.what == "NOT_ACKNOWLEDGED"] == ["3 times are enough"]
+    assert task.acknowledged_until == MONDAY + 11 * HOUR  # the third, at twelve, for eight hours
+    loop.command(said("close", at=MONDAY + 7 * HOUR, by="U01"), "0-8")
+    loop.happened(happened("reopened"), MONDAY + 8 * HOUR)
+    loop.command(said("acknowledge", at=MONDAY + 9 * HOUR, by="M1"), "0-9")
+    assert task.acknowledged_until == MONDAY + 17 * HOUR

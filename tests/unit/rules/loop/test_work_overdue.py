@@ -1,5 +1,7 @@
 """Work orders of anomalies that nobody rectifies in time: marked, then told up a chain kept from the dispatch."""
 
+import pytest
+
 from rules.loop import Loop
 from rules.loop.anomaly import AnomalyState
 from rules.loop.people import Told
@@ -40,6 +42,23 @@ def test_what_is_rectified_stops_the_chain_and_stays_marked() -> None:
     say(loop, anomaly, "rectify", HAND, at=FRIDAY + HOUR)
     loop.advance(FRIDAY + 9 * DAY)
     assert (anomaly.is_overdue, escalated(loop)) == (True, [])
+
+
+@pytest.mark.parametrize(("at", "is_late"), [(FRIDAY, False), (FRIDAY + 1, True)])
+@pytest.mark.parametrize("is_clock_first", [True, False])
+def test_what_is_rectified_is_late_by_its_own_time_whoever_comes_first(
+    at: int, *, is_late: bool, is_clock_first: bool
+) -> None:
+    loop = new_loop()
+    anomaly = brought_to(loop, AnomalyState.FED_BACK)
+    say(loop, anomaly, "lock", HAND, at=FRIDAY - HOUR)
+    if is_clock_first:
+        loop.advance(FRIDAY + HOUR)
+    say(loop, anomaly, "rectify", HAND, at=at)
+    loop.advance(FRIDAY + 9 * DAY)
+    shown = view_of(loop, anomaly.facts.order), view_of(loop, anomaly.number)
+    assert (anomaly.state, anomaly.is_overdue) == (AnomalyState.RECTIFIED, is_late)
+    assert [view.is_overdue for view in shown] == [is_late, is_late]
 
 
 def test_a_rejection_gives_the_full_time_once_more() -> None:

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from sinks import Delivered, Refused
+from sinks import Delivered, Refused, RetryAfter
 from sinks.sms import Delivery, DeliveryReport, Fate, LateAnswer, Part, Reports, Submission
 from sinks.sms.reports import KEEP_MS, Settled
 
@@ -159,3 +159,54 @@ def test_a_report_by_our_own_id_leaves_no_other_message_in_doubt() -> None:
     named = DeliveryReport(carrier_id="m1", mobile="", delivery=Delivery.FAILED, stat="UNDELIV", msg_id="m1")
     assert reports.reported(named, AT) == [Settled(msg_id="m1", outcome=Refused("delivery report: UNDELIV"))]
     assert reports.reported(report("x"), AT) == delivered("m2", "x")  # m1 is no candidate any more
+
+
+def late(number: int, fate: Fate = Fate.UNSENT) -> LateAnswer:
+    return LateAnswer(msg_id="m1", part=Part(number=number, fate=fate, reason="no room", wish_s=2.0))
+
+
+def test_what_turns_out_not_to_have_left_is_tried_again_once_that_is_known_of_all_its_parts() -> None:
+    reports = Reports()
+    reports.begin(MOBILE)
+    reports.submitted("m1", MOBILE, submission("", ""), AT)
+    assert reports.answered(late(2)) == []
+    assert reports.answered(late(1)) == [Settled(msg_id="m1", outcome=RetryAfter(2.0, "no room"))]
+
+
+def test_what_may_have_left_in_part_or_is_sent_again_already_stays_unknown() -> None:
+    reports = Reports()
+    reports.begin(MOBILE)
+    reports.submitted("m1", MOBILE, submission("", ""), AT)
+    reports.answered(LateAnswer(msg_id="m1", part=Part(number=1, fate=Fate.TAKEN, carrier_id="a")))
+    assert reports.answered(late(2)) == []
+    reports.begin(MOBILE)
+    reports.submitted("m1", MOBILE, submission(""), AT)
+    reports.begin(MOBILE)
+    assert reports.answered(late(1)) == []
+
+
+def test_a_report_that_comes_again_says_what_the_first_said() -> None:
+    reports = Reports()
+    reports.begin(MOBILE)
+    reports.submitted("m1", MOBILE, submission("a"), AT)
+    assert reports.again(report("a")) == []
+    assert reports.reported(report("a"), AT) == reports.again(report("a")) == delivered("m1", "a")
+    assert reports.again(report("a", Delivery.PENDING)) == []
+
+
+@pytest.mark.parametrize("order", [("first", "second"), ("second", "first")])
+def test_a_report_on_an_earlier_sending_says_nothing_of_the_later_one(order: tuple[str, str]) -> None:
+    reports, settled = Reports(), list[Settled]()
+    failed = report("first", Delivery.FAILED)
+    for sending in ("first", "second"):
+        reports.begin(MOBILE)
+        reports.submitted("m1", MOBILE, submission(sending), AT)
+        if sending == "first":
+            (refused,) = reports.reported(failed, AT)
+            assert isinstance(refused.outcome, Refused)
+    for each in order:
+        settled += reports.reported(failed if each == "first" else report(each), AT)
+    assert settled == delivered("m1", "second")
+    assert reports.again(failed) == []
+    assert reports.expire(AT + KEEP_MS) == 1
+    assert reports.reported(failed, AT + KEEP_MS) == []
