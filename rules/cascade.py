@@ -8,18 +8,20 @@ the tree counts; what a lower one may change, the next one above it says. Files 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from rules.durations import Duration, parse_duration
-from rules.models import LimitFile, LimitRow, Process, RuleFile
+from rules.models import DeadlineRule, LimitFile, LimitRow, Process, RuleFile
 from rules.rule_base import Condition, DurationText, ProcessId
 from rules.threshold_models import Execution, IndicatorRule, Threshold
 from rules.thresholds import bounds
 from schemas import Fault, Places
 
 Changeable = Literal["limit", "value", "execution"]
+STRICTNESS = ("free", "tighten", "inherit")
+"""What units below may do, the most first."""
 OrgCode = str
 
 
@@ -119,9 +121,11 @@ def cascade_faults(files: Sequence[Parsed]) -> list[Fault]:
     sets = {model.id: model for model, _ in files if isinstance(model, LimitFile)}
     derived = [(model, places) for model, places in files if isinstance(model, CascadeFile)]
     stages = {m.id: {stage.code for stage in m.stages} for m, _ in files if isinstance(m, Process)}
+    in_workdays = [rule for m, _ in files if isinstance(m, RuleFile) for rule in m.rules if _warns_in_workdays(rule)]
     faults: list[Fault] = []
     for model, places in derived:
         faults += _unknown_names(model, stages, places)
+        faults += _by_the_clock(model, in_workdays, places)
         if model.base not in sets:
             faults.append(places.fault(("base",), f"no limits {model.base!r}; known are {', '.join(sorted(sets))}"))
             continue
@@ -144,6 +148,26 @@ def _unknown_names(model: CascadeFile, stages: Mapping[str, Collection[str]], pl
             yield places.fault(("limits", number), "a row has either a `stage` or `total: true`")
 
 
+def _warns_in_workdays(rule: object) -> TypeGuard[DeadlineRule]:
+    """Tell whether a rule counts workdays back from a limit that units may set."""
+    return (
+        isinstance(rule, DeadlineRule)
+        and rule.limit in {"stage", "total"}
+        and any(rung.before is not None and parse_duration(rung.before).unit == "wd" for rung in rule.rungs.values())
+    )
+
+
+def _by_the_clock(model: CascadeFile, rules: Sequence[DeadlineRule], places: Places) -> Iterator[Fault]:
+    """Give limits in hours or days of which a rule warns workdays before: neither day is part of the other's count."""
+    for number, row in enumerate(model.limits):
+        for rule in rules if parse_duration(row.limit).unit != "wd" else ():
+            is_about = rule.stage == row.stage or (rule.every_stage and row.stage is not None)
+            if row.process in rule.processes and is_about:
+                message = f"{row.limit} cannot stand here: {rule.code} warns workdays before it; give it in wd"
+                yield places.fault(("limits", number, "limit"), message)
+                break
+
+
 def _above(model: CascadeFile, files: Sequence[CascadeFile]) -> list[CascadeFile]:
     """Give the files of the units above a unit, the nearest first."""
     found = [f for f in files if f.base == model.base and f.org != model.org and model.org.startswith(f.org)]
@@ -151,24 +175,49 @@ def _above(model: CascadeFile, files: Sequence[CascadeFile]) -> list[CascadeFile
 
 
 def _forbidden(model: CascadeFile, above: Sequence[CascadeFile], base: LimitFile, places: Places) -> Iterator[Fault]:
-    nearest = above[0]
-    lower = nearest.lower
-    is_other_day = "execution" in model.model_fields_set and model.execution != nearest.execution
+    """Give what a unit may not: what any unit above it has ruled out holds, whatever those between grant."""
+    is_other_day = "execution" in model.model_fields_set and model.execution != above[0].execution
     changed: list[tuple[Changeable, tuple[str | int, ...]]] = []
     changed += [("limit", ("limits", number)) for number in range(len(model.limits))]
     changed += [("value", ("thresholds", number)) for number in range(len(model.thresholds))]
     if is_other_day:
         changed.append(("execution", ("execution",)))
     for what, place in changed:
-        if lower.may == "inherit" or what not in lower.fields:
-            yield places.fault(place, f"{nearest.id} (unit {nearest.org}) lets no unit below it change the {what}")
-    if lower.may != "tighten":
+        by = next((f for f in above if f.lower.may == "inherit" or what not in f.lower.fields), None)
+        if by is not None:
+            yield places.fault(place, f"{by.id} (unit {by.org}) lets no unit below it change the {what}")
+    yield from _granted_too_much(model, above, places)
+    by = next((file for file in above if file.lower.may == "tighten"), None)
+    if by is None or any(file.lower.may == "inherit" for file in above):
         return
+    yield from _loosened(model, above, base, places, by=by)
+
+
+def _granted_too_much(model: CascadeFile, above: Sequence[CascadeFile], places: Places) -> Iterator[Fault]:
+    """Give what a unit lets those below it do that it may not do itself; what it does not write out is no grant."""
+    if "lower" not in model.model_fields_set:
+        return
+    strictest = max(above, key=lambda file: STRICTNESS.index(file.lower.may))
+    if "may" in model.lower.model_fields_set and STRICTNESS.index(model.lower.may) < STRICTNESS.index(
+        strictest.lower.may
+    ):
+        message = f"{model.lower.may} grants more than {strictest.id} (unit {strictest.org}): {strictest.lower.may}"
+        yield places.fault(("lower", "may"), message)
+    for number, what in enumerate(model.lower.fields if "fields" in model.lower.model_fields_set else ()):
+        by = next((file for file in above if what not in file.lower.fields), None)
+        if by is not None:
+            message = f"{what} cannot be granted: {by.id} (unit {by.org}) lets no unit below it change it"
+            yield places.fault(("lower", "fields", number), message)
+
+
+def _loosened(
+    model: CascadeFile, above: Sequence[CascadeFile], base: LimitFile, places: Places, *, by: CascadeFile
+) -> Iterator[Fault]:
     for number, row in enumerate(model.limits):
         upper = next((u for file in above for u in file.limits if u.about == row.about), None)
         said = upper or next((r for r in base.rows if about_of(r) == row.about), None)
         if said is None:
-            yield places.fault(("limits", number), f"{nearest.id} lets limits only be tightened, and has none for this")
+            yield places.fault(("limits", number), f"{by.id} lets limits only be tightened, and has none for this")
         elif not _is_tighter(parse_duration(row.limit), parse_duration(said.limit)):
             message = f"{row.limit} is no stricter than {said.limit} of the unit above, which lets it only be tightened"
             yield places.fault(("limits", number, "limit"), message)
@@ -233,6 +282,9 @@ def settings_of(files: Sequence[BaseModel], limits: str, org: OrgCode) -> list[S
                 found.append(Setting(about, row.limit, f"limits/{file.id}", None, ("rows", number), may))
         elif isinstance(file, RuleFile):
             found += _of_rules(file, "free" if not mine else f"as {mine[-1].id} says")
+    for file in files:
+        if isinstance(file, Process):
+            found += _of_process(file, "free" if not mine else f"as {mine[-1].id} says")
     order = list(dict.fromkeys(setting.about for setting in found))
     return sorted(found, key=lambda setting: order.index(setting.about))
 
@@ -247,6 +299,14 @@ def _of_file(file: CascadeFile, judged: Iterable[str]) -> Iterator[Setting]:
     if "execution" in file.model_fields_set:
         for indicator in judged:
             yield Setting(f"{indicator} execution", file.execution.said, key, file.org, ("execution",), may)
+
+
+def _of_process(file: Process, may: str) -> Iterator[Setting]:
+    """Give the limits that the stages themselves have; they count where no limit set says another."""
+    for number, stage in enumerate(file.stages):
+        if stage.limit is not None:
+            about, place = _limit_of(file.id, stage.code, {}), ("stages", number, "limit")
+            yield Setting(about, stage.limit, f"process/{file.id}", None, place, may)
 
 
 def _of_rules(file: RuleFile, may: str) -> Iterator[Setting]:

@@ -26,7 +26,7 @@ class Difference:
     source: str
     """The one that is not believed."""
     item: str
-    """The field, for visits with the stage: `SCHEME.finished_at`."""
+    """The field, for visits with the stage, and its number from the second on: `SCHEME#2.finished_at`."""
     ours: Value
     theirs: Value
 
@@ -61,7 +61,8 @@ def _of_visit(instance: Instance, source: str, theirs: Mapping[str, Value], tole
             "entered_at": visit.entered_at, "finished_at": visit.finished_at,
             "suspend_from": visit.suspend_from, "suspend_to": visit.suspend_to,
         }  # fmt: skip
-        yield from _between(source, f"{visit.stage}.", ours, theirs, tolerance_ms)
+        again = f"#{visit.visit}" if (visit.visit or 1) > 1 else ""
+        yield from _between(source, f"{visit.stage}{again}.", ours, theirs, tolerance_ms)
 
 
 def _between(

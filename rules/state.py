@@ -84,6 +84,8 @@ class Raised(msgspec.Struct, array_like=True, gc=False):
     """The time that the rung stands for."""
     deadline: int | None
     is_open: bool = True
+    unit: str | None = None
+    """Whose it was when it fired ("": nobody's), so that what becomes of it reaches who was told; None: not kept."""
 
 
 TIME_ENDS = ("_at", "_from", "_to", "_start", "_finish")

@@ -58,6 +58,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag="manifest", tag_fi
     orphan_after: str | None = None
     rule_versions: dict[str, int] = {}
     """By code, where it is not what the file says: the serial at which the rule, or a limit of it, changed last."""
+    held_versions: dict[str, dict[str, int]] = {}
+    """The same of what instances go on with, by the serial of the change: where it is not what `rule_versions` says."""
     note: str = ""
     """Why, in the words of who published it; of one that was withdrawn, why that."""
     at: str = ""
@@ -71,7 +73,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag="manifest", tag_fi
     @property
     def digest(self) -> str:
         """Name what the set says, whichever serial it has."""
-        return digest_of(repr([self.content, sorted(self.rule_versions.items())]))
+        held = [sorted((edition, sorted(v.items())) for edition, v in self.held_versions.items())]
+        return digest_of(repr([self.content, sorted(self.rule_versions.items()), *(held if held[0] else [])]))
 
     @property
     def content(self) -> tuple[object, ...]:
@@ -186,7 +189,8 @@ class Ledger:
             older.faults += _lacking_texts(older)
             if older.faults:
                 raise DefinitionError(older.faults)
-            processes = compiled(older, choice).processes
+            versions = {**choice.rule_versions, **manifest.held_versions.get(edition, {})}
+            processes = compiled(older, replace(choice, rule_versions=versions)).processes
             for name in _touched(kept, [loaded, older]) & processes.keys() & newest.processes.keys():
                 held[name, int(edition)] = processes[name]
         return replace(newest, held=held, serial=manifest.serial, digest=manifest.digest)
@@ -246,19 +250,19 @@ def _applies_to(model: BaseModel) -> AppliesTo:
     return model.applies_to if isinstance(model, Process | RuleFile | LimitFile) else "running"
 
 
-def proposed(
-    serial: int, current: Manifest | None, base: DefinitionSet, changed: DefinitionSet, choice: Choice
-) -> Manifest:
-    """Give the manifest of a changed set.
+def proposed(ledger: Ledger, base: DefinitionSet, changed: DefinitionSet, choice: Choice) -> Manifest:
+    """Give the manifest of a changed set, the next of the ledger.
 
-    `base` is what is judged by now: the set of `current`, or what the workers' folders have if nothing was published.
+    `base` is what is judged by now: the set in effect, or what the workers' folders have if nothing was published.
     """
-    return Manifest(
+    serial, current = ledger.next_serial, ledger.current
+    manifest = Manifest(
         serial=serial, state="proposed", definitions=digests_of(changed), limits=choice.limits,
         calendar=choice.calendar, orphan_after=str(choice.orphan_after) if choice.orphan_after else None,
         holds=_holds(serial, current.holds if current else {}, base, changed),
         rule_versions=_rule_versions(serial, current.rule_versions if current else {}, base, changed, choice.limits),
     )  # fmt: skip
+    return msgspec.structs.replace(manifest, held_versions=_held_versions(ledger, manifest, base, changed))
 
 
 def _holds(
@@ -293,6 +297,34 @@ def _rule_versions(
         if version != said:
             versions[code] = version
     return versions
+
+
+def _held_versions(
+    ledger: Ledger, manifest: Manifest, base: DefinitionSet, changed: DefinitionSet
+) -> dict[str, dict[str, int]]:
+    """Give by which versions rules judge what goes on as it began: one rises when the rule changes for that, too."""
+    current, limits = ledger.current, manifest.limits
+    texts = {key: text.text for key, text in ledger.texts.items()}
+    texts |= {f"{file.key}@{file.digest}": file.text for file in base.files}
+    found: dict[str, dict[str, int]] = {}
+    for edition, kept in manifest.holds.items():
+        known = {**current.rule_versions, **current.held_versions.get(edition, {})} if current else {}
+        before = fingerprints(_keeping(base, current.holds.get(edition, {}) if current else {}, texts), limits)
+        for code, (said, print_) in fingerprints(_keeping(changed, kept, texts), limits).items():
+            was_said, was = before.get(code, (said, ""))
+            version = known.get(code, was_said)
+            if print_ == was and version != manifest.rule_versions.get(code, said):
+                found.setdefault(edition, {})[code] = version
+    return found
+
+
+def _keeping(loaded: DefinitionSet, kept: Digests, texts: Mapping[str, str]) -> DefinitionSet:
+    """Give a set with what is kept in place of what there is now; of a text that is lost nothing is known."""
+    found = DefinitionSet(list(loaded.files))
+    for name in [f"{key}@{digest}" for key, digest in kept.items()]:
+        if name in texts:
+            read_text(texts[name].encode(), name, found)
+    return found
 
 
 def fingerprints(loaded: DefinitionSet, limits: str) -> dict[str, tuple[int, str]]:

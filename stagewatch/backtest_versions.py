@@ -81,7 +81,7 @@ def books_of(settings: Settings, change: Change, *, is_whole: bool = False) -> B
     fault of the changed version, SettingError for a setting, TryLater if the broker does not answer.
     """
     running = in_effect(settings, sources_of(settings))
-    base, choice = running
+    base, choice = running.files, running.choice
     changed = with_files(base, change.paths)
     tried = replace(choice, limits=change.limits or choice.limits, calendar=change.calendar or choice.calendar)
     for each in (running, InEffect(changed, tried)):

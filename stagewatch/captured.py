@@ -74,6 +74,7 @@ class Captured:
                     )  # fmt: skip
                 except BadInput:
                     continue
+                decoder.arrivals.note(changes, record.timestamp, arrived)
                 if limit_ms is not None and any(change.op != "r" for change in changes):  # a snapshot is old by nature
                     self._note_lateness(mapping.topic, record, clock.time_of(record.value or b""), limit_ms)
                 for change in changes:

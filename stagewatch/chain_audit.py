@@ -22,6 +22,8 @@ _AT_WORK = frozenset({"DISPATCHED", "CHECKING", "FED_BACK"})
 """Anomalies that staff on site have to rectify."""
 _BEGINS_ANEW = frozenset({"REOPENED", "DISPATCHED", "REJECTED"})
 """Steps from which on a chain is counted."""
+_UNTOLD = frozenset({"no_channel", "unroutable", "refused", "failed"})
+"""States of a message that certainly reached nobody, and that nobody decided."""
 _SETTLED = frozenset({"delivered", "refused", "failed", "no_channel", "muted", "cancelled"})
 
 
@@ -49,7 +51,8 @@ def audit(
     own = [task for task in every if task.kind == "task"]
     anomalies = [task for task in every if task.kind == "anomaly"]
     found = [*_messages(notifications, [*own, *anomalies], strategies, now)]
-    told = {(row.alert_id, row.recipient_no) for row in notifications if ":escalated-" in row.key}
+    ups = [row for row in notifications if ":escalated-" in row.key]
+    told = {(row.alert_id, row.recipient_no) for row in ups if row.state not in _UNTOLD}
     first = {(row.alert_id, row.recipient_no): row for row in notifications if _is_first(row)}
     for anomaly in anomalies:
         if anomaly.state in _AT_WORK:
@@ -59,11 +62,17 @@ def audit(
             found += _steps(task, first.get((task.alert_id or "", task.person_no or "")), strategies, now)
     for task in (*own, *anomalies):
         found += [
-            _stopped("not_told", act.at, task, f"{act.note} was to be told of it and was not")
+            _stopped("not_told", act.at, task, f"{act.note} was to be told of it and was not{_why(ups, task, act)}")
             for act in task.acts
             if act.what == "ESCALATED" and (task.alert_id, act.note) not in told and act.at < now - GRACE_MS
         ]
     return sorted(found, key=lambda each: (each.since, each.alert_id, each.number))
+
+
+def _why(ups: Sequence[NotificationRow], task: TaskView, act: Act) -> str:
+    """Give what became of the message up the chain; empty if there is none."""
+    states = (row.state for row in ups if (row.alert_id, row.recipient_no) == (task.alert_id, act.note))
+    return "".join(f": {state}" for state in dict.fromkeys(states))
 
 
 def _is_first(row: NotificationRow) -> bool:

@@ -34,7 +34,7 @@ def show_totals(*, name: str, by: str, org_no: str | None, config: Path | None, 
     from typing import get_args
 
     from rules import By, Period, control_totals
-    from stagewatch.cli_replay import load_everything
+    from stagewatch.in_effect import load_in_effect
     from stagewatch.output import Output
 
     output = Output(is_json=form == "json")
@@ -42,7 +42,7 @@ def show_totals(*, name: str, by: str, org_no: str | None, config: Path | None, 
         period = Period.parse(name)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="'--period'") from None
-    definitions, _ = load_everything(settings_from(config, output))
+    definitions, _ = load_in_effect(settings_from(config, output), output)
     with opened_store(config, output) as store:
         views = [row.task for row in store.tasks(kind="anomaly", org_no=org_no, limit=MOST)]
     if len(views) == MOST:

@@ -186,8 +186,8 @@ def _explained(
     travel, known, end = found_life(settings, events, alert.instance, until, output, alert.raised_at)
     files, calendar = read_definitions(settings.definitions), settings.calendar
     if not events:  # by what was in effect when it was raised
-        files, choice = in_effect(settings, sources_of(settings), alert.raised_at)
-        calendar = choice.calendar
+        found = in_effect(settings, sources_of(settings), alert.raised_at)
+        files, calendar = found.files, found.choice.calendar
     book = Book(travel.definitions, files, calendar)
     life = live(travel, known.changes, end, alert.alert_id, book)
     model = rule_model(book, alert)

@@ -45,11 +45,13 @@ def flow(  # noqa: PLR0913 - click hands over every option
     """Discover the real flow of a process from EVENTS (.jsonl or .jsonl.gz), or from the broker (--from-topics).
 
     Which ways instances went, how long stages took (by unit and handler), what was done again, where instances wait,
-    between stages and now, and where they did not go as the definition says. Times are working time by the
-    process's calendar, without suspensions. Nothing is written; -o html and svg go to stdout.
+    between stages and now, and where they did not go as the definition says: for EVENTS that of the settings, for the
+    broker that in effect. Times are working time by the process's calendar, without suspensions. Nothing is written;
+    -o html and svg go to stdout.
     """
     from stagewatch.cli_replay import load_everything
     from stagewatch.flow import Choice, document_of
+    from stagewatch.in_effect import load_in_effect
     from stagewatch.output import Output
     from stagewatch.recording import recording_of
 
@@ -57,7 +59,7 @@ def flow(  # noqa: PLR0913 - click hands over every option
         raise click.UsageError("name files of recorded events, or give --from-topics to read the broker's topics")
     output = Output(is_json=form == "json")
     settings = settings_from(config, output)
-    definitions, sources = load_everything(settings)
+    definitions, sources = load_in_effect(settings, output) if is_live else load_everything(settings)
     if process not in definitions.processes:
         raise click.BadParameter(unknown("process", process, definitions.processes), param_hint="--process")
     zone, now_ms = definitions.processes[process].calendar.zone, int(time.time() * 1000)

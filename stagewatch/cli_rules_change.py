@@ -206,7 +206,7 @@ def _proposed(settings: Settings, ledger: Ledger, base: DefinitionSet, new: Defi
     from rules import proposed
     from stagewatch.rule_book import choice_of
 
-    return proposed(ledger.next_serial, ledger.current, base, new, choice_of(settings))
+    return proposed(ledger, base, new, choice_of(settings))
 
 
 def _compiled(settings: Settings, ledger: Ledger, base: DefinitionSet) -> Definitions:

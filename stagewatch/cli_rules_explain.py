@@ -12,7 +12,7 @@ import click
 from stagewatch.cli import Failed, command, output_option, settings_from, settings_option, unknown
 
 if TYPE_CHECKING:
-    from rules import DefinitionSet, Ledger, Setting
+    from rules import DefinitionSet, Ledger, Process, Setting
     from stagewatch.output import Value
 
 
@@ -44,6 +44,10 @@ def explain(*, rule: str, org: str, config: Path | None, form: str) -> None:
     found = [s for s in settings_of([file.model for file in loaded.files], limits, org) if _is_about(s, wanted)]
     if not found:
         raise Failed(f"{rule} has no limit or threshold in any template; what it says is in its own definition")
+    if not any(setting.org for setting in found):
+        output.say(
+            f"no template sets this for unit {org} or one above it (whether there is such a unit is not checked)"
+        )
     output.table(
         ["what", "value", "counts", "from", "unit", "line", "since", "units_below"],
         [_row(setting, number, found, loaded, ledger) for number, setting in enumerate(found)],
@@ -58,7 +62,7 @@ def _empty() -> Ledger:
 
 def _subjects(loaded: DefinitionSet, rule: str) -> list[str]:
     """Give how what is set begins: process and stage of a rule's limits, or the indicator."""
-    from rules import RuleFile
+    from rules import Process, RuleFile
 
     rules = [each for file in loaded.of(RuleFile) for each in file.rules]
     if rule.startswith("I"):
@@ -67,12 +71,21 @@ def _subjects(loaded: DefinitionSet, rule: str) -> list[str]:
     if not named:
         raise click.UsageError(unknown("rule", rule, sorted({each.code for each in rules})))
     judged = [threshold.indicator for each in named for threshold in getattr(each, "thresholds", ())]
+    processes = loaded.of(Process)
     return judged + [
-        f"{process} {getattr(each, 'stage', None) or 'total'}"
+        f"{process} {stage}"
         for each in named
         if getattr(each, "limit", None) in {"stage", "total"}
-        for process in each.processes
+        for process in dict.fromkeys([*each.processes, *(p.id for p in processes if p.is_among(each.processes))])
+        for stage in _stages(each, next((p for p in processes if p.id == process), None))
     ]
+
+
+def _stages(rule: object, process: Process | None) -> list[str]:
+    """Give the stages of a process whose limits count under a rule; `total` is that of the whole."""
+    if getattr(rule, "every_stage", False):
+        return [stage.code for stage in process.stages] if process else []
+    return [getattr(rule, "stage", None) or "total"]
 
 
 def _is_about(setting: Setting, wanted: list[str]) -> bool:

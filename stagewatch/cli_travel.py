@@ -16,7 +16,7 @@ from stagewatch.cli_events import events_option
 from stagewatch.phones import without_phones
 
 if TYPE_CHECKING:
-    from rules import Definitions, WorkCalendar
+    from rules import WorkCalendar
     from stagewatch.history import Entry
     from stagewatch.output import Output
     from stagewatch.settings import Settings
@@ -37,8 +37,8 @@ def history(*, key: str, events: tuple[Path, ...], until: str | None, config: Pa
     """Show what happened to the instance KEY (an app_no, or an nl_no), from the captured topics or from files.
 
     Each change with what it changed, from what, to what and by whom; the alerts and notices in between; and the
-    time that passed. Judged by the definitions in effect today. From a broker, alerts and notices also say whether
-    the workers wrote them.
+    time that passed. From a broker, judged by the definitions that were in effect at --until, as far as the instance
+    does not keep what it began with; alerts and notices also say whether the workers wrote them.
     """
     from stagewatch.history import Historian, mark_published
     from stagewatch.output import Output
@@ -65,8 +65,8 @@ def found_life(  # noqa: PLR0913, PLR0917 - what is read, and how it is judged
 ) -> tuple[Travel, Known, int | None]:  # fmt: skip
     """Read what is recorded about an instance; give its way, what is known, and where the way ends (epoch ms).
 
-    A running system's is judged by what was in effect at `judged_at` (epoch ms; None: now), files by the definitions
-    of the settings. Raises `Failed` if nothing is recorded about it.
+    A running system's is judged by what was in effect at `judged_at` (epoch ms; None: where the way ends), files by
+    the definitions of the settings. Raises `Failed` if nothing is recorded about it.
     """
     from stagewatch.cli_replay import load_everything, sources_of
     from stagewatch.in_effect import in_effect
@@ -74,25 +74,29 @@ def found_life(  # noqa: PLR0913, PLR0917 - what is read, and how it is judged
     from stagewatch.recording import recording_of
     from stagewatch.travel import Travel, known_of
 
+    found = None
     if events:
         definitions, sources = load_everything(settings)
+        end = _moment(until, definitions.calendar.zone) if until is not None else None
     else:
         sources = sources_of(settings)
-        definitions = in_effect(settings, sources, judged_at).compiled()
+        end = _moment(until or "now", "UTC" if until is None else in_effect(settings, sources).zone)
+        found = in_effect(settings, sources, end if judged_at is None else judged_at)
+        definitions = found.compiled()
     recording = recording_of(settings, events, sources)
     sources = sources.captured(recording.topics())
     with progress_bar(output.err, f"reading {recording.name}", recording.total) as progress:
         known = known_of(recording, sources.told(definitions.by_entity), key, progress)
-    if not known.was_found:
+    if known.began is None:
         raise Failed(f"nothing is recorded about '{key}' in {recording.name} ({known.records} records)")
+    if found is not None:
+        definitions = found.as_begun(definitions, known.began)
     travel = Travel(definitions, sources, key, mail_domain=settings.mail_domain)
-    return travel, known, _end(until, definitions, is_live=not events)
+    return travel, known, end
 
 
-def _end(until: str | None, definitions: Definitions, *, is_live: bool) -> int | None:
-    if until is None and not is_live:
-        return None
-    return moment(until or "now", now_ms=int(time.time() * 1000), zone=definitions.calendar.zone)
+def _moment(text: str, zone: str) -> int:
+    return moment(text, now_ms=int(time.time() * 1000), zone=zone)
 
 
 def state_at(settings: Settings, events: Sequence[Path], key: str, at: str | None, output: Output) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from connectors import SourceCatalog
-from rules import Choice, Definitions, DefinitionSet, compiled, read_definitions
-from schemas import DefinitionError
+from rules import Choice, Definitions, DefinitionSet, Ledger, Overlay, compiled, read_definitions
+from schemas import DefinitionError, TryLater
+from stagewatch.cli_replay import load_everything, sources_of
+from stagewatch.output import Output
 from stagewatch.rule_book import choice_of, read_ledger
 from stagewatch.settings import Settings
 
@@ -20,6 +22,8 @@ class InEffect(NamedTuple):
 
     files: DefinitionSet
     choice: Choice
+    published: tuple[Ledger, int] | None = None
+    """Where it was published, and its serial; None: it is that of the folders."""
 
     def compiled(self) -> Definitions:
         """Give the definitions, ready to judge by. Raises DefinitionError."""
@@ -27,14 +31,61 @@ class InEffect(NamedTuple):
             raise DefinitionError(self.files.faults)
         return compiled(self.files, self.choice)
 
+    def as_begun(self, definitions: Definitions, began: int) -> Definitions:
+        """Give the compiled definitions as they are for an instance that is known since `began` (epoch ms).
+
+        It goes on with what it began with where a change since then was for new ones only: the first such change.
+        """
+        if self.published is None:
+            return definitions
+        ledger, serial = self.published
+        manifest = ledger.manifests[serial]
+        later = [int(edition) for edition in manifest.holds if ledger.effective_at.get(int(edition), began) > began]
+        held = ledger.definitions(manifest).held if later else {}
+        kept = {name: held[name, at] for at in sorted(later, reverse=True) for name, of in held if of == at}
+        by_entity = {
+            entity: tuple(kept.get(process.id, process) for process in processes)
+            for entity, processes in definitions.by_entity.items()
+        }
+        return replace(definitions, processes=definitions.processes | kept, by_entity=by_entity)
+
+    @property
+    def zone(self) -> str:
+        """The zone of the calendar that is chosen: what a time without one is said in."""
+        calendars = {overlay.id: overlay for overlay in self.files.of(Overlay)}
+        return (calendars.get(self.choice.calendar) or Overlay(id="any", title="")).timezone
+
 
 def in_effect(settings: Settings, sources: SourceCatalog, at: int | None = None) -> InEffect:
     """Give what was in effect at a time (epoch ms; None: now). Raises TryLater if the broker does not answer."""
-    codes = sources.known_codes()
+    published = None
     if settings.bootstrap is not None:
         ledger = read_ledger(settings.bootstrap)
-        serials = [serial for serial, since in ledger.effective_at.items() if at is None or since <= at]
-        if serials:
-            manifest = ledger.manifests[max(serials)]
-            return InEffect(ledger.read(manifest.definitions), replace(manifest.choice, known_codes=codes))
-    return InEffect(read_definitions(settings.definitions), replace(choice_of(settings), known_codes=codes))
+        ledger.known_codes = sources.known_codes()
+        published = published_at(ledger, at)
+    choice = replace(choice_of(settings), known_codes=sources.known_codes())
+    return published or InEffect(read_definitions(settings.definitions), choice)
+
+
+def published_at(ledger: Ledger, at: int | None = None) -> InEffect | None:
+    """Give the published set that was in effect at a time (epoch ms; None: now); None if there was none yet."""
+    serials = [serial for serial, since in ledger.effective_at.items() if at is None or since <= at]
+    if not serials:
+        return None
+    manifest = ledger.manifests[max(serials)]
+    choice = replace(manifest.choice, known_codes=ledger.known_codes)
+    return InEffect(ledger.read(manifest.definitions), choice, (ledger, manifest.serial))
+
+
+def load_in_effect(settings: Settings, output: Output) -> tuple[Definitions, SourceCatalog]:
+    """Give the definitions in effect now, and the sources; those of the folders, and a warning, without the broker.
+
+    Raises SettingError for a choice that the folders do not have.
+    """
+    sources = sources_of(settings)
+    try:
+        found = in_effect(settings, sources)
+    except TryLater as error:
+        output.warn(f"{error}: judged by the definitions of the settings")
+        return load_everything(settings)
+    return load_everything(settings) if found.published is None else (found.compiled(), sources)

@@ -223,6 +223,8 @@ class FileLoad:
             findings = batch.check(lambda row: self._tell_bad(row, rejects), advance)
         for name in findings.ignored:
             self._output.warn(f"column '{name}' is not one of {self._batch_table}: ignored")
+        for column, row in findings.nameless.items():
+            self._output.warn(f"{self._path}:{row}: column {column} has no name in the first row: it is ignored")
         if findings.unread:
             self._output.warn(f"one sheet is read, and not {', '.join(findings.unread)}; say which with --sheet")
         self.report["bad"] = findings.bad

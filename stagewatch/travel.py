@@ -7,7 +7,7 @@ Called by `stagewatch instances history`, `instances get --at` and `alerts expla
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -44,7 +44,8 @@ class Known:
     records: int = 0
     is_item: bool = False
     """It is a list item: what becomes of it hangs on all applications, which are in `changes` then."""
-    was_found: bool = False
+    began: int | None = None
+    """When the first of its own changes arrived, epoch ms; None: nothing is recorded about it."""
 
 
 def known_of(recording: Recording, sources: SourceCatalog, key: str, progress: Advance) -> Known:
@@ -53,7 +54,7 @@ def known_of(recording: Recording, sources: SourceCatalog, key: str, progress: A
     Refused records are left out.
     """
     known = _read(recording, _Finder(sources, key), progress)
-    return _read(recording, _Finder(sources, None), progress) if known.is_item else known
+    return replace(_read(recording, _Finder(sources, None), progress), began=known.began) if known.is_item else known
 
 
 def _read(recording: Recording, finder: _Finder, progress: Advance) -> Known:
@@ -64,7 +65,8 @@ def _read(recording: Recording, finder: _Finder, progress: Advance) -> Known:
             for change in finder.find(record):
                 known.changes.append(change)
                 is_own = finder.key is None or change.instance == finder.key
-                known.was_found |= is_own
+                if is_own and known.began is None:
+                    known.began = change.at
                 known.is_item |= is_own and change.entity == ITEM
     return known
 

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from schemas import is_extreme_year
+from schemas.arrival_order import FIRST_ARRIVAL
 from stagewatch.column_guess import FIRST_S, LAST_S, guess_unit
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ def order_advice(mapping: TableMapping, changes: Sequence[Change], images: Seque
     """Say where the order of a row's changes, or what it was before, cannot be told."""
     newest: dict[tuple[int, str], int] = {}
     homes: dict[str, set[int]] = {}
-    older = 0
+    older, by_arrival = 0, False
     for change in changes:
         homes.setdefault(change.row, set()).add(change.partition)
+        by_arrival |= FIRST_ARRIVAL <= change.position < 0
         if change.op != "r" and change.position > 0:  # snapshot rows and rows from files stand before all
             place = (change.partition, change.row)
             older += change.position < newest.get(place, 0)
@@ -54,7 +56,11 @@ def order_advice(mapping: TableMapping, changes: Sequence[Change], images: Seque
         yield f"{older} changes stand behind newer ones of their row: they were sent again (harmless), or out of order"
     scattered = sum(len(partitions) > 1 for partitions in homes.values())
     if scattered:
-        yield f"{scattered} rows have changes in several partitions, where nothing orders them: key by the primary key"
+        order = "the records' times, to the millisecond" if by_arrival else "their places in the source's log"
+        yield (
+            f"{scattered} rows have changes in several partitions: they come in any order, and which counts is told by "
+            f"{order}; key by the primary key"
+        )
     updates = [image for image in images if image.op == "u"]
     is_movable = mapping.instance is not None and mapping.instance not in mapping.key
     if is_movable and mapping.dialect in {"debezium-json", "debezium-avro"} and any(not u.before for u in updates):

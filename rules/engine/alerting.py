@@ -98,6 +98,7 @@ class Alerting:
         if raised is None:
             raised = of_rule[key] = Raised(partition.clock if at is None else at, due, deadline)
             event = self._event(partition, instance, claim, "raised", severity, raised)
+            raised.unit = event.org_no or ""
             step.alerts.append(event)
             self._count(partition, instance, event, step)
             self._tell(partition, instance, claim, event, raised, step)
@@ -119,11 +120,12 @@ class Alerting:
 
     def end_rung(  # noqa: PLR0913 - what an end is
         self, partition: Partition, instance: Instance, claim: Claim, step: Step, *,
-        severity: Severity, ended_at: int | None, due: int | None = None,
+        severity: Severity, ended_at: int | None, due: int | None = None, deadline: int | None = None,
     ) -> None:  # fmt: skip
-        """End an open rung: `cleared` if it ended in time (or was never due), else `closed` with how late.
+        """End an open rung: `cleared` if it ended before its time (or was never due), else `closed` with how late.
 
-        `ended_at` None means that its ground fell away. `due` replaces the time it was raised for.
+        `ended_at` None means that its ground fell away. `due` replaces the time it was raised for, `deadline` what
+        lateness is counted from; a rung without a deadline is late from its own time on.
         """
         of_rule = (instance.raised or {}).get(claim.rule.code)
         raised = of_rule.get(claim.key(severity)) if of_rule else None
@@ -131,8 +133,10 @@ class Alerting:
             return
         raised.is_open = False
         stands_for = due if due is not None else raised.due
-        late = 0 if ended_at is None or stands_for is None else ended_at - stands_for
-        kind: AlertEventKind = "closed" if late > 0 else "cleared"
+        is_over = ended_at is not None and stands_for is not None and ended_at > stands_for
+        kind: AlertEventKind = "closed" if is_over else "cleared"
+        counted = next((t for t in (deadline, raised.deadline, stands_for) if t is not None), None)
+        late = 0 if ended_at is None or counted is None else ended_at - counted
         step.alerts.append(self._event(partition, instance, claim, kind, severity, raised, late=late))
 
     def _event(  # noqa: PLR0913, PLR0917 - the parts of an event
@@ -158,7 +162,7 @@ class Alerting:
             visit=claim.visit,
             raised_at=raised.at,
             due_at=raised.deadline,
-            org_no=_text(fields.get("org_no")),
+            org_no=_text(fields.get("org_no")) if raised.unit is None else raised.unit or None,
             dept=claim.dept,
             person=person,
             object=claim.thing,
@@ -171,7 +175,7 @@ class Alerting:
     ) -> str:  # fmt: skip
         ends = {
             "cleared": "（已解除）",
-            "closed": f"（已办结，逾{self._wording.lateness(late)}）",
+            "closed": f"（已办结，逾{self._wording.lateness(late)}）" if late > 0 else "（已办结）",
             "reopened": "（重新打开）",
         }
         provisional = ""

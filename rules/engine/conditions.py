@@ -14,7 +14,8 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {"ge": ge, "gt": gt, "le": 
 def compile_condition(condition: Mapping[str, Any]) -> Test:
     """Give a test that holds if every entry of `condition` holds; an empty one always does.
 
-    Raises ValueError for a comparison that is not known. A missing or null field fits nothing but `ne`.
+    Raises ValueError for a comparison that is not known. A missing or null field fits nothing but `ne`; `ne` with a
+    list holds for what is none of these.
     """
     tests = [_entry(field, wanted) for field, wanted in condition.items()]
     if not tests:
@@ -37,7 +38,10 @@ def _entry(field: str, wanted: Any) -> Test:  # noqa: ANN401 - YAML scalar, list
             if name != "ne" and (isinstance(value, bool) or not isinstance(value, int | float)):
                 msg = f"{field}: {{{name}: {value}}} compares with a number"
                 raise ValueError(msg)
-        pairs = [(COMPARISONS[name], value) for name, value in wanted.items()]
+        pairs = [
+            (_is_none_of, frozenset(value)) if name == "ne" and isinstance(value, list) else (COMPARISONS[name], value)
+            for name, value in wanted.items()
+        ]
         return lambda fields: all(_compare(test, fields.get(field), value) for test, value in pairs)
     if isinstance(wanted, list):
         options = frozenset(wanted)
@@ -45,9 +49,14 @@ def _entry(field: str, wanted: Any) -> Test:  # noqa: ANN401 - YAML scalar, list
     return lambda fields: fields.get(field) == wanted
 
 
+def _is_none_of(value: Any, unwanted: frozenset[Any]) -> bool:  # noqa: ANN401
+    """Tell whether a value is none of these."""
+    return value not in unwanted
+
+
 def _compare(test: Callable[[Any, Any], bool], value: Any, wanted: Any) -> bool:  # noqa: ANN401
-    if test is ne:
-        return bool(value != wanted)
+    if test is ne or test is _is_none_of:
+        return bool(test(value, wanted))
     if not isinstance(value, int | Decimal) or not isinstance(wanted, int | float):
         return False
     return test(value, wanted)

@@ -303,7 +303,7 @@ class Engine:
             instance.main = main = new_row(change)
         elif not fuse_row(main, change):
             return False
-        following = self._choose(change.entity, main)
+        following = self._choose(change.entity, instance, main)
         if is_first and instance.visits:
             self._findings.end_orphan(partition, instance, step)
         if following is not process:
@@ -385,8 +385,12 @@ class Engine:
     def _process(self, instance: Instance) -> CompiledProcess | None:
         return self.definitions.process_of(instance)
 
-    def _choose(self, entity: str, main: Row) -> CompiledProcess | None:
-        return next((p for p in self.definitions.by_entity[entity] if p.fits(main.fields)), None)
+    def _choose(self, entity: str, instance: Instance, main: Row) -> CompiledProcess | None:
+        """Give the process that an instance's row fits, as the instance goes on with it if it began before a change."""
+        found = next((p for p in self.definitions.by_entity[entity] if p.fits(main.fields)), None)
+        if found is None or not instance.edition:
+            return found
+        return self.definitions.held.get((found.id, instance.edition), found)
 
 
 def _whereabouts(row: Row | None) -> tuple[object, ...]:

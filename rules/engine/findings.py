@@ -23,7 +23,7 @@ from rules.models import (
     ReleasedRule,
 )
 from rules.reconciliation import differences, stands_beside
-from rules.state import Instance, Visit, is_time
+from rules.state import Instance, Visit, is_time, rung_parts
 from schemas import BEFORE_ALL, WireValue
 
 Single = OrderRule | BackdatedRule | CodeRule | DisagreementRule | OrphanRule | ReleasedRule | IntervalRule
@@ -133,17 +133,19 @@ class Findings:
     def judge_disagreement(
         self, partition: Partition, process: CompiledProcess, instance: Instance, step: Step
     ) -> None:
-        """Find what other sources tell otherwise (R-D04)."""
+        """Find what other sources tell otherwise: an alert for each item and source (R-D04)."""
         rule = process.disagreement
-        if rule is None or not stands_beside(instance):
+        is_raised = rule is not None and instance.raised is not None and rule.code in instance.raised
+        if rule is None or not (is_raised or stands_beside(instance)):
             return
         found = differences(instance, tolerance_ms=parse_duration(rule.tolerance).clock_ms)
-        detail = "、".join(f"{each.item}（{each.source}）" for each in found[:MOST_SHOWN])
-        claim = Claim(face_of(rule), values={"detail": detail})
-        if found:
-            self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
-        elif instance.raised and rule.code in instance.raised:
-            self._end(partition, instance, claim, rule, step)
+        told = dict.fromkeys(f"{each.item}@{each.source}" for each in found)
+        for item in told:
+            self._alerting.raise_rung(partition, instance, _disagreement(rule, item), step, severity=rule.severity)
+        for key in list(instance.raised[rule.code]) if instance.raised and is_raised else ():
+            known = rung_parts(key)[2]
+            if known not in told:
+                self._end(partition, instance, _disagreement(rule, known), rule, step)
 
     def judge_interval(
         self, partition: Partition, process: CompiledProcess, instance: Instance, before: Mapping[str, WireValue],
@@ -236,6 +238,13 @@ def _entered(visit: Visit) -> int:
 
 def _finding(rule: Single, visit: Visit, **values: object) -> Claim:
     return Claim(face_of(rule), visit.stage, visit.visit, dept=visit.dept, places=(visit.place,), values=values)
+
+
+def _disagreement(rule: DisagreementRule, item: str | None) -> Claim:
+    """Give the claim about one `item@source`; None: an earlier version told of all of an instance in one alert."""
+    name, _, source = (item or "").rpartition("@")
+    detail = f"{name}（{source}）" if item else "现分项列出"
+    return Claim(face_of(rule), values={"detail": detail}, repeat=item)
 
 
 def face_of(rule: Single) -> RuleFace:

@@ -153,8 +153,9 @@ class Judgement:
         known = dict(times.rungs) if times else {}
         for severity in SEVERITIES:
             self._alerting.end_rung(
-                partition, instance, claim, step, severity=severity, ended_at=ended_at, due=known.get(severity)
-            )
+                partition, instance, claim, step, severity=severity, ended_at=ended_at, due=known.get(severity),
+                deadline=times.deadline if times else None,
+            )  # fmt: skip
 
     def measure(self, visit: Visit, instance: Instance, partition: Partition, rule: Deadline | None) -> None:
         """Note whether the visit ended in time and how many net workdays it took (indicators)."""

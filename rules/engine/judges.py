@@ -40,6 +40,18 @@ class _Told(NamedTuple):
 NOTHING_TOLD = _Told(None, None, (None, None), matters_to_whole=False)
 
 
+class _Contributing(dict[str, Contributions]):
+    """What the instances of each process contribute, by its id: made when the first of them is met."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        super().__init__()
+        self._definitions = definitions
+
+    def __missing__(self, name: str) -> Contributions:
+        made = self[name] = Contributions(self._definitions.processes[name], self._definitions.calendar)
+        return made
+
+
 class Judges:
     """The judges of all processes."""
 
@@ -49,7 +61,7 @@ class Judges:
         self.judgement = Judgement(definitions, alerting)
         self.findings = Findings(definitions, alerting)
         self.membership = Membership(definitions, reference, alerting)
-        self._contributions = {p.id: Contributions(p, definitions.calendar) for p in definitions.processes.values()}
+        self._contributions = _Contributing(definitions)
 
     def fuse_visit(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
         """Take a change of a stage's row and judge what follows from it; False if it said nothing new."""

@@ -53,8 +53,9 @@ class RowJudgement:
                 standing.add(claim.key(severity))
                 if ended_at is not None and ended_at <= partition.clock:
                     self._alerting.end_rung(
-                        partition, instance, claim, step, severity=severity, ended_at=ended_at, due=due
-                    )
+                        partition, instance, claim, step, severity=severity, ended_at=ended_at, due=due,
+                        deadline=finding.deadline,
+                    )  # fmt: skip
                     continue
                 if due is None or due <= partition.clock:
                     self._alerting.raise_rung(

@@ -6,7 +6,7 @@ ms, a date the end of that local day.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
@@ -118,6 +118,12 @@ class Rows:
                 known.append(self.main)
             self._known[entity] = known
         return known
+
+    def where(self, keeps: Mapping[str, Callable[[Fields], bool]]) -> Rows:
+        """Give the same rows, of these entities only those whose fields pass."""
+        some = Rows(self.instance, self._entity, self.around, self.calendar)
+        some._known = {name: [row for row in self.of(name) if test(row.fields)] for name, test in keeps.items()}
+        return some
 
     def holds(self, entity: str, key: str) -> bool:
         """Tell whether a row is in the instance's state, deleted or not."""

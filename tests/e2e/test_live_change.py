@@ -152,7 +152,7 @@ def test_a_set_that_a_worker_cannot_load_is_withdrawn_and_what_was_in_effect_sta
 def _unloadable(ledger: Ledger) -> tuple[Manifest, list[Any]]:
     """Give a set of which one file is of a format that this version does not know, as a newer one would publish."""
     base = read_definitions([SHIPPED])
-    manifest = proposed(2, ledger.current, base, base, Choice())
+    manifest = proposed(ledger, base, base, Choice())
     texts = [
         msgspec.structs.replace(text, digest="new", text=text.text.replace("limits/v1", "limits/v2"))
         if text.id == "default"

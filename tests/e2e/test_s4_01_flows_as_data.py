@@ -62,3 +62,12 @@ def test_s4_01_changed_node_counts_for_new_orders_and_old_ones_end_on_theirs(tmp
             time.sleep(POLL_S)
         order(system, "WO-OLD")
         assert not late(system, "WO-OLD")
+        assert _walked(system, "WO-OLD") == [], system.ask("instances", "history", "WO-OLD")
+        assert _walked(system, "WO-NEW") == [(2, True)]
+
+
+def _walked(system: WholeSystem, wo_no: str) -> list[tuple[int, bool]]:
+    """Give version, and whether it was published, of each alarm of R-T22 in an order's history."""
+    entries = system.ask("instances", "history", wo_no)
+    alarms = [each for each in entries if (each.get("rule"), each.get("severity")) == ("R-T22", "ALARM")]
+    return [(each["rule_version"], each["published"]) for each in alarms if each["kind"] == "alert"]

@@ -43,7 +43,7 @@ class Book:
         loaded, current = edited(*edits), self.ledger.current
         base = self.ledger.read(current.definitions) if current else self.base
         serial = self.ledger.next_serial
-        manifest = proposed(serial, current, base, loaded, CHOICE)
+        manifest = proposed(self.ledger, base, loaded, CHOICE)
         for text in (*texts_of(self.base, serial), *texts_of(loaded, serial)):
             self.ledger.put(text, at)
         self.ledger.put(msgspec.structs.replace(manifest, state="effective"), at)

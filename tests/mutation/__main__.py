@@ -85,17 +85,21 @@ def _run(files: Sequence[str], until: float, chosen: argparse.Namespace) -> list
     plan = engines.Plan([], [], [], {})
     if python:
         _say("learning which tests touch which lines")
-        known = engines.learn(ROOT, sorted({each.module for each in python.values()}))
-        if known is None:
-            return None
-        plan = engines.plan(python, known)
+        try:
+            known = engines.learn(ROOT, sorted({each.module for each in python.values()}), until)
+        except engines.OutOfTime:
+            _say("learning took more than two thirds of the budget: no mutant of Python is tried")
+        else:
+            if known is None:
+                return None
+            plan = engines.plan(python, known)
     results = {number: Result(mutants[number], "not tried") for number in sorted(in_order)}
     for number in plan.uncovered:
         results[number].outcome = "uncovered"
     first, second, last = engines.budget_shares(plan, len(definitions), until)
     told = chain(
         engines.run_definitions(ROOT, definitions, workers=chosen.workers, until=first),
-        engines.run_live(ROOT, trees, python, plan, workers=chosen.workers, until=second),
+        engines.run_live(ROOT, trees, python, plan, workers=chosen.workers, until=second) if plan.live else (),
         engines.run_fresh(ROOT, trees, python, plan, workers=chosen.workers, until=last),
     )
     for number, outcome in _with_bar(told, len(in_order) - len(plan.uncovered)):

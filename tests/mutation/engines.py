@@ -7,6 +7,7 @@ import gc
 import json
 import math
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ CPU_S = 60
 """What a mutant may take in all; each test has a limit of its own (`suite.run_items`)."""
 DEFINITION_CPU_S = 20
 """What a mutant of a definition may take: all `tests:` of all definitions take about one."""
+LEARNING_SHARE = 2 / 3
+"""Of a budget: were it longer, too few mutants could be tried to tell anything."""
+SOONEST_S = 0.001
+"""A timer of no time at all would never go off."""
 OUTCOMES: dict[int, Outcome] = {SURVIVED: "survived", REFUSED: "refused"}
 """Any other end of a child is a kill: a failed test, an error, a signal because it did not end."""
 Told = Iterator[tuple[int, Outcome]]
@@ -55,26 +60,37 @@ class Plan:
     """CPU seconds by test, without a mutant."""
 
 
-def learn(root: Path, modules: Sequence[str]) -> suite.Known | None:
-    """Run the tests without a mutant, in a child; None if they fail."""
+class OutOfTime(Exception):
+    """Learning took longer than it may."""
+
+
+def learn(root: Path, modules: Sequence[str], until: float) -> suite.Known | None:
+    """Run the tests without a mutant, in a child; None if they fail. Raises OutOfTime.
+
+    `until` (`time.monotonic()`) is the end of the budget, of which learning takes no more than its share.
+    """
+    now = time.monotonic()
     with TemporaryDirectory() as folder:
         out = Path(folder) / "known.json"
-        in_child(lambda: suite.learn(root, modules, out))
+        if not in_child(lambda: suite.learn(root, modules, out), seconds=(until - now) * LEARNING_SHARE):
+            raise OutOfTime
         return suite.read_known(out) if out.exists() else None
 
 
-def in_child(run: Callable[[], None]) -> None:
-    """Run something in a forked child and wait for it; its imports are gone with it."""
+def in_child(run: Callable[[], None], *, seconds: float) -> bool:
+    """Run something in a forked child and wait for it; its imports are gone with it. False: it was ended after that."""
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_REAL, max(seconds, SOONEST_S))
             silence()
             run()
             code = 0
         finally:
             os._exit(code)
-    os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != -signal.SIGALRM
 
 
 def plan(mutants: Mapping[int, Mutant], known: suite.Known) -> Plan:

@@ -1,6 +1,8 @@
 """The driver of the mutation tests: which faults it makes, that they take effect, and what it says of survivors."""
 
 import ast
+import json
+import signal
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from rules.durations import clock_deadline, merge_spans
+from tests.mutation.__main__ import main
 from tests.mutation.definition_mutants import definition_mutants
+from tests.mutation.engines import in_child
 from tests.mutation.exchange import exchange, live_functions
 from tests.mutation.forks import KILLED, SURVIVED, run_all
 from tests.mutation.modules import UnknownModule, all_modules, chosen_files
@@ -106,6 +110,19 @@ def test_a_child_that_does_not_end_is_ended() -> None:
 
     [(_, code)] = run_all([1], run, workers=1, cpu_s=1, until=time.monotonic() + 60)
     assert code < 0
+
+
+def test_what_a_child_may_take_ends_it() -> None:
+    assert in_child(lambda: None, seconds=60)
+    assert not in_child(signal.pause, seconds=0.05)
+
+
+def test_a_budget_bounds_the_learning_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--module", "durations.py", "--budget", "1s", "-o", "json"]) == 0
+    said = capsys.readouterr()
+    report = json.loads(said.out)
+    assert report["files"] == {"rules/durations.py": {"not tried": report["not_tried"]}}
+    assert "learning took more than two thirds of the budget" in said.err
 
 
 def test_after_the_budget_nothing_begins() -> None:

@@ -96,7 +96,7 @@ def test_publishing_the_same_twice_changes_nothing(seed: int, edit: Edit) -> Non
     first = book.publish(edit)
     current = book.ledger.current
     assert current is not None
-    again = proposed(2, current, book.ledger.read(current.definitions), edited(edit), Choice())
+    again = proposed(book.ledger, book.ledger.read(current.definitions), edited(edit), Choice())
     assert again.content == current.content
     assert again.rule_versions == current.rule_versions
     shell = Changing().feed(changes_of(seed))

@@ -152,12 +152,15 @@ def abnormal_change(
 
 
 @computation(
-    bill=("ym", "issued_at", "audited_by", "audit_state", "energy_kwh", "amount", "reversed_bill_no"),
+    bill=("ym", "calc_at", "issued_at", "audited_by", "audit_state", "energy_kwh", "amount", "reversed_bill_no"),
     reading=(*READING, "anomaly_flags"), meter=METER, billing_flow=("flow_code", "created_at"),
     customer_application=("archived_at", "app_no"),
 )  # fmt: skip
 def issued_unaudited(rows: Rows, row: SubjectRow, *, flagged: list[str] | None = None) -> Found | None:
-    """Find a bill issued though no person passed it, while its state or a flag of A01 to A09 demands one."""
+    """Find a bill issued though no person passed it, while its state or a flag of A01 to A09 demands one.
+
+    A flag stands on what lay before the issue: what happened after it, the audit could not have seen.
+    """
     if row.fields.get("issued_at") is None or row.fields.get("audited_by"):
         return None
     if row.fields.get("audit_state") in (flagged if flagged is not None else ["flagged", "rejected"]):
@@ -167,12 +170,34 @@ def issued_unaudited(rows: Rows, row: SubjectRow, *, flagged: list[str] | None =
 
 
 def _reasons(rows: Rows, bill: SubjectRow) -> Iterator[Found]:
-    """Give why a bill must be audited, with the defaults of domain.md."""
+    """Give why a bill had to be audited when it was issued, with the defaults of domain.md."""
     month = month_number(bill.fields.get("ym"))
+    rows = _at_issue(rows, bill.fields)
     for reading in rows.of("reading"):
         if month_number(reading.fields.get("ym")) == month is not None:
             yield from filter(None, (look(rows, reading) for look in ON_READINGS))
     yield from filter(None, (look(rows, bill) for look in ON_BILLS))
+
+
+def _at_issue(rows: Rows, bill: Fields) -> Rows:
+    """Give the rows without what happened after a bill was issued; what has no time counts, bills by their month."""
+    issued, month = bill.get("issued_at"), month_number(bill.get("ym"))
+
+    def is_before(fields: Fields, *names: str) -> bool:
+        time = next((t for name in names if isinstance(t := fields.get(name), int)), None)
+        return time is None or not isinstance(issued, int) or time <= issued
+
+    def is_earlier_bill(fields: Fields) -> bool:
+        theirs = month_number(fields.get("ym"))
+        return (theirs is None or month is None or theirs <= month) and is_before(fields, "calc_at", "issued_at")
+
+    return rows.where(
+        {
+            "customer_application": lambda fields: is_before(fields, "archived_at"),
+            "billing_flow": lambda fields: is_before(fields, "created_at"),
+            "bill": is_earlier_bill,
+        }
+    )
 
 
 @computation(

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rules.engine.computations.registry import computation
 from rules.engine.deadlines import usable
 from rules.engine.rows import Found, Rows, SubjectRow
 
-FAILED = frozenset({"failed", "FAILED", "timeout", "TIMEOUT"})
-"""Results of a command that was answered and not carried out."""
+FAILED = ("failed", "FAILED", "timeout", "TIMEOUT")
+"""Results of a command that was answered and not carried out, if the rule does not name them."""
 
 
 @computation(
     settlement=("paid_at", "cancelled_at"),
-    stop_command=("ack_at", "result"),
+    stop_command=("sent_at", "ack_at", "result"),
     restore_command=("sent_at", "ack_at", "result"),
 )
-def paid_while_off(rows: Rows, row: SubjectRow) -> Found | None:
+def paid_while_off(rows: Rows, row: SubjectRow, *, failed: list[str] | None = None) -> Found | None:
     """Find a payment of a customer who is off: the last before supply comes back, for that one settles the debt.
 
-    Off is who was stopped and not restored before the payment, and also whom a command restores after it: a restore
-    without a known stop is normal.
+    Off is whose stop was sent before the payment, even if it was carried out after it, and who was not restored in
+    between; also whom a command restores after it: a restore without a known stop is normal. `failed` are the results
+    of a command that was answered and not carried out.
     """
     paid_at = usable(row.fields.get("paid_at"))
     if paid_at is None:
         return None
-    stopped = max((t for t in _acked(rows, "stop_command") if t <= paid_at), default=None)
-    restores = sorted(_acked(rows, "restore_command"))
+    stops = _carried_out(rows, "stop_command", failed or FAILED)
+    stopped = max((acked for sent, acked in stops if sent <= paid_at), default=None)
+    restores = sorted(acked for _, acked in _carried_out(rows, "restore_command", failed or FAILED))
     sent = [t for each in rows.of("restore_command") if (t := usable(each.fields.get("sent_at"))) is not None]
     is_off = stopped is not None and not any(stopped <= t < paid_at for t in restores)
     if not is_off and not any(t >= paid_at for t in sent):
@@ -42,7 +46,8 @@ def paid_while_off(rows: Rows, row: SubjectRow) -> Found | None:
     return Found()
 
 
-def _acked(rows: Rows, entity: str) -> list[int]:
-    """Give when commands were carried out."""
-    done = (each.fields for each in rows.of(entity) if each.fields.get("result") not in FAILED)
-    return [t for fields in done if (t := usable(fields.get("ack_at"))) is not None]
+def _carried_out(rows: Rows, entity: str, failed: Collection[str]) -> list[tuple[int, int]]:
+    """Give when commands were sent and acknowledged; what was not known to be sent before, was with the latter."""
+    done = (each.fields for each in rows.of(entity) if each.fields.get("result") not in failed)
+    pairs = [(usable(fields.get("sent_at")), usable(fields.get("ack_at"))) for fields in done]
+    return [(acked if sent is None else min(sent, acked), acked) for sent, acked in pairs if acked is not None]

@@ -55,7 +55,31 @@ def test_a_city_that_loosens_under_tighten_only_is_refused_at_its_place(tmp_path
     assert faults(units(tmp_path, limit="4wd")) == []
     message = "city.yaml:6:52: 6wd is no stricter than 4wd of the unit above, which lets it only be tightened"
     assert faults(units(tmp_path, limit="6wd")) == [message]
-    assert len(faults(units(tmp_path, limit="24h"))) == 1, "hours and workdays cannot be compared"
+    in_hours = [fault for fault in faults(units(tmp_path, limit="24h")) if "stricter" in fault]
+    assert len(in_hours) == 1, "hours and workdays cannot be compared"
+
+
+def test_a_limit_in_hours_of_which_a_rule_warns_in_workdays_is_refused_at_its_place(tmp_path: Path) -> None:
+    message = "city.yaml:6:52: 48h cannot stand here: R-T03 warns workdays before it; give it in wd"
+    assert faults(units(tmp_path, may="free", limit="48h")) == [message]
+
+
+def test_what_the_top_rules_out_no_unit_between_can_grant(tmp_path: Path) -> None:
+    county = CITY.replace("city", "county").replace("33401", "3340102").replace("LIMIT", "60wd")
+    (tmp_path / "county.yaml").write_text(county, encoding="utf-8")
+    assert faults(units(tmp_path, more="lower: {may: free, fields: [limit, execution]}\n")) == [
+        "city.yaml:7:14: free grants more than province (unit 334): tighten",
+        "city.yaml:7:36: execution cannot be granted: province (unit 334) lets no unit below it change it",
+        "county.yaml:6:52: 60wd is no stricter than 3wd of the unit above, which lets it only be tightened",
+    ]
+
+
+def test_a_unit_below_one_that_only_inherits_only_inherits_too(tmp_path: Path) -> None:
+    (tmp_path / "county.yaml").write_text(
+        CITY.replace("city", "county").replace("33401", "3340102").replace("LIMIT", "1wd"), encoding="utf-8"
+    )
+    message = "province (unit 334) lets no unit below it change the limit"
+    assert faults(units(tmp_path, may="inherit")) == [f"city.yaml:6:5: {message}", f"county.yaml:6:5: {message}"]
 
 
 def test_what_may_be_inherited_only_or_freely(tmp_path: Path) -> None:

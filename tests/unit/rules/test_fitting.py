@@ -78,9 +78,9 @@ IDLE = "rungs: {WARN: {after: 45d}, ALARM: {after: 60d}}"
         ("indicators", "stage: ACCEPT, rule: R-T02", "rule: R-T02", "needs stage"),
         ("templates", "{severity}：申请{instance}{stage}{verdict}", "{severity}{nobody}", "nobody fills in {nobody}"),
         ("templates", "{severity}：申请{instance}{stage}{verdict}", "{severity", "braces do not match"),
-        ("templates", "{severity}：申请{instance}{stage}{verdict}", "{due:d}", "cannot be filled in"),
+        ("templates", "{severity}：申请{instance}{stage}{verdict}", "{due:d}", "stands in the text as it is"),
         ("templates", "{severity}：申请{instance}{stage}{verdict}", "{due.hour}", "nobody fills in"),
-        ("templates", "{severity}：申请{instance}{stage}{verdict}", "{due:{stage}}", "cannot be filled in"),
+        ("templates", "{severity}：申请{instance}{stage}{verdict}", "{due:{stage}}", "stands in the text as it is"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_a_fault(room: str, old: str, new: str, message: str) -> None:

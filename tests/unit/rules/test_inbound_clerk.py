@@ -232,3 +232,14 @@ def test_nothing_secret_is_in_a_representation() -> None:
     assert CARD not in repr(Recharge(id="1", mobile=MOBILE, card_no=CARD, cons_no=ACCOUNT, at=0))
     assert MOBILE not in repr(said("x"))
     assert CARD not in card_digest(CARD)
+
+
+@pytest.mark.parametrize("mobile", [STAFF, MOBILE])
+@pytest.mark.parametrize("start", ["CZ ", "", "卡号", "88123456 "])
+@pytest.mark.parametrize("card", [CARD, "8800 0000 0000 1290", "8800-0000-0000-1290"])
+def test_a_card_stands_nowhere_in_what_is_written(mobile: str, start: str, card: str) -> None:
+    done = done_of(office(), said(f"{start}{card} 12345678 {ACCOUNT}", mobile=mobile))
+    assert done.commands == []
+    shown = repr((done.notices, done.rows))
+    assert not any(each in shown for each in (CARD, card, "12345678"))
+    assert len(done.forwards) == (start == "CZ ")

@@ -1,5 +1,6 @@
 """What a text means: each kind of request by word and by menu code, questions, subscriptions, cards, and the rest."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -15,6 +16,7 @@ from rules.inbound.texts import (
     read_text,
     without_cards,
 )
+from rules.loop.task_numbers import task_number
 
 CARD = "8800000000001290"
 
@@ -68,7 +70,7 @@ def test_a_card_is_its_number_its_password_and_an_account(text: str, meaning: Me
 
 
 def test_eight_digits_are_a_task_for_staff_and_a_telephone_number_in_a_customers_request() -> None:
-    text = "报修，请打88123456"
+    text = "没电的已处理88123456"
     assert read_text(text, is_staff=True) == TaskReply()
     assert isinstance(read_text(text, is_staff=False), Wish)
 
@@ -83,3 +85,45 @@ def test_neither_number_nor_password_of_a_card_is_shown(text: str) -> None:
 
 def test_other_digits_of_a_request_are_kept() -> None:
     assert without_cards("报修，请打0570-88123456") == "报修,请打0570-88123456"
+
+
+@pytest.mark.parametrize("is_staff", [True, False])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"CZ {CARD} 12345678 3301000129", "CZ 8800 0000 0000 1290 483920 3301000129",
+        "CZ 880012341290 12345678 3301000129",
+    ],
+)  # fmt: skip
+def test_a_card_is_a_card_for_everybody(text: str, *, is_staff: bool) -> None:
+    found = read_text(text, is_staff=is_staff)
+    assert isinstance(found, CardText)
+    assert found.account == "3301000129"
+
+
+@pytest.mark.parametrize("is_staff", [True, False])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "8800 0000 0000 1290 12345678 3301000129", f"{CARD}，12345678，3301000129", "8800-0000-0000-1290 483920",
+        f"12345678 {CARD}", f"密码12345678卡号{CARD}",
+    ],
+)  # fmt: skip
+def test_what_looks_like_a_card_is_no_reply_to_a_task_and_is_not_shown(text: str, *, is_staff: bool) -> None:
+    assert not isinstance(read_text(text, is_staff=is_staff), TaskReply)
+    for shown in (without_cards(text), without_cards(text, is_reply=True)):
+        assert re.search("[0-9]{4}", shown) is None
+
+
+@pytest.mark.parametrize("text", ["报修 33010012 没电", "投诉 20261121 停电", "bx 33010001跳闸"])
+def test_staff_may_ask_for_something_too(text: str) -> None:
+    assert isinstance(read_text(text, is_staff=True), Wish)
+    assert read_text("DF 33010001", is_staff=True) == Query("33010001")
+
+
+def test_a_reply_keeps_the_numbers_of_tasks_and_no_longer_number() -> None:
+    one, other = task_number("a1", "M1", owner=0, owners=1), task_number("a2", "M1", owner=0, owners=1)
+    for text in (f"{one} {other}", f"{one} 申请332600001234已办", f"申请332600001234已办,{one}", f"报修处理 {one}"):
+        assert read_text(text, is_staff=True) == TaskReply()
+    assert without_cards(f"{one} {other}", is_reply=True) == f"{one} {other}"
+    assert without_cards(f"{one} 申请332600001234已办", is_reply=True) == f"{one} 申请************已办"

@@ -57,6 +57,32 @@ def test_a_closed_alert_says_how_late_it_was() -> None:
     assert w.last("R-T03", "ALARM").event == "closed"
 
 
+def test_a_warning_of_what_ended_before_its_deadline_is_closed_and_not_called_late() -> None:
+    w = surveyed()
+    w.until("2026-03-08T00:00")
+    update(w, "2026-03-09T10:00", finished_at="2026-03-09T10:00")
+    assert w.last("R-T03", "WARN").event == "closed"
+    assert w.last("R-T03", "WARN").text.endswith("（已办结）")
+
+
+def test_the_warning_of_what_was_late_counts_from_the_deadline_too() -> None:
+    w = surveyed()
+    update(w, "2026-03-13T05:30", finished_at="2026-03-13T05:30")
+    assert "逾3天5小时" in w.last("R-T03", "WARN").text
+
+
+def test_what_becomes_of_an_alert_is_told_of_the_unit_it_was_raised_for_whoever_has_the_application_now() -> None:
+    w = surveyed()
+    w.until("2026-03-11T00:00")
+    was = w.last("R-T03", "ALARM").org_no
+    w.app(op="u", org_no="3340102", at="2026-03-11T08:00")
+    update(w, "2026-03-11T09:00", finished_at="2026-03-10T00:00")
+    update(w, "2026-03-11T10:00", finished_at=None)
+    ours = [(a.event, a.org_no) for a in w.alerts if (a.rule, a.severity) == ("R-T03", "ALARM")]
+    assert ours == [("raised", was), ("cleared", was), ("reopened", was)]
+    assert was not in {None, "3340102"}
+
+
 def test_a_cleared_alert_says_that_it_is_over() -> None:
     w = surveyed()
     update(w, "2026-03-13T05:30", finished_at="2026-03-06T05:30")

@@ -65,6 +65,16 @@ def test_visits_are_compared_by_stage_and_number() -> None:
     assert differences(instance(None, known, visit=row(stage="SURVEY", visit=2, entered_at=1))) == []
 
 
+@pytest.mark.parametrize(
+    ("number", "item"), [(None, "SURVEY.entered_at"), (1, "SURVEY.entered_at"), (2, "SURVEY#2.entered_at")]
+)
+def test_a_visit_is_named_by_its_number_from_the_second_on(number: int | None, item: str) -> None:
+    known = visit(entered_at=AT)
+    known.visit = number
+    theirs = row(stage="SURVEY", visit=number, entered_at=AT + 9 * MINUTE)
+    assert [each.item for each in differences(instance(None, [known], visit=theirs))] == [item]
+
+
 def test_deleted_rows_and_rows_of_one_source_only_are_not_compared() -> None:
     gone = row(volt_class="LV")
     gone.is_deleted = True

@@ -81,6 +81,12 @@ def test_a_report_goes_by_mail_also_to_people_who_are_told_by_sms() -> None:
     ]  # fmt: skip
 
 
+def test_a_report_by_sms_goes_to_the_same_people_by_sms() -> None:
+    made = clock(reference(person("P1", "33401", mobile="13800000000"), person("P2", "33401", "clerk")))
+    made.advance(MONDAY - 1, MONDAY, reports(file(channel="sms")))
+    assert [(each.channel, each.recipient.mobile) for each in made.take()] == [("sms", "13800000000")]
+
+
 def test_nothing_leaves_before_its_time_and_nothing_twice() -> None:
     made, known = clock(reference(person("P1", "33401"))), reports(file())
     for after, until, count in ((MONDAY - 9, MONDAY - 1, 0), (MONDAY - 1, MONDAY, 1), (MONDAY, MONDAY + 9, 0)):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from rules import Definitions, Engine, Step
+from rules import Definitions, Engine, Ledger, Step, proposed, restored
 from tests.helpers.builders import World, ms
-from tests.helpers.rulebooks import LOOSE, SURVEY, TIGHT, Book, Edit, sets
+from tests.helpers.rulebooks import CHOICE, LOOSE, SURVEY, TIGHT, Book, Edit, edited, sets
 
 ORDER = "{code: SCHEME, title: 供电方案编制"
 NEW_TITLE: Edit = ("process/hv_connection", ORDER, "{code: SCHEME, title: 方案编制")
@@ -125,10 +125,54 @@ def test_an_instance_keeps_its_edition_through_later_changes_until_one_is_for_ru
     assert world.partition.instances["A1"].edition == 0
 
 
-def test_limits_may_be_for_new_instances_only() -> None:
-    new: Edit = ("limits/default", "title: 现行承诺时限\n", "title: 现行承诺时限\napplies_to: new\n")
+FOR_NEW: Edit = ("limits/default", "title: 现行承诺时限\n", "title: 现行承诺时限\napplies_to: new\n")
+
+
+def versions(world: World, rule: str) -> set[tuple[str, int]]:
+    return {(alert.instance, alert.rule_version) for alert in world.alerts if alert.rule == rule}
+
+
+def two_at_survey(*definitions: Definitions) -> World:
+    """A1 began before all the sets, A2 after them; both are late."""
     world = surveyed()
-    take_up(world, sets([TIGHT, new])[0])
+    for each in definitions:
+        take_up(world, each)
+    world.app("A2", accepted_at="2026-03-05T10:00")
+    world.visit("SURVEY", "A2")
+    return world.until("2026-03-31")
+
+
+def test_alerts_of_what_goes_on_as_it_began_carry_the_version_of_then() -> None:
+    book = Book()
+    first = book.publish(FOR_NEW, TIGHT)
+    assert versions(two_at_survey(first), "R-T03") == {("A1", 1), ("A2", 2)}
+    later = proposed(book.ledger, edited(FOR_NEW, TIGHT), edited(FOR_NEW, LOOSE), CHOICE)
+    assert later.held_versions == {"1": {"R-T03": 1}, "2": {"R-T03": 2}}
+    rungs: Edit = ("rules/connection", "WARN: {before: 1wd}, ALARM: {at: deadline}", "ALARM: {at: deadline}")
+    for_all = book.publish(FOR_NEW, TIGHT, rungs)
+    assert versions(two_at_survey(first, for_all), "R-T03") == {("A1", 3), ("A2", 3)}
+
+
+def test_news_of_its_own_row_leaves_an_instance_with_what_it_began_with() -> None:
+    world = surveyed()
+    take_up(world, Book().publish(FOR_NEW, LOOSE))
+    world.until("2026-03-10T09:00")
+    assert world.open("R-T03") == [("R-T03", "ALARM"), ("R-T03", "WARN")]
+    world.app(tg_no="TG2", op="u", org_no="3340102")
+    assert world.open("R-T03") == [("R-T03", "ALARM"), ("R-T03", "WARN")]
+    assert versions(world, "R-T03") == {("A1", 1)}
+
+
+def test_a_rollback_brings_back_the_versions_of_what_instances_keep() -> None:
+    ledger = Ledger()
+    ledger.put(proposed(ledger, edited(), edited(FOR_NEW, TIGHT), CHOICE), 0)
+    assert restored(2, ledger.manifests[1]).held_versions == {"1": {"R-T03": 1}}
+    assert restored(2, ledger.manifests[1]).digest == ledger.manifests[1].digest
+
+
+def test_limits_may_be_for_new_instances_only() -> None:
+    world = surveyed()
+    take_up(world, sets([TIGHT, FOR_NEW])[0])
     world.app("A2", accepted_at="2026-03-05T10:00")
     world.visit("SURVEY", "A2")
     world.until("2026-03-10")

@@ -61,6 +61,9 @@ def test_an_alert_speaks_in_its_units_own_words(tmp_path: Path) -> None:
         ('  stage_late: "{"\n', "braces do not match"),
         ('  M02: "{instance}"\n', "nobody fills in {instance}; known are amount, due_date, month, name"),
         ('  stage_late: "{sup_no}"\n', "nobody fills in {sup_no}"),
+        ('  stage_late: " "\n', "it says nothing"),
+        ('  stage_late: "{due!r}"\n', "{due} stands in the text as it is"),
+        ('  M09: "{amount:>999999999}"\n', "{amount} stands in the text as it is"),
     ],
 )
 def test_a_copy_that_cannot_be_said_is_a_fault(tmp_path: Path, text: str, message: str) -> None:

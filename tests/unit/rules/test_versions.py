@@ -10,6 +10,7 @@ from rules import (
     Answer,
     DefinitionSet,
     Ledger,
+    Manifest,
     compiled,
     decode_record,
     encode_record,
@@ -66,7 +67,7 @@ def test_a_rollback_brings_back_digest_holds_and_rule_versions() -> None:
 def test_sets_follow_one_another_past_those_that_never_came_into_effect() -> None:
     book = Book()
     book.publish(at=10)
-    manifest = proposed(2, book.ledger.current, book.base, edited(TIGHT), CHOICE)
+    manifest = proposed(book.ledger, book.base, edited(TIGHT), CHOICE)
     book.ledger.put(manifest, 20)
     book.ledger.put(msgspec.structs.replace(manifest, state="withdrawn"), 21)
     book.publish(LOOSE, at=30)
@@ -132,6 +133,13 @@ tests:
 """
 
 
+def unpublished(serial: int) -> Ledger:
+    """Give a ledger in which nothing came into effect, and whose next set has this serial."""
+    ledger = Ledger()
+    ledger.put(Manifest(serial=serial - 1, state="withdrawn", definitions={}, holds={}, limits="", calendar=""), 0)
+    return ledger
+
+
 def with_city(value: int) -> DefinitionSet:
     loaded = DefinitionSet()
     for file in read_definitions([SHIPPED]).files:
@@ -144,22 +152,22 @@ def with_city(value: int) -> DefinitionSet:
 
 def test_a_threshold_that_a_unit_changes_raises_the_version_of_the_rule_that_judges_it() -> None:
     first, second = with_city(9), with_city(8)
-    manifest = proposed(7, None, first, second, CHOICE)
+    manifest = proposed(unpublished(7), first, second, CHOICE)
     assert manifest.rule_versions == {"A15": 7, "X-I122": 7}
     judged = compiled(second, replace(CHOICE, rule_versions=manifest.rule_versions)).thresholds
     assert {each.rule.version for each in judged.of("I243T", "3340101")} == {7}
     assert {(each.rule.code, each.rule.version) for each in judged.of("I122", "3340101")} == {("X-I122", 7)}
     assert rule_versions(second, manifest.rule_versions)["X-I122"] == 7
-    assert proposed(8, None, second, second, CHOICE).rule_versions == {}
+    assert proposed(Ledger(), second, second, CHOICE).rule_versions == {}
 
 
 def test_a_unit_that_begins_to_set_a_threshold_raises_the_version_too() -> None:
-    manifest = proposed(7, None, read_definitions([SHIPPED]), with_city(9), CHOICE)
+    manifest = proposed(unpublished(7), read_definitions([SHIPPED]), with_city(9), CHOICE)
     assert manifest.rule_versions == {"A15": 7}
 
 
 def test_a_stage_limit_of_a_flow_raises_the_version_of_the_rule_about_every_stage() -> None:
     base = read_definitions([SHIPPED])
     key = next(file.key for file in base.files if file.path.endswith("f15_rename.yaml"))
-    manifest = proposed(7, None, base, edited((key, "limit: 2wd", "limit: 1wd")), CHOICE)
+    manifest = proposed(unpublished(7), base, edited((key, "limit: 2wd", "limit: 1wd")), CHOICE)
     assert manifest.rule_versions == {"R-T22": 7}

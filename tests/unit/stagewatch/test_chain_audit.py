@@ -7,14 +7,19 @@ import pytest
 
 from rules.loop import Loop
 from rules.loop.anomaly import AnomalyState
-from schemas import Outcome, TaskView
+from schemas import Notice, Outcome, TaskView
 from sinks import Delivered, Outbox, OutboxPolicy
 from sinks.store import NotificationRow
 from stagewatch.chain_audit import Stopped, audit
 from tests.helpers.anomalies import brought_to
-from tests.helpers.loops import DAY, HOUR, MONDAY, assigned, happened, new_loop, said, shipped
+from tests.helpers.loops import DAY, HOUR, MOBILE, MONDAY, assigned, happened, new_loop, said, shipped
 
 MINUTE = 60_000
+
+
+def reachable(notice: Notice) -> Notice:
+    """Give a notice to somebody who has a mobile."""
+    return msgspec.structs.replace(notice, recipient=msgspec.structs.replace(notice.recipient, mobile=MOBILE))
 
 
 class Chain:
@@ -33,7 +38,7 @@ class Chain:
         self.loop.advance(now)
         for notice in self.loop.take_todo().notices:
             if not loses(notice.rung):
-                self.outbox.add(notice, now)
+                self.outbox.add(reachable(notice), now)
         for delivery in self.outbox.due(now):
             self.outbox.settle(delivery, Delivered("r"), now)
             for number in (notice.task for notice in delivery.notices if notice.task):
@@ -99,6 +104,17 @@ def test_a_message_up_the_chain_that_got_lost_is_found() -> None:
     assert (found.kind, found.text) == ("not_told", "U3340101 was to be told of it and was not")
 
 
+@pytest.mark.parametrize("state", ["no_channel", "unroutable", "refused", "failed"])
+def test_a_step_up_that_reached_nobody_is_found(state: str) -> None:
+    chain = Chain()
+    for at in range(MONDAY, MONDAY + 4 * DAY, HOUR):
+        chain.work(at)
+    sent = chain.outbox.notifications()
+    rows = [msgspec.structs.replace(row, state=state) if ":escalated-0-2" in row.key else row for row in sent]
+    (found,) = chain.audit(MONDAY + 4 * DAY, rows)
+    assert (found.kind, found.text) == ("not_told", f"U3340101 was to be told of it and was not: {state}")
+
+
 def test_a_task_that_did_not_hear_of_its_message_is_found() -> None:
     chain = Chain()
     chain.work(MONDAY)
@@ -139,7 +155,7 @@ class Work:
         self.loop.advance(now)
         for notice in self.loop.take_todo().notices:
             if not loses(notice.rung):
-                self.outbox.add(notice, now)
+                self.outbox.add(reachable(notice), now)
         for delivery in self.outbox.due(now):
             self.outbox.settle(delivery, Delivered("r"), now)
         self.views |= {number: view for number, view in self.loop.take_views().items() if view is not None}

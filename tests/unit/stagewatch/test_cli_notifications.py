@@ -67,7 +67,8 @@ def test_what_cannot_be_done_is_refused(arguments: list[str], code: int, said: s
     assert said in capsys.readouterr().err
 
 
-def test_an_audit_that_finds_something_fails(capsys: Said) -> None:
+def test_an_audit_that_finds_something_fails(capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STAGEWATCH_BROKER")  # nothing was published: what is in effect are the folders
     assert run(["notifications", "audit", "--at", "2026-03-09", "-o", "json"]) == 1
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(each["kind"], each["alert"]) for each in found] == [("stuck", "queued")]
@@ -129,3 +130,17 @@ def test_costs_count_what_carriers_took_by_unit_in_parts_and_nothing_that_never_
     }
     assert run(["notifications", "costs", "--until", "2026-03-01", "-o", "json"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_a_message_that_was_gathered_over_midnight_costs_once(tmp_path: Path) -> None:
+    outbox = Outbox(OutboxPolicy(channels=frozenset({"sms"}), gather_s=60))
+    outbox.add(notice("a1", text="甲"), NOW)
+    outbox.add(notice("a2", text="乙"), NOW + 40_000)
+    (message,) = outbox.due(NOW + 60_000)
+    outbox.settle(message, Delivered("r"), NOW + 60_000)
+    store = Store(f"sqlite:///{tmp_path}/gathered.db")
+    store.write(StoreBatch(notifications=outbox.notifications()))
+    midnight = NOW + 20_000
+    assert [each.sms for each in store.costs(NOW, midnight)] == [1]
+    assert store.costs(midnight, NOW + 86_400_000) == []
+    store.close()

@@ -94,6 +94,16 @@ def test_explain_gives_the_chain_with_its_place(tmp_path: Path, capsys: Said, mo
     ]  # fmt: skip
 
 
+def test_explain_gives_the_limits_of_every_stage_and_of_the_processes_that_are_one(capsys: Said) -> None:
+    assert run(["rules", "explain", "--org", "3340102", "R-T22", "-o", "json"]) == 0
+    said = capsys.readouterr()
+    rows = {row["what"]: row for row in map(json.loads, said.out.splitlines())}
+    locked = rows["work_order LOCKED"]
+    assert (locked["value"], locked["counts"], locked["from"]) == ("4h", True, "process/work_order")
+    assert rows["control_loop CHECKING"]["value"] == "2wd"
+    assert "no template sets this for unit 3340102" in said.err
+
+
 def test_explain_lists_the_rules_when_it_does_not_know_one(capsys: Said) -> None:
     assert run(["rules", "explain", "--org", "334", "R-T99"]) == 2
     assert "R-T03" in capsys.readouterr().err

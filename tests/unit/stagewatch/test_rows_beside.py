@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from rules import Choice, describe_golden, load_definitions
+from rules.state import rung_key
 from schemas import Recorded, epoch_ms
 from stagewatch.replay import Replay
 from tests.helpers.replaying import sources
@@ -62,6 +63,47 @@ def test_r_d04_disagreement_is_raised_and_cleared_when_they_agree_again() -> Non
     assert found(replay(*said)) == [("R-D04", "raised")]
     assert found(replay(*said, lean(3, org_no="1"))) == [("R-D04", "raised"), ("R-D04", "cleared")]
     assert found(replay(*said, app(3, org_no="2"))) == [("R-D04", "raised"), ("R-D04", "cleared")]
+
+
+def test_r_d04_each_item_is_an_alert_of_its_own() -> None:
+    run = replay(app(1, org_no="1", subs_no="S1"), lean(2, org_no="2"), lean(3, org_no="2", subs_no="S2"))
+    assert [alert.text for alert in run.outcome.alerts] == [
+        "申请A1的信息在不同系统中不一致：org_no（lean）。", "申请A1的信息在不同系统中不一致：subs_no（lean）。"
+    ]  # fmt: skip
+    run.feed([lean(4, org_no="1", subs_no="S2")])
+    cleared = run.outcome.alerts[-1]
+    assert (cleared.event, cleared.alert_id) == ("cleared", run.outcome.alerts[0].alert_id)
+    run.feed([lean(5, org_no="1", subs_no="S1")])
+    assert [alert.event for alert in run.outcome.alerts] == ["raised", "raised", "cleared", "cleared"]
+
+
+def test_r_d04_what_an_earlier_version_told_in_one_alert_ends_and_is_told_by_item() -> None:
+    run = replay(app(1, org_no="1"), lean(2, org_no="2"))
+    instances = run._partition.instances  # noqa: SLF001 - a state as it was kept
+    known = instances.peek("A1")
+    assert known is not None
+    assert known.raised is not None
+    (rung,) = known.raised["R-D04"].values()
+    known.raised["R-D04"] = {rung_key(None, None, None, "INFO"): rung}
+    instances.keep(known)
+    run.feed([lean(3, org_no="3")])
+    old, ended = [(alert.event, alert.alert_id) for alert in run.outcome.alerts][1:]
+    assert (old[0], ended[0]) == ("raised", "cleared")
+    assert old[1] == run.outcome.alerts[0].alert_id != ended[1]
+
+
+def test_r_d04_each_visit_of_a_stage_is_an_item() -> None:
+    visit = {"app_no": "A1", "stage_code": "ACCEPT", "entered_at": "2026-03-02T01:00:00Z"}
+    other = {**visit, "entered_at": "2026-03-02T02:00:00Z"}
+    said = [app(1)]
+    for number in (1, 2):
+        said.append(
+            record("cdc.mkt.mkt_app_progress", {**visit, "visit_no": number, "progress_id": number}, 2 * number)
+        )
+        said.append(record("cdc.lean.lean_app_progress", {**other, "visit_no": number}, 2 * number + 1))
+    told = [alert.text for alert in replay(*said).outcome.alerts if alert.rule == "R-D04"]
+    assert len(told) == 2
+    assert ("ACCEPT.entered_at（lean）" in told[0], "ACCEPT#2.entered_at（lean）" in told[1]) == (True, True)
 
 
 def test_r_d04_sources_that_agree_after_conversion_of_their_codes_raise_nothing() -> None:

@@ -216,6 +216,10 @@ def test_unknown_variables_only_warn() -> None:
         ("http://gw/send?token=abc&from=x", "http://gw/send?token=***&from=x"),
         ("http://gw/send?abc", "http://gw/send?***"),
         ("postgresql://u:p/q@w@db:5432/x", "postgresql://***@db:5432/x"),
+        ("postgresql://u:hun?ter2@h/db", "postgresql://***"),
+        ("postgresql://u:p@hun?ter2@h/db?sslmode=require", "postgresql://***"),
+        ("postgresql://u:hun?ter=2@h/db", "postgresql://***"),
+        ("http://gw/send?token=a@b", "http://***"),
         ("sqlite:////data/x.db", "sqlite:////data/x.db"),
         ("kafka://a:1,b:2", "kafka://a:1,b:2"),
     ],
@@ -276,3 +280,10 @@ def test_an_unknown_carrier_and_a_wrong_scheme_are_faults_with_their_places(tmp_
     said = faults(path, {})
     assert [line.partition(":")[2].split(":")[0] for line in said] == ["2", "3"]
     assert not [line for line in said if "hunter2" in line]
+
+
+@pytest.mark.parametrize("url", ["console", "console:"])
+def test_the_console_is_named_with_or_without_a_colon(tmp_path: Path, url: str) -> None:
+    path = write(tmp_path, f"sms_url: '{url}'\nsmtp_url: '{url}'\nsms_carriers: {{mobile: '{url}'}}\n")
+    settings = load_settings(path, HOME)
+    assert (settings.sms_url, settings.smtp_url, settings.sms_carriers) == ("console", "console", {"mobile": "console"})

@@ -35,6 +35,11 @@ def row(number: int = 1, *, lsn: int = 5, op: str = "c", before: Any = None, **c
     return recorded(envelope(values, op=op, before=before, lsn=lsn), {"id": number}, offset=lsn)
 
 
+def placeless() -> Recorded:
+    values = {"id": 1, "app": "A1", "amt": "12.50", "at": "2026-03-02T01:00:00Z"}
+    return recorded({"op": "c", "before": None, "after": values, "source": None}, {"id": 1})
+
+
 def tried(*records: Recorded, mapping: TableMapping = MAPPING, partitions: int | None = None) -> Trial:
     return try_records(mapping, records, partitions=partitions)
 
@@ -113,7 +118,11 @@ SETUPS: list[tuple[str, Callable[[], Trial]]] = [
     ("no message key", lambda: tried(replace(row(), key=None))),
     ("has one partition", lambda: tried(row(), partitions=1)),
     ("1 changes stand behind newer ones", lambda: tried(row(lsn=9), replace(row(lsn=8), offset=10))),
-    ("1 rows have changes in several partitions", lambda: tried(row(), replace(row(lsn=6), partition=1))),
+    (
+        "which counts is told by their places in the source's log",
+        lambda: tried(row(), replace(row(lsn=6), partition=1)),
+    ),
+    ("told by the records' times, to the millisecond", lambda: tried(placeless(), replace(placeless(), partition=1))),
     ("updates come without the row before", lambda: tried(row(op="u"))),
     ("op_ts", lambda: tried(*(ogg(number) for number in range(30)), mapping=replace(MAPPING, dialect="ogg-json"))),
     ("app never came: did you mean app_, which", lambda: renamed("app_")),

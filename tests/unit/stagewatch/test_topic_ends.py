@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from kafka import KafkaProducer
+from kafka.errors import CoordinatorNotAvailableError
+from kafka.structs import OffsetAndMetadata
 
 from connectors.files import TopicLog
-from connectors.flow import read_flows
+from connectors.flow import read_flows, read_offsets
 from stagewatch.topic_reader import read_topic
 from tests.helpers.brokers import make_topics, running_tansu
 from tests.helpers.decoding import table
@@ -56,3 +58,20 @@ def test_every_record_is_counted(bootstrap: str) -> None:
     flows = read_flows(bootstrap, ["cdc.x.t", "cdc.x.empty"], group="nobody")
     assert {topic: flow.records for topic, flow in flows.items()} == {"cdc.x.t": sum(BATCHES), "cdc.x.empty": 0}
     assert flows["cdc.x.t"].last_at is not None
+
+
+class JustMade:
+    """An admin client of a Kafka that makes the topic of the groups when it is first asked about one."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def list_group_offsets(self, groups: dict[str, None]) -> dict[str, dict[str, OffsetAndMetadata]]:
+        self.asked += 1
+        if self.asked < 3:
+            raise CoordinatorNotAvailableError
+        return {name: {"read": OffsetAndMetadata(7, "", -1), "never": OffsetAndMetadata(-1, "", -1)} for name in groups}
+
+
+def test_a_kafka_that_never_had_a_group_is_asked_until_it_has_a_place_for_them() -> None:
+    assert read_offsets(JustMade(), "nobody", pause_s=0) == {"read": 7}
