@@ -14,7 +14,13 @@ from tests.helpers.decoding import catalog, mapping
 
 TOPIC = "cdc.mkt.mkt_app"
 RULE = Outward(["app_no", "org_no", "source_count"], ["cust_name"])
-ROW: dict[str, Any] = {"app_no": "A1", "org_no": "3340101", "cust_name": "张三丰", "phone": "13812345678", "source_count": 2}
+ROW: dict[str, Any] = {
+    "app_no": "A1",
+    "org_no": "3340101",
+    "cust_name": "张三丰",
+    "phone": "13812345678",
+    "source_count": 2,
+}
 GEHEIM = ("13812345678", "张三丰", "geheim")
 
 
