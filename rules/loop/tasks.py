@@ -160,11 +160,11 @@ class TaskSteps:
         elif due == task.acknowledged_until:
             task.acknowledged_until = None
             task.note(due, "clock", "ACKNOWLEDGEMENT_OVER")
+            self._todo.tell_event(case, "reopened", f"（督办{task.number}的确认于{self._when(due)}到期）")
             if task.is_overdue and self._convert(case, strategy, due):
                 return
             text = answers.acknowledgement_over(case.event, task.number)
             self._todo.remind(case, task, text, at=due, rung=f"acknowledged-{task.version}")
-            self._todo.tell_event(case, "reopened", f"（督办{task.number}的确认于{self._when(due)}到期）")
         elif not task.is_overdue and due == task.reply_due:
             task.is_overdue = True
             if task.state is not TaskState.UNROUTABLE:
