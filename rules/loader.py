@@ -33,7 +33,7 @@ from rules.template_fitting import copies_of
 from rules.threshold_fitting import threshold_faults
 from rules.vocabulary import Vocabulary
 from rules.workdays import state_council_calendar
-from schemas import EMPTY, DefinitionError, Fault, Places, load_yaml, pydantic_faults
+from schemas import EMPTY, DefinitionError, Fault, Places, load_yaml, pydantic_faults, stands_twice
 
 SHIPPED = Path(__file__).parent / "definitions"
 """The definitions that come with the product."""
@@ -321,9 +321,8 @@ def _yaml_files(folders: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for folder in folders:
         if folder.is_dir():
-            # A mounted ConfigMap holds its files a second time, in `..data` and what that points to.
             found = (p for p in folder.rglob("*") if p.suffix in {".yaml", ".yml"})
-            files += sorted(p for p in found if not any(part.startswith("..") for part in p.relative_to(folder).parts))
+            files += sorted(p for p in found if not stands_twice(p, folder))
         else:
             files.append(folder)
     return files

@@ -98,7 +98,7 @@ from schemas.report import ReportIndicator, ReportOrder, ReportUnit
 from schemas.row_form import Columns, RowForm, as_written
 from schemas.silence import Silence, decode_silence, encode_silence
 from schemas.source_time import SourceClock
-from schemas.yaml_places import EMPTY, Places, YamlPath, load_model, load_yaml, pydantic_faults
+from schemas.yaml_places import EMPTY, Places, YamlPath, load_model, load_yaml, pydantic_faults, stands_twice
 
 __all__ = [
     "BEFORE_ALL",
@@ -234,6 +234,7 @@ __all__ = [
     "pydantic_faults",
     "read_origin",
     "standing",
+    "stands_twice",
     "supersedes",
     "to_wire",
 ]

@@ -9,6 +9,7 @@ number with leading zeros (`0571` is a code, not 571).
 
 import re
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import NoReturn, TypeVar
 
 import yaml
@@ -76,6 +77,11 @@ class Places:
         """Make the fault `message` at `path`."""
         line, column = self.at(path, key=key)
         return Fault(self.file, line, column, message)
+
+
+def stands_twice(file: PurePath, folder: PurePath) -> bool:
+    """Tell whether a file below a folder is what a mounted ConfigMap holds a second time, in `..data` and behind."""
+    return any(part.startswith("..") for part in file.relative_to(folder).parts)
 
 
 def load_yaml(text: str | bytes, file: str) -> tuple[object, Places]:

@@ -74,9 +74,8 @@ def backtest(  # noqa: PLR0913 - click hands over every option
     zone, now_ms = versions.running.calendar.zone, int(time.time() * 1000)
     begin_ms, end_ms = (moment(text, now_ms=now_ms, zone=zone) if text else None for text in (begin, end))
     both = _run(run, recording, end_ms, output)
-    report = _report(run, both, _window(run, begin_ms, end_ms), examples)
-    report["changed"] = [str(path) for path in change.paths]
-    report["events"] = recording.name
+    names = [str(path) for path in change.paths], recording.name
+    report = _report(run, both, _window(run, begin_ms, end_ms), examples, names)
     if html is not None:
         html.write_text(page(report), encoding="utf-8")
         output.done(f"wrote {html}")
@@ -117,7 +116,8 @@ def _window(run: Backtest, begin: int | None, end: int | None) -> Window:
     return window
 
 
-def _report(run: Backtest, both: Both, window: Window, examples: int) -> Report:
+def _report(run: Backtest, both: Both, window: Window, examples: int, names: tuple[list[str], str]) -> Report:
+    """Give the report; `names`: of the changed files, and of what was recorded."""
     from schemas import iso
     from stagewatch.backtest_compare import compare, load_of, tallied
     from stagewatch.backtest_report import Report, examples_of, sent_in_all, sent_row, tally_row
@@ -128,7 +128,7 @@ def _report(run: Backtest, both: Both, window: Window, examples: int) -> Report:
     titles = rule_titles(run.books)
     by_rule = [tally_row("rule", tally) for tally in tallied(compared, lambda alert: alert.rule)]
     return Report(
-        changed=[], judged=None if run.books.touched is None else sorted(run.books.touched), events="",
+        changed=names[0], judged=None if run.books.touched is None else sorted(run.books.touched), events=names[1],
         begin=iso(max(window.begin, run.counts.first or 0)), end=iso(window.end),
         records=run.counts.records, refused=run.counts.refused,
         alerts=next((tally_row("of", tally) for tally in tallied(compared, lambda _: "all")), {}),

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import click
 
-from stagewatch.cli import DATE_LENGTH, command, moment, output_option, settings_option
+from stagewatch.cli import DATE_LENGTH, ZONE, command, moment, output_option, settings_option
 from stagewatch.cli_store import opened_store
 
 DAY_MS = 86_400_000
-ZONE = "Asia/Shanghai"
 
 
 @command(short_help="Count what each unit's messages came to.")

@@ -178,17 +178,14 @@ def _explained(
 ) -> Document:
     """Walk through the instance's life and explain the alert by it. Raises `Failed` if nothing is recorded of it."""
     from rules import read_definitions
-    from stagewatch.cli_replay import sources_of
     from stagewatch.cli_travel import found_life
     from stagewatch.explain import Book, events_of, evidence_of, live, rule_model, told_of
-    from stagewatch.in_effect import in_effect
 
-    travel, known, end = found_life(settings, events, alert.instance, until, output, alert.raised_at)
-    files, calendar = read_definitions(settings.definitions), settings.calendar
-    if not events:  # by what was in effect when it was raised
-        found = in_effect(settings, sources_of(settings), alert.raised_at)
-        files, calendar = found.files, found.choice.calendar
-    book = Book(travel.definitions, files, calendar)
+    travel, known, end, found = found_life(settings, events, alert.instance, until, output, alert.raised_at)
+    if found is None:
+        book = Book(travel.definitions, read_definitions(settings.definitions), settings.calendar)
+    else:
+        book = Book(travel.definitions, found.files, found.choice.calendar)
     life = live(travel, known.changes, end, alert.alert_id, book)
     model = rule_model(book, alert)
     shown = life.raised.event if life.raised else alert

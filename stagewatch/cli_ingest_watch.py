@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from stagewatch.cli import Failed, bootstrap_of, command, settings_from, settings_option
+from stagewatch.cli import ZONE, Failed, bootstrap_of, command, settings_from, settings_option
 
 if TYPE_CHECKING:
     from connectors.files import Arrival
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 POLL_S = 5.0
 """A folder costs little to look at; nobody waits for a nightly file more closely."""
-ZONE = "Asia/Shanghai"
-"""Of --at: the business's own."""
 
 
 def _times(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

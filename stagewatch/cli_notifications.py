@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from stagewatch.cli import Failed, bootstrap_of, command, moment, output_option, settings_from, settings_option
+from stagewatch.cli import ZONE, Failed, bootstrap_of, command, moment, output_option, settings_from, settings_option
 from stagewatch.cli_store import opened_store
 from stagewatch.sending import send_records
 
@@ -119,7 +119,7 @@ def audit_chains(*, at: str, config: Path | None, form: str) -> int:
     from stagewatch.output import Output
 
     output = Output(is_json=form == "json")
-    now = moment(at, now_ms=int(time.time() * 1000), zone="Asia/Shanghai")
+    now = moment(at, now_ms=int(time.time() * 1000), zone=ZONE)
     definitions, _ = load_in_effect(settings_from(config, output), output)
     with opened_store(config, output) as store:
         notifications = store.notifications(limit=MOST)

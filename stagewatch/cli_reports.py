@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from stagewatch.cli import (
+    ZONE,
     Group,
     bootstrap_of,
     command,
@@ -73,7 +74,7 @@ class _Ground(NamedTuple):
             raise DefinitionError(loaded.faults)
         definitions = compiled(loaded, Choice(limits=settings.limits, calendar=settings.calendar))
         now = int(time.time() * 1000)
-        return cls(settings, definitions, now, moment(at_text, now_ms=now, zone="Asia/Shanghai"))
+        return cls(settings, definitions, now, moment(at_text, now_ms=now, zone=ZONE))
 
     def report(self, name: str) -> Report:
         """Find a report by its id."""
@@ -159,8 +160,8 @@ def _filled(notice: Notice, config: Path | None, output: Output) -> Message:
     with opened_store(config, output) as store:
         mails = ReportMails(lambda order, limit: store.findings(order, limit=limit))
         if notice.channel == "sms":
-            return compose(mails.brief(delivery), ZoneInfo("Asia/Shanghai"))
-        return mails.fill(compose(delivery, ZoneInfo("Asia/Shanghai")))
+            return compose(mails.brief(delivery), ZoneInfo(ZONE))
+        return mails.fill(compose(delivery, ZoneInfo(ZONE)))
 
 
 @command(short_help="Send a report now to those who get it.")

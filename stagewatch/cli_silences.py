@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stagewatch.cli import Failed, Group, bootstrap_of, command, moment, output_option, settings_from, settings_option
+from stagewatch.cli import (
+    ZONE,
+    Failed,
+    Group,
+    bootstrap_of,
+    command,
+    moment,
+    output_option,
+    settings_from,
+    settings_option,
+)
 from stagewatch.sending import send_records
 
 if TYPE_CHECKING:
@@ -24,7 +34,6 @@ if TYPE_CHECKING:
     from stagewatch.output import Output, Value
 
 TOPIC = "stagewatch.silences"
-ZONE = "Asia/Shanghai"
 MATCHERS = ("rule", "org_no", "object_no", "process", "instance")
 
 silences = Group(

@@ -18,6 +18,7 @@ from stagewatch.phones import without_phones
 if TYPE_CHECKING:
     from rules import WorkCalendar
     from stagewatch.history import Entry
+    from stagewatch.in_effect import InEffect
     from stagewatch.output import Output
     from stagewatch.settings import Settings
     from stagewatch.travel import Known, Travel
@@ -46,7 +47,7 @@ def history(*, key: str, events: tuple[Path, ...], until: str | None, config: Pa
 
     output = Output(is_json=form == "json")
     settings = settings_from(config, output)
-    travel, known, end = found_life(settings, events, key, until, output)
+    travel, known, end, _ = found_life(settings, events, key, until, output)
     entries = list(Historian().entries(travel.walk(known.changes, end)))
     if not events and settings.bootstrap is not None:
         alerts = published_alerts(settings.bootstrap, instance=key)
@@ -62,14 +63,14 @@ def history(*, key: str, events: tuple[Path, ...], until: str | None, config: Pa
 def found_life(  # noqa: PLR0913, PLR0917 - what is read, and how it is judged
     settings: Settings, events: Sequence[Path], key: str, until: str | None, output: Output,
     judged_at: int | None = None,
-) -> tuple[Travel, Known, int | None]:  # fmt: skip
+) -> tuple[Travel, Known, int | None, InEffect | None]:  # fmt: skip
     """Read what is recorded about an instance; give its way, what is known, and where the way ends (epoch ms).
 
-    A running system's is judged by what was in effect at `judged_at` (epoch ms; None: where the way ends), files by
-    the definitions of the settings. Raises `Failed` if nothing is recorded about it.
+    Last what a running system's is judged by: what was in effect at `judged_at` (epoch ms; None: where the way ends).
+    Files are judged by the definitions of the settings. Raises `Failed` if nothing is recorded about it.
     """
     from stagewatch.cli_replay import load_everything, sources_of
-    from stagewatch.in_effect import in_effect
+    from stagewatch.in_effect import Editions
     from stagewatch.progress import progress_bar
     from stagewatch.recording import recording_of
     from stagewatch.travel import Travel, known_of
@@ -80,8 +81,9 @@ def found_life(  # noqa: PLR0913, PLR0917 - what is read, and how it is judged
         end = _moment(until, definitions.calendar.zone) if until is not None else None
     else:
         sources = sources_of(settings)
-        end = _moment(until or "now", "UTC" if until is None else in_effect(settings, sources).zone)
-        found = in_effect(settings, sources, end if judged_at is None else judged_at)
+        editions = Editions(settings, sources)
+        end = _moment(until or "now", "UTC" if until is None else editions.at().zone)
+        found = editions.at(end if judged_at is None else judged_at)
         definitions = found.compiled()
     recording = recording_of(settings, events, sources)
     sources = sources.captured(recording.topics())
@@ -92,7 +94,7 @@ def found_life(  # noqa: PLR0913, PLR0917 - what is read, and how it is judged
     if found is not None:
         definitions = found.as_begun(definitions, known.began)
     travel = Travel(definitions, sources, key, mail_domain=settings.mail_domain)
-    return travel, known, end
+    return travel, known, end, found
 
 
 def _moment(text: str, zone: str) -> int:
@@ -101,7 +103,7 @@ def _moment(text: str, zone: str) -> int:
 
 def state_at(settings: Settings, events: Sequence[Path], key: str, at: str | None, output: Output) -> dict[str, Any]:
     """Give the state of an instance as of `at`. Raises `Failed` if nothing was known of it then."""
-    travel, known, end = found_life(settings, events, key, at, output)
+    travel, known, end, _ = found_life(settings, events, key, at, output)
     for _ in travel.walk(known.changes, end):
         pass
     state = travel.state()

@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 
 
 def yaml_files(path: Path) -> list[Path]:
-    """Give the YAML files below a folder, sorted; a file is itself.
+    """Give the YAML files below a folder, sorted; a file is itself."""
+    from schemas import stands_twice
 
-    A mounted ConfigMap holds its files a second time, in `..data` and what that points to.
-    """
     if path.is_dir():
         found = (file for file in path.rglob("*") if file.suffix in {".yaml", ".yml"} and file.is_file())
-        return sorted(file for file in found if not any(part.startswith("..") for part in file.relative_to(path).parts))
+        return sorted(file for file in found if not stands_twice(file, path))
     return [path]
 
 

@@ -56,15 +56,27 @@ class InEffect(NamedTuple):
         return (calendars.get(self.choice.calendar) or Overlay(id="any", title="")).timezone
 
 
-def in_effect(settings: Settings, sources: SourceCatalog, at: int | None = None) -> InEffect:
-    """Give what was in effect at a time (epoch ms; None: now). Raises TryLater if the broker does not answer."""
-    published = None
-    if settings.bootstrap is not None:
-        ledger = read_ledger(settings.bootstrap)
-        ledger.known_codes = sources.known_codes()
-        published = published_at(ledger, at)
-    choice = replace(choice_of(settings), known_codes=sources.known_codes())
-    return published or InEffect(read_definitions(settings.definitions), choice)
+class Editions:
+    """All that was published, read once, and what stands in the folders."""
+
+    def __init__(self, settings: Settings, sources: SourceCatalog) -> None:
+        """Raises TryLater if the broker does not answer."""
+        self._settings, self._codes = settings, sources.known_codes()
+        self._ledger: Ledger | None = None
+        if settings.bootstrap is not None:
+            self._ledger = read_ledger(settings.bootstrap)
+            self._ledger.known_codes = self._codes
+
+    def at(self, at: int | None = None) -> InEffect:
+        """Give what was in effect at a time (epoch ms; None: now)."""
+        published = None if self._ledger is None else published_at(self._ledger, at)
+        choice = replace(choice_of(self._settings), known_codes=self._codes)
+        return published or InEffect(read_definitions(self._settings.definitions), choice)
+
+
+def in_effect(settings: Settings, sources: SourceCatalog) -> InEffect:
+    """Give what is in effect now. Raises TryLater if the broker does not answer."""
+    return Editions(settings, sources).at()
 
 
 def published_at(ledger: Ledger, at: int | None = None) -> InEffect | None:

@@ -118,17 +118,19 @@ class Sender:
                     self._keep(read)
             return None
         number = self._last_number() + 1
-        entered = min((record.timestamp for record in records), default=now)
         sent_at = max(now, self._last_sent() + 1)  # no two batches of an epoch say the same
         previous = self._last_sent() if number > 1 else 0
-        data = seal(Crossing(self._channel, self._epoch, number, sent_at, records, previous), self._secret)
         with self._db:
             self._keep(read)
-            self._db.execute(
-                "INSERT INTO batches VALUES (?, ?, ?, ?, 0, ?, 0)", (number, len(records), entered, sent_at, data)
-            )
+            self._add(Crossing(self._channel, self._epoch, number, sent_at, records, previous))
             self._db.execute("INSERT OR REPLACE INTO facts VALUES ('last', ?)", (f"{number} {sent_at}",))
         return number
+
+    def _add(self, crossing: Crossing) -> None:
+        """Keep a batch until it is acknowledged; inside a transaction."""
+        entered = min((record.timestamp for record in crossing.records), default=crossing.sent_at)
+        row = crossing.number, len(crossing.records), entered, crossing.sent_at, seal(crossing, self._secret)
+        self._db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, 0, ?, 0)", row)
 
     def _passed(self, record: RelayedRecord, withhold: Withhold) -> RelayedRecord | None:
         outward = self._outward.get(record.topic)
@@ -209,10 +211,7 @@ class Sender:
             previous = 0
             for number, (before, data, sent_at) in enumerate(pending, 1):
                 crossing = unseal(data, Crossing, channel=self._channel, secret=self._secret)
-                moved = msgspec.structs.replace(crossing, epoch=epoch, number=number, previous=previous)
-                entered = min((record.timestamp for record in crossing.records), default=sent_at)
-                row = (number, len(crossing.records), entered, sent_at, seal(moved, self._secret))
-                self._db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, 0, ?, 0)", row)
+                self._add(msgspec.structs.replace(crossing, epoch=epoch, number=number, previous=previous))
                 self._forward.drop(before)
                 previous = sent_at
             facts = {"epoch": str(epoch), "last": f"{len(pending)} {self._last_sent()}"}

@@ -188,9 +188,7 @@ def _repeat_key(request: web.Request) -> str | None:
     return key
 
 
-def _land(
-    landing: Landing, shape: Shape, taken: Checked, *, batch: str, known: Collection[int] = ()
-) -> None:  # fmt: skip
+def _land(landing: Landing, shape: Shape, taken: Checked, *, batch: str, known: Collection[int] = ()) -> None:
     """Write rows but for those that are known to stand, and return when Kafka has them all. Raises TryLater."""
     missing = [(number, row) for number, row in enumerate(taken.rows, start=1) if number not in known]
     for start in range(0, len(missing), WRITTEN_AT_ONCE):

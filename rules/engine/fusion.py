@@ -34,9 +34,7 @@ def is_newer(change: Change, known: Known) -> bool:
     position, place = known.position, known.place
     is_elsewhere = change.partition != place.partition or change.topic != place.topic
     if change.position >= 0 and change.position != position:  # hot path
-        if (
-            position == BY_LOG and known.order < DATED and is_elsewhere
-        ):  # a snapshot's row, and the moment that it shows
+        if position == BY_LOG and known.order < DATED and is_elsewhere:  # a snapshot's row: the moment that it shows
             return change.position > known.order
         return change.position > position
     is_behind = change.offset > place.offset
