@@ -32,6 +32,7 @@ from schemas import Recorded, decode_alert, decode_indicator
 from stagewatch.receivers import Fault, ReceivedSms, SmsReceiver
 from stagewatch.topic_reader import read_topic
 from tests.helpers.brokers import make_topics
+from tests.helpers.figures import hold
 from tests.helpers.volumes import BUREAUS, PARTITIONS, TOPICS, Key, Load, every
 from tests.helpers.worker import WorkerProcess, start_worker
 
@@ -123,12 +124,6 @@ def _until(is_true: Callable[[], bool], what: str, patience_s: float = PATIENCE_
     return time.monotonic() - begin
 
 
-def _hold(figure: str, taken: float, aim: float) -> None:
-    """Hold a time to its aim where a machine is there for it alone; elsewhere print it."""
-    print(f"S2-13: {figure}: {taken:.2f} (aim {aim:.2f})")  # noqa: T201
-    assert taken <= aim or os.environ.get("STAGEWATCH_TIMES") != "hold", f"{figure}: {taken:.2f} is over {aim:.2f}"
-
-
 @pytest.fixture
 def plant(own_kafka: KafkaServer, gateway: Gateway, tmp_path: Path) -> Plant:
     make_topics(own_kafka.bootstrap, [*TOPICS, "cdc.mkt.mkt_app", "cdc.mkt.mkt_app_progress"], partitions=PARTITIONS)
@@ -171,12 +166,12 @@ def _peak(plant: Plant) -> None:
     told = Counter(task for task, _ in plant.gateway.handed)
     assert told == Counter(dict.fromkeys(load.missing, 1))
     delays = sorted(at - load.missing[task] / 1000 for task, at in plant.gateway.handed)
-    _hold("SMS p95, s", percentile(delays, 95), SMS_P95_S)
-    _hold("SMS p99, s", percentile(delays, 99), SMS_P99_S)
+    hold("S2-13: SMS p95, s", percentile(delays, 95), SMS_P95_S)
+    hold("S2-13: SMS p99, s", percentile(delays, 99), SMS_P99_S)
     raised = [(order, at) for order, severity, at in plant.alerts("R-T16") if severity == "WARN"]
     assert Counter(order for order, _ in raised) == Counter(dict.fromkeys(load.slow, 1))
     late_ms = percentile(sorted(at - load.slow[order] for order, at in raised), 95)
-    _hold("restoration p95, s", late_ms / 1000, RESTORE_P95_S)
+    hold("S2-13: restoration p95, s", late_ms / 1000, RESTORE_P95_S)
 
 
 def _backlog(plant: Plant) -> None:
@@ -188,7 +183,7 @@ def _backlog(plant: Plant) -> None:
     assert len(gateway.handed) == handed
     gateway.fault = Fault.NONE
     took_s = _until(lambda: len(gateway.handed) >= handed + BACKLOG, "the backlog was not drained")
-    _hold("a backlog drained, s", took_s, BACKLOG / DRAINED_A_SECOND)
+    hold("S2-13: a backlog drained, s", took_s, BACKLOG / DRAINED_A_SECOND)
     assert Counter(task for task, _ in gateway.handed) == Counter(dict.fromkeys(load.missing, 1))
 
 
@@ -198,7 +193,7 @@ def _after_the_loss(plant: Plant, lost_at: float) -> None:
     plant.send(load.readings(every(READINGS_A_SECOND, 4, start), missing_share=SMS_A_SECOND / READINGS_A_SECOND))
     _until(lambda: len(plant.gateway.handed) > before, "nothing was told after the loss")
     _until(lambda: len(plant.gateway.handed) >= len(load.missing), "not all that is missing was told")
-    _hold("told again after the loss, s", time.time() - lost_at, RECOVERY_S)
+    hold("S2-13: told again after the loss, s", time.time() - lost_at, RECOVERY_S)
 
 
 def _recount(plant: Plant) -> None:

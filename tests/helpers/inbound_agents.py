@@ -17,6 +17,16 @@ CARD, ACCOUNT = "8800000000001290", "3301000129"
 CARD_TEXT = f"CZ {CARD} 483920 {ACCOUNT}"
 
 
+def tell(reference: Reference, entity: str, key: str, fields: dict[str, Value]) -> None:
+    """Add a row that has been known for a day."""
+    reference.add(
+        Change(
+            entity=entity, instance="", row=key, op="c", position=1, at=MONDAY - DAY, topic=entity, partition=0,
+            offset=0, fields=fields,
+        )
+    )  # fmt: skip
+
+
 def agent() -> InboundAgent:
     """Make one that knows an account and a card."""
     reference = Reference(frozenset({"customer", "card", "arrears"}))
@@ -25,20 +35,7 @@ def agent() -> InboundAgent:
         "card": (CARD, {"face_amt": Decimal(50), "sold_at": 1, "state": "sold"}),
     }
     for entity, (key, fields) in known.items():
-        reference.add(
-            Change(
-                entity=entity,
-                instance="",
-                row=key,
-                op="c",
-                position=1,
-                at=MONDAY - DAY,
-                topic=entity,
-                partition=0,
-                offset=0,
-                fields=fields,
-            )
-        )
+        tell(reference, entity, key, fields)
     book = RuleBook(Engine(shipped(), reference))
     return InboundAgent(
         book, out=OUT, counts=COUNTS, reference=ReferenceReader(reference, {}), metrics=Metrics(version="0")

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from rules import Definitions, Engine, Reference, Strategies, StrategyFile
 from rules.loop.strategy import Strategy
-from schemas import Change, Value
+from schemas import Value
 from schemas.notice import Channel
 from sinks import OutboxPolicy, Senders
 from streams.definitions import RuleBook
@@ -18,8 +18,7 @@ from streams.loop import LoopAgent, LoopTopics
 from streams.notify import NotifyAgent
 from streams.reference import ReferenceReader
 from tests.helpers.builders import shipped
-from tests.helpers.inbound_agents import ACCOUNT, CARD
-from tests.helpers.loops import DAY, MONDAY
+from tests.helpers.inbound_agents import ACCOUNT, CARD, tell
 from tests.helpers.records import Record
 from tests.simulation.clock import WallClock
 from tests.simulation.gateway import Gateway
@@ -60,20 +59,7 @@ def reference() -> Reference:
     rows += [("customer_manager", no, {"mgr_no": no, "mobile": mobile}) for no, mobile in MOBILES.items()]
     rows += [_stakeholder(no, unit, "unit_supervisor") for unit, no in SUPERVISORS.items()]
     for entity, key, fields in rows:
-        known.add(
-            Change(
-                entity=entity,
-                instance="",
-                row=key,
-                op="c",
-                position=1,
-                at=MONDAY - DAY,
-                topic=entity,
-                partition=0,
-                offset=0,
-                fields=fields,
-            )
-        )
+        tell(known, entity, key, fields)
     return known
 
 

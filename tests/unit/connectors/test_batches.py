@@ -3,7 +3,6 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,6 @@ from tests.helpers.decoding import mapping
 from tests.helpers.ingesting import TABLE, TOPIC, capture_rows, captured, rows_in, write_csv
 
 Said = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedBroker]:
-    monkeypatch.setenv("STAGEWATCH_DATA_DIR", str(tmp_path / "data"))
-    with EmbeddedBroker(tmp_path / "broker.log") as broker:
-        monkeypatch.setenv("STAGEWATCH_BROKER", broker.url)
-        yield broker
 
 
 def ingest(*arguments: object) -> int:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
 import pytest
 
@@ -17,7 +17,6 @@ from connectors.relay import (
     Box,
     Crossing,
     FolderBox,
-    OuterReader,
     Read,
     Receiver,
     RelayedRecord,
@@ -569,69 +568,3 @@ def test_what_was_deleted_outside_before_it_was_read_is_counted_and_kept(folders
     assert folders.sender.deleted() == {f"{TOPIC}:0": 15}
     folders.turn()
     assert folders.inside.seen == [str(n) for n in (*range(5), *range(20, 30))]
-
-
-class ConsumerRecord(NamedTuple):
-    """What a client gives."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes
-    value: bytes
-    headers: list[tuple[str, bytes]]
-
-
-class Jumping:
-    """A client that goes on at offset 20 of its partition, as Kafka's do where what was asked for is not there."""
-
-    def __init__(self, begin: int) -> None:
-        self.begin = begin
-        self.assigned: list[Any] = []
-
-    def topics(self) -> set[str]:
-        return {TOPIC}
-
-    def partitions_for_topic(self, _topic: str) -> set[int]:
-        return {0}
-
-    def assignment(self) -> list[Any]:
-        return self.assigned
-
-    def assign(self, partitions: list[Any]) -> None:
-        self.assigned = partitions
-
-    def seek(self, _partition: object, _offset: int) -> None:
-        """It is not there."""
-
-    def pause(self, *_partitions: object) -> None:
-        """It has one partition, which is at its end."""
-
-    resume = pause
-
-    def end_offsets(self, partitions: list[Any]) -> dict[Any, int]:
-        return dict.fromkeys(partitions, 21)
-
-    def poll(self, **_how: int) -> dict[Any, list[ConsumerRecord]]:
-        return {self.assigned[0]: [ConsumerRecord(TOPIC, 0, 20, START_MS, b"k", b"v", [])]}
-
-    def position(self, _partition: object) -> int:
-        return 21
-
-    def beginning_offsets(self, partitions: list[Any]) -> dict[Any, int]:
-        return dict.fromkeys(partitions, self.begin)
-
-
-@pytest.mark.parametrize(
-    ("read_to", "begin", "deleted"),
-    [(5, 20, {f"{TOPIC}:0": 15}), (5, 3, {}), (20, 20, {}), (None, 20, {})],
-    ids=["deleted", "a gap of transactions", "none", "never read before"],
-)
-def test_a_reader_that_finds_its_place_deleted_says_so(
-    read_to: int | None, begin: int, deleted: dict[str, int]
-) -> None:
-    reader = OuterReader("nowhere:1", [TOPIC])
-    reader._consumer = Jumping(begin)  # noqa: SLF001 - a fault that no broker here makes on demand
-    found = reader.read({} if read_to is None else {f"{TOPIC}:0": read_to}, 500)
-    assert (found.deleted, found.positions) == (deleted, {f"{TOPIC}:0": 21})

@@ -170,3 +170,55 @@ def test_a_sender_that_kept_less_than_was_given_reads_it_again() -> None:
 def test_an_idle_topic_gives_nothing() -> None:
     read = reader_of(Grown(0)).read({}, MOST)
     assert (list(read.records), read.positions) == ([], {})
+
+
+class Jumping:
+    """A client that goes on at offset 20 of its partition, as Kafka's do where what was asked for is not there."""
+
+    def __init__(self, begin: int) -> None:
+        self.begin = begin
+        self.assigned: list[Any] = []
+
+    def topics(self) -> set[str]:
+        return {TOPIC}
+
+    def partitions_for_topic(self, _topic: str) -> set[int]:
+        return {0}
+
+    def assignment(self) -> list[Any]:
+        return self.assigned
+
+    def assign(self, partitions: list[Any]) -> None:
+        self.assigned = partitions
+
+    def seek(self, _partition: object, _offset: int) -> None:
+        """It is not there."""
+
+    def pause(self, *_partitions: object) -> None:
+        """It has one partition, which is at its end."""
+
+    resume = pause
+
+    def end_offsets(self, partitions: list[Any]) -> dict[Any, int]:
+        return dict.fromkeys(partitions, 21)
+
+    def poll(self, **_how: int) -> dict[Any, list[Entered]]:
+        return {self.assigned[0]: [Entered(TOPIC, 0, 20, START_MS, b"k", b"v", [])]}
+
+    def position(self, _partition: object) -> int:
+        return 21
+
+    def beginning_offsets(self, partitions: list[Any]) -> dict[Any, int]:
+        return dict.fromkeys(partitions, self.begin)
+
+
+@pytest.mark.parametrize(
+    ("read_to", "begin", "deleted"),
+    [(5, 20, {f"{TOPIC}:0": 15}), (5, 3, {}), (20, 20, {}), (None, 20, {})],
+    ids=["deleted", "a gap of transactions", "none", "never read before"],
+)
+def test_a_reader_that_finds_its_place_deleted_says_so(
+    read_to: int | None, begin: int, deleted: dict[str, int]
+) -> None:
+    found = reader_of(Jumping(begin)).read({} if read_to is None else {f"{TOPIC}:0": read_to}, 500)
+    assert (found.deleted, found.positions) == (deleted, {f"{TOPIC}:0": 21})

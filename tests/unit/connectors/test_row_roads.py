@@ -3,7 +3,6 @@
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,6 @@ from tests.helpers.decoding import mapping
 from tests.helpers.ingesting import TABLE, TOPIC, capture_rows, captured, rows_in, write_csv
 
 AHEAD_MS = 60_000
-
-
-@pytest.fixture
-def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedBroker]:
-    monkeypatch.setenv("STAGEWATCH_DATA_DIR", str(tmp_path / "data"))
-    with EmbeddedBroker(tmp_path / "broker.log") as broker:
-        monkeypatch.setenv("STAGEWATCH_BROKER", broker.url)
-        yield broker
 
 
 def ingest(path: Path, *more: str) -> int:

@@ -3,7 +3,6 @@
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,6 @@ from stagewatch.topic_reader import read_topic
 from tests.helpers.ingesting import TOPIC, capture_rows, captured, rows_in, write_csv
 
 TABLES = frozenset({"mkt.mkt_app", "mkt.mkt_app_progress"})
-
-
-@pytest.fixture
-def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedBroker]:
-    monkeypatch.setenv("STAGEWATCH_DATA_DIR", str(tmp_path / "data"))
-    with EmbeddedBroker(tmp_path / "broker.log") as broker:
-        monkeypatch.setenv("STAGEWATCH_BROKER", broker.url)
-        yield broker
 
 
 @pytest.fixture

@@ -202,17 +202,23 @@ def test_a_report_settles_what_was_unknown_and_is_accepted_only_after_the_commit
     run(scenario())
 
 
+async def taken_and_closed(mobile: Gateway, routes: SmsRoutes) -> tuple[Office, str]:
+    """Give an office that has sent an SMS, heard nothing of what became of it, and closed; and the notice's key."""
+    mobile.react = lambda _said: Reaction(report=None)
+    office = Office(routes)
+    key = office.add("a1", NUMBERS["mobile"])
+    await office.until(key)
+    await office.pipeline.pump(office.now, office.commit)
+    office.pipeline.close()
+    await routes.close()
+    return office, key
+
+
 def test_a_report_that_a_message_did_not_arrive_is_believed_after_a_restart() -> None:
     async def scenario() -> None:
         async with three() as (gateways, routes):
             mobile = gateways["mobile"]
-            mobile.react = lambda _said: Reaction(report=None)
-            office = Office(routes)
-            key = office.add("a1", NUMBERS["mobile"])
-            await office.until(key)
-            await office.pipeline.pump(office.now, office.commit)
-            office.pipeline.close()
-            await routes.close()
+            office, key = await taken_and_closed(mobile, routes)
             heir = Office(await routes_to(gateways), office.changelog)
             mobile.say(
                 mobile.face.report(mobile.face.carrier_id(mobile.submissions[0], 1), NUMBERS["mobile"], "UNDELIV")
@@ -296,13 +302,7 @@ def test_a_report_that_comes_before_the_outbox_is_read_after_a_restart_is_not_lo
     async def scenario() -> None:
         async with three() as (gateways, routes):
             mobile = gateways["mobile"]
-            mobile.react = lambda _said: Reaction(report=None)
-            office = Office(routes)
-            key = office.add("a1", NUMBERS["mobile"])
-            await office.until(key)
-            await office.pipeline.pump(office.now, office.commit)
-            office.pipeline.close()
-            await routes.close()
+            office, key = await taken_and_closed(mobile, routes)
             again = await routes_to(gateways)
             report = mobile.face.report(mobile.face.carrier_id(mobile.submissions[0], 1), NUMBERS["mobile"], "UNDELIV")
             mobile.say(report)

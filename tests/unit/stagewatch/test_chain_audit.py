@@ -23,15 +23,11 @@ def reachable(notice: Notice) -> Notice:
 
 
 class Chain:
-    """One alert, from its message to the end of its task's chain."""
+    """What the loop does in time, and the messages that it asks for."""
 
-    def __init__(self) -> None:
-        self.loop, self.outbox = new_loop(), Outbox(OutboxPolicy(channels=frozenset({"sms"})))
+    def __init__(self, loop: Loop) -> None:
+        self.loop, self.outbox = loop, Outbox(OutboxPolicy(channels=frozenset({"sms"})))
         self.views: dict[str, TaskView] = {}
-        first = assigned()
-        self.loop.assign(first, MONDAY)
-        self.outbox.add(msgspec.structs.replace(first.notice, task=first.number), MONDAY)
-        self.number = first.number
 
     def work(self, now: int, *, loses: Callable[[str], bool] = lambda _rung: False) -> None:
         """Bring everything to `now`; notices whose rung `loses` says are lost on their way to the outbox."""
@@ -52,6 +48,17 @@ class Chain:
         return [each.kind for each in self.audit(now)]
 
 
+class Supervised(Chain):
+    """One alert, from its message to the end of its task's chain."""
+
+    def __init__(self) -> None:
+        super().__init__(new_loop())
+        first = assigned()
+        self.loop.assign(first, MONDAY)
+        self.outbox.add(msgspec.structs.replace(first.notice, task=first.number), MONDAY)
+        self.number = first.number
+
+
 def acknowledged(loop: Loop) -> None:
     loop.command(said("acknowledge", at=MONDAY + 26 * HOUR, by="M1"), "0-1")
 
@@ -67,7 +74,7 @@ def handed_over(loop: Loop) -> None:
 
 @pytest.mark.parametrize("event", [None, acknowledged, closed_and_back, handed_over])
 def test_while_the_loop_works_there_is_nothing_to_report(event: Callable[[Loop], None] | None) -> None:
-    chain = Chain()
+    chain = Supervised()
     for hours in range(14 * 24):
         now = MONDAY + hours * HOUR
         chain.work(now)
@@ -90,14 +97,14 @@ def test_while_the_loop_works_there_is_nothing_to_report(event: Callable[[Loop],
 def test_a_loop_that_stands_still_is_found_ten_minutes_later(
     stopped_after: int, asked_after: int, kind: list[str]
 ) -> None:
-    chain = Chain()
+    chain = Supervised()
     for at in range(MONDAY, MONDAY + stopped_after + 1, HOUR):
         chain.work(at)
     assert chain.kinds(MONDAY + asked_after) == kind
 
 
 def test_a_message_up_the_chain_that_got_lost_is_found() -> None:
-    chain = Chain()
+    chain = Supervised()
     for at in range(MONDAY, MONDAY + 4 * DAY, HOUR):
         chain.work(at, loses=lambda rung: rung.startswith("escalated-0-2"))
     (found,) = chain.audit(MONDAY + 4 * DAY)
@@ -106,7 +113,7 @@ def test_a_message_up_the_chain_that_got_lost_is_found() -> None:
 
 @pytest.mark.parametrize("state", ["no_channel", "unroutable", "refused", "failed"])
 def test_a_step_up_that_reached_nobody_is_found(state: str) -> None:
-    chain = Chain()
+    chain = Supervised()
     for at in range(MONDAY, MONDAY + 4 * DAY, HOUR):
         chain.work(at)
     sent = chain.outbox.notifications()
@@ -116,7 +123,7 @@ def test_a_step_up_that_reached_nobody_is_found(state: str) -> None:
 
 
 def test_a_task_that_did_not_hear_of_its_message_is_found() -> None:
-    chain = Chain()
+    chain = Supervised()
     chain.work(MONDAY)
     task = chain.views[chain.number]
     chain.views[chain.number] = msgspec.structs.replace(task, state="SENT")
@@ -124,7 +131,7 @@ def test_a_task_that_did_not_hear_of_its_message_is_found() -> None:
 
 
 def test_who_was_told_and_has_no_task_is_found() -> None:
-    chain = Chain()
+    chain = Supervised()
     chain.work(MONDAY)
     chain.views.clear()
     assert chain.kinds(MONDAY + 5 * MINUTE) == []
@@ -132,7 +139,7 @@ def test_who_was_told_and_has_no_task_is_found() -> None:
 
 
 def test_a_message_that_stays_where_it_is_is_found() -> None:
-    chain = Chain()
+    chain = Supervised()
     chain.work(MONDAY)
     (row,) = chain.outbox.notifications()
     stuck = msgspec.structs.replace(row, state="queued")
@@ -141,27 +148,12 @@ def test_a_message_that_stays_where_it_is_is_found() -> None:
     assert (found.kind, found.text) == ("stuck", "sms to M1 is still queued")
 
 
-class Work:
+class Work(Chain):
     """An anomaly that was dispatched and that nobody rectifies, with the messages of its chain."""
 
     def __init__(self) -> None:
-        self.loop = new_loop()
+        super().__init__(new_loop())
         self.number = brought_to(self.loop, AnomalyState.DISPATCHED).number
-        self.outbox = Outbox(OutboxPolicy(channels=frozenset({"sms"})))
-        self.views: dict[str, TaskView] = {}
-
-    def work(self, now: int, *, loses: Callable[[str], bool] = lambda _rung: False) -> None:
-        """Bring everything to `now`; notices whose rung `loses` says are lost on their way to the outbox."""
-        self.loop.advance(now)
-        for notice in self.loop.take_todo().notices:
-            if not loses(notice.rung):
-                self.outbox.add(reachable(notice), now)
-        for delivery in self.outbox.due(now):
-            self.outbox.settle(delivery, Delivered("r"), now)
-        self.views |= {number: view for number, view in self.loop.take_views().items() if view is not None}
-
-    def audit(self, now: int) -> list[Stopped]:
-        return audit(self.views.values(), self.outbox.notifications(), shipped(), now)
 
 
 def test_while_the_chain_of_a_work_order_goes_on_there_is_nothing_to_report() -> None:
@@ -199,7 +191,7 @@ def test_a_message_about_overdue_work_that_got_lost_is_found() -> None:
 
 
 def test_what_became_an_anomaly_needs_no_task() -> None:
-    chain = Chain()
+    chain = Supervised()
     chain.work(MONDAY)
     (view,) = chain.views.values()
     chain.views = {"A": msgspec.structs.replace(view, kind="anomaly", state="RAISED")}
@@ -213,7 +205,7 @@ def test_what_became_an_anomaly_needs_no_task() -> None:
 def test_no_task_is_missed_below_equipment_nor_after_it_was_forgotten(
     reason: str, asked_after: int, kind: list[str]
 ) -> None:
-    chain = Chain()
+    chain = Supervised()
     chain.work(MONDAY)
     chain.views.clear()
     (row,) = chain.outbox.notifications()
