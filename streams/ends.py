@@ -120,9 +120,10 @@ class Ends:
     def add(
         self, asked_at: int, ends: Mapping[SourcePartition, int], reference_ends: Mapping[SourcePartition, int]
     ) -> None:
-        """Take an answer. The clock of this machine may step back: times never do."""
-        if self.answers:
-            asked_at = max(asked_at, self.answers[0].asked_at)
+        """Take an answer. If the clock of this machine went back, what was asked by it before says nothing any more."""
+        if self.answers and asked_at < self.answers[0].asked_at:
+            self.answers.clear()
+            self._late.clear()
         self._serial += 1
         self.answers.appendleft(Answer(self._serial, asked_at, ends, reference_ends))
 

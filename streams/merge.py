@@ -20,9 +20,13 @@ from streams.logic import SourcePartition
 _NEVER = -1
 """`high` of a source partition of which nothing is known yet."""
 _by_time = attrgetter("at")
+_offset_of = attrgetter("offset")
 
 HOLD_S = 0.5
 """How long a change from the future is held back: the broker is asked many times in between."""
+UNCOUNTED_S = 10.0
+"""How long a change is held back that lies beyond the end of its source: no answer that counts is so old. Then the
+source has another end than it had: it was made anew."""
 
 
 class SourceProgress(msgspec.Struct, array_like=True, gc=False):
@@ -122,6 +126,7 @@ class Merge:
         self._allowed: tuple[Place | None] | None = None  # what lies before may be judged whatever comes
         self._hold_to = 0
         self._held_since: float | None = None
+        self._uncounted_since: float | None = None
         self.read_to = 0
         self.passed = 0
         """Times that a silent source partition was passed."""
@@ -187,6 +192,7 @@ class Merge:
         reference_bound: int | None = None,
         horizon: int | None = None,
         floor: int | None = None,
+        floor_ends: Mapping[SourcePartition, int] | None = None,
     ) -> Sequence[Change]:
         """Give the next changes that may be judged, about `limit` of each source, in order; empty if none may.
 
@@ -197,6 +203,10 @@ class Merge:
             reference_bound: the earliest time a reference record still unread may have; None: all are read.
             horizon: records of this time or later may not yet have been counted in `ends`; None: all are.
             floor: everything earlier than this has come, as an older question and its marks show.
+            floor_ends: the ends as that question found them.
+
+        Times compare clocks of the producers with ours, and ours may be wrong. So none is judged that its question
+        has not counted: what was written before that one has been counted too, whatever the clocks say.
         """
         if self._allowed is not None:
             return self._take(self._allowed[0], limit)
@@ -205,8 +215,12 @@ class Merge:
         behind = self._behind(ends)
         while True:
             bound = self._limited(self._bound(behind, reference_bound), horizon, now)
+            bound = self._counted(bound, ends, now)
             if floor is not None and bound is not None and bound[0] < floor:
-                bound = (floor, None)
+                uncounted = self._uncounted(floor_ends or ends)
+                come = floor if uncounted is None else min(floor, uncounted)
+                if bound[0] < come:
+                    bound = (come, None)
             taken = self._take(bound, limit)
             if taken or not self._pass_silent(behind, now):
                 return taken
@@ -268,6 +282,28 @@ class Merge:
             self._held_since = now
         return bound if now - self._held_since > HOLD_S else (horizon, None)
 
+    def _counted(self, bound: Place | None, ends: Mapping[SourcePartition, int], now: float) -> Place | None:
+        """Hold back what lies beyond the ends: something earlier may have been written before it."""
+        uncounted = self._uncounted(ends)
+        if uncounted is None:
+            self._uncounted_since = None
+            return bound
+        if self._uncounted_since is None:
+            self._uncounted_since = now
+        return bound if now - self._uncounted_since > UNCOUNTED_S else _earlier(bound, uncounted)
+
+    def _uncounted(self, ends: Mapping[SourcePartition, int]) -> int | None:
+        """The time of the earliest change that lies beyond the end of its source; None if there is none."""
+        earliest: int | None = None
+        for key, end in ends.items():
+            source = self._sources.get(key)
+            if source is None or not source.changes or source.changes[-1].offset < end:
+                continue
+            at = source.ats[bisect_left(source.changes, end, key=_offset_of)]
+            if earliest is None or at < earliest:
+                earliest = at
+        return earliest
+
     def _pass_silent(self, behind: Iterable[_Source], now: float) -> bool:
         """Count the waiting of those that hold others up; True if one has kept us long enough to be passed."""
         heads = [(source.ats[0], source.key) for source in self._sources.values() if source.ats]
@@ -315,6 +351,11 @@ class Merge:
             if kept.is_direct:  # what was read and not judged is read again
                 source.is_direct, source.written = True, kept.read
                 source.read, source.judged_high = kept.judged, kept.high
+
+
+def _earlier(bound: Place | None, at: int | None) -> Place | None:
+    """Give the place that comes first: a bound, or what is at a time."""
+    return bound if at is None or (bound is not None and bound[0] < at) else (at, None)
 
 
 def _merged(parts: list[list[Change]]) -> list[Change]:

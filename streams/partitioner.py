@@ -9,8 +9,8 @@ from schemas import Change
 _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF
 _SEED = 0x9747B28C
-_CACHE_SIZE = 200_000
-"""Keys repeat; the hash in Python costs ten times the look-up. Cleared when full: about 30 MB."""
+_CACHE_SIZE = 50_000
+"""Keys repeat; the hash in Python costs ten times the look-up. Cleared when full: about 12 MB."""
 
 
 def murmur2(data: bytes) -> int:

@@ -239,6 +239,7 @@ class Tracking:
             reference_bound=agent.reference.bound(latest.reference_ends),
             horizon=latest.asked_at - written_by,
             floor=reached.asked_at - written_by if reached else None,
+            floor_ends=self._ends(reached) if reached else None,
         )  # fmt: skip
         if changes:
             raised = len(self._step.alerts)

@@ -13,7 +13,7 @@ import msgspec
 
 from rules.state import Instance, InstanceHead, InstanceSummary
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode_into = msgspec.msgpack.Encoder().encode_into
 _decode = msgspec.msgpack.Decoder(Instance).decode
 _decode_head = msgspec.msgpack.Decoder(InstanceHead).decode
 _decode_summary = msgspec.msgpack.Decoder(InstanceSummary).decode
@@ -26,6 +26,7 @@ class Instances(Mapping[str, Instance]):
         self.rows: dict[str, bytes] = {}
         """What is known, encoded; without what the present step has changed."""
         self._opened: dict[str, Instance] = {}
+        self._scratch = bytearray()
         self.on_open: Callable[[Instance], None] | None = None
         """Sees each instance before anything is done to it, while other rules are being taken up."""
 
@@ -55,7 +56,7 @@ class Instances(Mapping[str, Instance]):
 
     def keep(self, instance: Instance) -> bytes:
         """Keep an instance that is not open; give it as the changelog gets it."""
-        data = self.rows[instance.key] = _encode(instance)
+        data = self.rows[instance.key] = self._encode(instance)
         return data
 
     def scheduled(self, key: str) -> int | None:
@@ -68,7 +69,7 @@ class Instances(Mapping[str, Instance]):
 
     def differs(self, instance: Instance) -> bool:
         """Tell whether an instance is not as it was kept last."""
-        return self.rows.get(instance.key) != _encode(instance)
+        return self.rows.get(instance.key) != self._encode(instance)
 
     def add(self, instance: Instance) -> None:
         """Hold an instance open: a new one, or one that was only looked at."""
@@ -77,10 +78,15 @@ class Instances(Mapping[str, Instance]):
     def close(self, changed: Iterable[str]) -> dict[str, bytes]:
         """End a step: keep what changed, forget the rest; give what changed as the changelog gets it."""
         opened = self._opened
-        written = {key: _encode(opened[key]) for key in changed}
+        written = {key: self._encode(opened[key]) for key in changed}
         self.rows.update(written)
         opened.clear()
         return written
+
+    def _encode(self, instance: Instance) -> bytes:
+        """Encode as long as it is; `Encoder.encode` would keep what it reserved, half as much again."""
+        _encode_into(instance, self._scratch)
+        return bytes(self._scratch)
 
     # -- recovery
 

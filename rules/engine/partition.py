@@ -84,8 +84,8 @@ class Partition:
         self.take_up: TakeUp | None = None
         """While other rules are being taken up: how far that has come."""
         self._reference = reference
-        self._index: dict[str, str | set[str]] = {}
-        """Instances under a key of reference data: one, or the set of several."""
+        self._index: dict[str, str | dict[str, None]] = {}
+        """Instances under a key of reference data: one, or several as a dict's keys (half a set's memory)."""
         self._rows: dict[tuple[str, str], tuple[str, ...]] | None = None
 
     # -- what judgements ask
@@ -133,8 +133,8 @@ class Partition:
             return
         for key in set(instance.index).difference(keys):
             found = self._index.pop(key)
-            if isinstance(found, set) and len(found) > 1:
-                found.discard(instance.key)
+            if isinstance(found, dict) and len(found) > 1:
+                found.pop(instance.key, None)
                 self._index[key] = found
         self._add(instance.key, set(keys).difference(instance.index))
         instance.index = keys
@@ -144,10 +144,10 @@ class Partition:
             found = self._index.get(key)
             if found is None:
                 self._index[key] = name
-            elif isinstance(found, set):
-                found.add(name)
+            elif isinstance(found, dict):
+                found[name] = None
             else:
-                self._index[key] = {found, name}
+                self._index[key] = {found: None, name: None}
 
     def rebuild(self) -> None:
         """Make timers and indexes from the instances that were loaded."""
@@ -172,7 +172,7 @@ class Partition:
         names: set[str] = set()
         for key in keys:
             found = self._index.get(key, ())
-            names.update(found if isinstance(found, set) else (found,) if found else ())
+            names.update(found if isinstance(found, dict) else (found,) if found else ())
         opened = (self.instances.open(name) for name in sorted(names))
         return [instance for instance in opened if instance is not None]
 

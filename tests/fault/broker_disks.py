@@ -17,6 +17,9 @@ from tests.fault.harness import Fault, Options, World
 BETWEEN_CHECKS = 4
 ENDS_S = 60.0
 FULL_S = 6.0
+READY_S = 60.0
+LOG_ROOM = 64 << 10
+"""Bytes: enough for a worker's log. SQLite writes over what its files have before they grow: the store needs more."""
 UNLIMITED = resource.RLIM_INFINITY
 
 
@@ -42,8 +45,9 @@ def fill_store(world: World, times: int) -> None:
     world.wanted = 1
     for number in range(times):
         world.run_for(rng.uniform(1.0, 3.0))
+        world.wait("no worker is ready", partial(_is_ready, world), READY_S)  # another follows one that was killed
         (worker,) = world.awake
-        _grow_no_more(worker.process.pid, _largest(worker.data_dir, "store.db*"))
+        _grow_no_more(worker.process.pid, LOG_ROOM)
         world.hit["the store's disk was full"] += 1
         world.wait("no alert while the store is full", partial(_has_more_alerts, world, _alerts(world)))
         world.run_for(FULL_S)
@@ -60,6 +64,10 @@ def fill_store(world: World, times: int) -> None:
 
 def _has_ended(server: ServerProcess) -> bool:
     return not server.is_running
+
+
+def _is_ready(world: World) -> bool:
+    return [worker.is_ready for worker in world.awake] == [True]
 
 
 def _has_more_alerts(world: World, before: int) -> bool:

@@ -89,3 +89,14 @@ def test_history_tells_nothing_about_clocks() -> None:
     usual = ends.written_by
     ends.note_uncounted(SOURCE, 5, 0)
     assert ends.written_by == usual
+
+
+def test_what_a_clock_said_that_was_ahead_does_not_stand_when_it_is_right_again() -> None:
+    now = [1000.0]
+    ends = skewed(now)
+    now[0] += 3600
+    ends.add(int(now[0] * 1000), {SOURCE: 6}, {})
+    now[0] -= 3599
+    ends.add(int(now[0] * 1000), {SOURCE: 7}, {})
+    assert [(answer.asked_at, answer.ends[SOURCE]) for answer in ends.answers] == [(1_001_000, 7)]
+    assert ends.latest is ends.answers[0]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas import Change, Mark
 from streams.logic import SourcePartition
-from streams.merge import Merge
+from streams.merge import UNCOUNTED_S, Merge
 
 A, B, C = SourcePartition("cdc.a.x", 0), SourcePartition("cdc.a.x", 1), SourcePartition("cdc.b.y", 0)
 
@@ -116,6 +116,61 @@ def test_a_change_waits_for_a_source_that_has_unread_records() -> None:
     assert merge.pop_ready(ends, now=0.0, limit=10) == []
     merge.mark(mark(B, 4, 201))
     assert [c.offset for c in merge.pop_ready(ends, now=0.0, limit=10)] == [0]
+
+
+HOUR = 3_600_000
+
+
+@st.composite
+def written(draw: st.DrawFn) -> list[tuple[SourcePartition, int]]:
+    """Give records in the order of their writing, each stamped as it is written: source and time."""
+    at, log = 100, []
+    for source, step in draw(st.lists(st.tuples(st.sampled_from([A, B, C]), st.integers(1, 5)), max_size=20)):
+        at += step
+        log.append((source, at))
+    return log
+
+
+@given(log=written(), wrong_by=st.sampled_from([0, HOUR]), seed=st.integers(0, 1_000))
+def test_a_clock_that_is_ahead_changes_nothing_in_the_order(
+    log: list[tuple[SourcePartition, int]], wrong_by: int, seed: int
+) -> None:
+    rng, merge = random.Random(seed), Merge()
+    judged: list[Change] = []
+    unread: dict[SourcePartition, list[Change]] = {A: [], B: [], C: []}
+    ends = dict.fromkeys(unread, 0)
+    asked: list[tuple[int, dict[SourcePartition, int]]] = []
+
+    def read(source: SourcePartition, count: int) -> None:
+        for item in unread[source][:count]:
+            merge.push(item, item.offset)
+            merge.mark(mark(source, item.offset + 1, item.at))
+        del unread[source][:count]
+
+    for source, at in log:
+        if rng.random() < 0.5:
+            asked.append((at + wrong_by, dict(ends)))  # before the record of this time is written
+        unread[source].append(change(source, ends[source], at))
+        ends[source] += 1
+        read(rng.choice([A, B, C]), rng.randint(0, 3))
+        if asked:
+            reached = [question for question in asked if merge.is_at_end(question[1])]
+            floor, floor_ends = reached[-1] if reached else (None, None)
+            judged += merge.pop_ready(
+                asked[-1][1], now=0.0, limit=3, horizon=asked[-1][0], floor=floor, floor_ends=floor_ends
+            )  # fmt: skip
+    for each in unread:
+        read(each, len(log))
+    judged += drain(merge, ends)
+    assert [(SourcePartition(c.topic, c.partition), c.at) for c in judged] == log
+
+
+def test_a_source_that_was_made_anew_holds_nobody_up_for_ever() -> None:
+    merge = Merge()
+    merge.push(change(A, 7, 100), 0)
+    merge.mark(mark(A, 8, 100))
+    assert merge.pop_ready({A: 3, B: 0}, now=0.0, limit=10) == []
+    assert [c.offset for c in merge.pop_ready({A: 3, B: 0}, now=UNCOUNTED_S + 1, limit=10)] == [7]
 
 
 def test_at_equal_times_the_place_decides_who_waits() -> None:
