@@ -40,8 +40,9 @@ lint: install-dev
 	$(BIN)/lint-imports
 	$(BIN)/stagewatch check
 
+# Where the surroundings forbid byte code, pytest would rewrite every test again in each of its processes.
 check: lint
-	HYPOTHESIS_PROFILE=check $(BIN)/python -m pytest --quiet -n 2 -m "not slow" $(ARGS) $(FAST_TESTS)
+	PYTHONDONTWRITEBYTECODE= HYPOTHESIS_PROFILE=check $(BIN)/python -m pytest --quiet -n 2 -m "not slow" $(ARGS) $(FAST_TESTS)
 
 format: install-dev
 	$(BIN)/ruff format .

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas import Dialect, TimestampUnit
 from schemas.log_resets import MOST_RESETS
-from schemas.mapping import DecimalForm, Format, OperationKind
+from schemas.mapping import DecimalForm, Format, Growth, OperationKind
 
 
 def _zone(name: str) -> str:
@@ -58,6 +58,12 @@ class FormatModel(BaseModel):
         description="moments, with their zone, from which on the records came of a log that began anew: after a "
         "fail-over to another server, a restore, Oracle's resetlogs. In order; a later one lifts what follows over all "
         "that was before",
+    )
+    partitions: Growth | None = Field(
+        default=None,
+        description="multiplied: the topic grows only to a multiple of its partitions (4, 8, 24), and who writes it "
+        "takes a hash of the key modulo their number, as Kafka, Canal and Maxwell do. Then changes of a source that "
+        "tells no place in its log need no right clock when rows go on in other partitions",
     )
     delimiter: Annotated[str, Field(min_length=1)] | None = Field(
         default=None, description="delimited text: between fields; GoldenGate's default is the character 1"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from connectors.outside_rows import MOST_AHEAD_MS
 from connectors.source_models import SourceModel
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -17,10 +18,6 @@ LEAST_LIMIT_MS = 15 * 60_000
 """And never less than this: a burst of records says nothing about the rhythm."""
 LEAST_GAPS = 20
 """So many gaps must have been seen before they count as a rhythm."""
-MOST_AHEAD_MS = 3_600_000
-"""No clock that anybody looks at is further ahead: a record of a later time does not say when it came (Kafka 4 refuses
-such records by default: `message.timestamp.after.max.ms`)."""
-
 DATED_AHEAD = "records dated in the future, which do not count; set the clock of what writes them right"
 
 
@@ -91,7 +88,7 @@ class SourceHealth:
 
 
 def came(at: int, now: int) -> bool:
-    """Tell whether a record of this time (epoch ms) can have come at it, and not before it."""
+    """Tell whether a record of this time (epoch ms) can have come at it, by clocks that keep time."""
     return at <= now + MOST_AHEAD_MS
 
 
@@ -167,7 +164,8 @@ def _why(state: State, tables: Iterable[TableHealth], *, last_at: int | None, no
 
 
 def _last_at(flow: TopicFlow, now: int) -> int | None:
-    return flow.last_at if flow.last_at is not None and came(flow.last_at, now) else None
+    """Give when it spoke last: of a clock that is a little ahead, now at the latest."""
+    return min(flow.last_at, now) if flow.last_at is not None and came(flow.last_at, now) else None
 
 
 def _usual(flow: TopicFlow) -> int | None:

@@ -6,10 +6,14 @@ Rows are ordered by the time that their sender says, so one far ahead would hide
 import re
 from decimal import Decimal
 
-from schemas import Columns, RowForm
+from schemas import Columns, Origin, RowForm
 
 MOST_AHEAD_MS = 300_000
 """Five minutes: clocks of machines that keep time at all agree within."""
+MOST_ROW_BYTES = 1_000_000
+"""Of a row's record with its key: brokers and producers take 1 MiB by default, headers included."""
+_MOST_BYTES_A_LETTER = 6
+"""In JSON, of a control character; all others take less."""
 _LEAST_NUMBER = 100_000_000_000
 """1973 in milliseconds, and the year 5138 in seconds: a smaller number is in seconds."""
 _MOST_DIGITS = 13
@@ -38,6 +42,15 @@ def is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def too_large(form: RowForm, columns: Columns) -> str | None:
+    """Say that a row is larger than what a broker takes; None: it is not. Else it would hold up all others for ever."""
+    letters = sum(len(value) for value in columns.values() if isinstance(value, str))
+    if letters * _MOST_BYTES_A_LETTER < MOST_ROW_BYTES:  # the usual row is not written for it
+        return None
+    size = len(form.record("u", columns, Origin(connector="", src="", src_ts=0))) + len(form.key(columns))
+    return f"takes {size} bytes, and a record holds {MOST_ROW_BYTES}" if size > MOST_ROW_BYTES else None
 
 
 def with_instance(form: RowForm, columns: Columns) -> Columns:

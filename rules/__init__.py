@@ -15,7 +15,7 @@ from rules.arithmetic import (
     workday_rows,
 )
 from rules.calendar_overlay import Overlay, Zone
-from rules.cascade import CascadeFile, Setting, settings_of
+from rules.cascade import CascadeFile, Setting, setting_of, settings_of, threshold_setting_of
 from rules.compiler import Definitions
 from rules.description import describe
 from rules.difference import FieldChange, field_changes
@@ -69,6 +69,7 @@ from rules.reports import Report, ReportClock, Reports, notice_of
 from rules.restriction import only, touched_rules
 from rules.routing import Routing
 from rules.state import Instance, InstanceSummary, is_time, rung_parts
+from rules.task_hints import task_hints
 from rules.template_fitting import copies_of
 from rules.testing import TestResult, run_tests
 from rules.threshold_judge import ThresholdJudge
@@ -213,12 +214,15 @@ __all__ = [
     "rule_versions",
     "run_tests",
     "rung_parts",
+    "setting_of",
     "settings_of",
     "stage_lines",
     "state_council_calendar",
+    "task_hints",
     "task_number",
     "text_for",
     "texts_of",
+    "threshold_setting_of",
     "touched_rules",
     "uncovered",
     "unit_in",

@@ -17,10 +17,11 @@ from chinese_calendar import constants as state_council
 from rules.calendar_overlay import Overlay
 from rules.compiler import CompiledProcess
 from rules.durations import Duration, Span, merge_spans
-from rules.engine.deadlines import Deadline, Facts, Times
+from rules.engine.deadlines import Applying, Deadline, Facts, Times
 from rules.engine.row_deadlines import RowDeadline
 from rules.engine.rows import Rows, Surroundings
 from rules.loader import DefinitionSet
+from rules.models import LimitRow
 from rules.state import Instance, Visit
 from rules.workdays import WorkCalendar
 from schemas import AlertEvent, alert_id
@@ -80,6 +81,8 @@ class Grounds:
     limit: Duration | None
     """None: a column states the deadline, or the rungs have lengths of their own."""
     spans: tuple[Span, ...]
+    row: LimitRow | None = None
+    """Where the limit was set; None: the rule has it itself."""
 
 
 def grounds_of(rule: Deadline, instance: Instance, visit: Visit | None, facts: Facts) -> Grounds | None:
@@ -88,7 +91,11 @@ def grounds_of(rule: Deadline, instance: Instance, visit: Visit | None, facts: F
     if times is None:
         return None
     spans = rule._spans(instance, visit) or ()  # noqa: SLF001 - one room; the engine needs no door for it
-    return Grounds(times, rule.limit(instance, facts), tuple(merge_spans(spans)))
+    return _grounds(times, rule.applying(instance, facts), tuple(merge_spans(spans)))
+
+
+def _grounds(times: Times, applying: Applying | None, spans: tuple[Span, ...]) -> Grounds:
+    return Grounds(times, applying.limit, spans, applying.row) if applying else Grounds(times, None, spans)
 
 
 def grounds_of_row(
@@ -104,7 +111,7 @@ def grounds_of_row(
             known = alert_id(alert.rule, process.id, instance.key, alert.stage, alert.visit, item, alert.severity)
             times = rule.kind.times(rows, row) if known == alert.alert_id else None
             if times is not None:
-                return Grounds(times, rule.kind.limit(rows), ())
+                return _grounds(times, rule.kind.applying(rows), ())
     return None
 
 

@@ -13,16 +13,19 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 from pydantic import BaseModel, ConfigDict, Field
 
 from rules.durations import Duration, parse_duration
-from rules.models import DeadlineRule, LimitFile, LimitRow, Process, RuleFile
+from rules.models import DeadlineRule, LimitFile, LimitRow, Process, RuleFile, Stage
+from rules.row_models import ComputedRule
 from rules.rule_base import Condition, DurationText, ProcessId
 from rules.threshold_models import Execution, IndicatorRule, Threshold
 from rules.thresholds import bounds
+from rules.unit_parameters import UnitParameters, loosened, parameter_faults
 from schemas import Fault, Places
 
 Changeable = Literal["limit", "value", "execution"]
 STRICTNESS = ("free", "tighten", "inherit")
 """What units below may do, the most first."""
 OrgCode = str
+Place = tuple[str | int, ...]
 
 
 class _Model(BaseModel):
@@ -74,6 +77,7 @@ class CascadeFile(_Model):
     execution: Execution = Execution()
     limits: list[UnitLimit] = []
     thresholds: list[Threshold] = []
+    parameters: list[UnitParameters] = Field(default=[], description="of computed rules: A04 with its share of 30 %")
     tests: list[dict[str, Any]] = []
 
 
@@ -100,8 +104,11 @@ def limit_rows(files: Sequence[BaseModel], limits: str) -> list[LimitRow]:
 
 def _of_stages(files: Sequence[BaseModel]) -> list[LimitRow]:
     processes = [file for file in files if isinstance(file, Process)]
-    pairs = [(process, stage) for process in processes for stage in process.stages]
-    return [LimitRow(process=p.id, stage=stage.code, limit=stage.limit) for p, stage in pairs if stage.limit]
+    return [row for process in processes for stage in process.stages for row in _of_stage(process, stage)]
+
+
+def _of_stage(process: Process, stage: Stage) -> list[LimitRow]:
+    return [LimitRow(process=process.id, stage=stage.code, limit=stage.limit)] if stage.limit else []
 
 
 def _based_on(files: Sequence[BaseModel], limits: str) -> list[CascadeFile]:
@@ -122,9 +129,11 @@ def cascade_faults(files: Sequence[Parsed]) -> list[Fault]:
     derived = [(model, places) for model, places in files if isinstance(model, CascadeFile)]
     stages = {m.id: {stage.code for stage in m.stages} for m, _ in files if isinstance(m, Process)}
     in_workdays = [rule for m, _ in files if isinstance(m, RuleFile) for rule in m.rules if _warns_in_workdays(rule)]
+    computed = [r for m, _ in files if isinstance(m, RuleFile) for r in m.rules if isinstance(r, ComputedRule)]
     faults: list[Fault] = []
     for model, places in derived:
         faults += _unknown_names(model, stages, places)
+        faults += parameter_faults(model, computed, places)
         faults += _by_the_clock(model, in_workdays, places)
         if model.base not in sets:
             faults.append(places.fault(("base",), f"no limits {model.base!r}; known are {', '.join(sorted(sets))}"))
@@ -134,6 +143,8 @@ def cascade_faults(files: Sequence[Parsed]) -> list[Fault]:
         above = _above(model, [other for other, _ in derived])
         if above:
             faults += _forbidden(model, above, sets[model.base], places)
+        if above and _only_tightens(above):
+            faults += loosened(model, above, computed, places)
     return faults
 
 
@@ -180,6 +191,7 @@ def _forbidden(model: CascadeFile, above: Sequence[CascadeFile], base: LimitFile
     changed: list[tuple[Changeable, tuple[str | int, ...]]] = []
     changed += [("limit", ("limits", number)) for number in range(len(model.limits))]
     changed += [("value", ("thresholds", number)) for number in range(len(model.thresholds))]
+    changed += [("value", ("parameters", number)) for number in range(len(model.parameters))]
     if is_other_day:
         changed.append(("execution", ("execution",)))
     for what, place in changed:
@@ -188,9 +200,13 @@ def _forbidden(model: CascadeFile, above: Sequence[CascadeFile], base: LimitFile
             yield places.fault(place, f"{by.id} (unit {by.org}) lets no unit below it change the {what}")
     yield from _granted_too_much(model, above, places)
     by = next((file for file in above if file.lower.may == "tighten"), None)
-    if by is None or any(file.lower.may == "inherit" for file in above):
-        return
-    yield from _loosened(model, above, base, places, by=by)
+    if by is not None and _only_tightens(above):
+        yield from _loosened(model, above, base, places, by=by)
+
+
+def _only_tightens(above: Sequence[CascadeFile]) -> bool:
+    said = {file.lower.may for file in above}
+    return "tighten" in said and "inherit" not in said
 
 
 def _granted_too_much(model: CascadeFile, above: Sequence[CascadeFile], places: Places) -> Iterator[Fault]:
@@ -262,7 +278,7 @@ class Setting(NamedTuple):
     """`kind/id` of the file that says so."""
     org: OrgCode | None
     """The unit whose file that is; None: the limit set itself."""
-    place: tuple[str | int, ...]
+    place: Place
     """Where in the file it stands."""
     lower: str
     """What units below may do with it."""
@@ -289,6 +305,34 @@ def settings_of(files: Sequence[BaseModel], limits: str, org: OrgCode) -> list[S
     return sorted(found, key=lambda setting: order.index(setting.about))
 
 
+def setting_of(files: Sequence[BaseModel], limits: str, org: OrgCode, row: LimitRow) -> Setting | None:
+    """Give where a limit that counts for an instance of a unit was set; None if the files do not have it."""
+    where = next((place for known, place in _limit_places(files, limits) if known == row), None)
+    found = settings_of(files, limits, org)
+    return next((setting for setting in found if (setting.definition, setting.place) == where), None)
+
+
+def threshold_setting_of(files: Sequence[BaseModel], limits: str, org: OrgCode, threshold: Threshold) -> Setting | None:
+    """Give where a threshold that counts for a unit was set; None if the files do not have it."""
+    about = _threshold_of(threshold)
+    return next((setting for setting in settings_of(files, limits, org) if setting.about == about), None)
+
+
+def _limit_places(files: Sequence[BaseModel], limits: str) -> Iterator[tuple[LimitRow, tuple[str, Place]]]:
+    """Give the rows of `limit_rows`, each with its definition and its place there."""
+    for derived in _based_on(files, limits):
+        for number, of_unit in enumerate(derived.limits):
+            yield _for_unit(of_unit, derived.org), (f"cascade/{derived.id}", ("limits", number))
+    for file in files:
+        if isinstance(file, LimitFile) and file.id == limits:
+            for number, row in enumerate(file.rows):
+                yield row, (f"limits/{file.id}", ("rows", number))
+        elif isinstance(file, Process):
+            for number, stage in enumerate(file.stages):
+                for row in _of_stage(file, stage):
+                    yield row, (f"process/{file.id}", ("stages", number, "limit"))
+
+
 def _of_file(file: CascadeFile, judged: Iterable[str]) -> Iterator[Setting]:
     """Give what a unit's file sets; `judged` are the indicators that it or a unit above or below judges."""
     key, may = f"cascade/{file.id}", f"{file.lower.may} ({', '.join(file.lower.fields)})"
@@ -296,6 +340,10 @@ def _of_file(file: CascadeFile, judged: Iterable[str]) -> Iterator[Setting]:
         yield Setting(_limit_of(row.process, row.stage, row.when), row.limit, key, file.org, ("limits", number), may)
     for number, threshold in enumerate(file.thresholds):
         yield Setting(_threshold_of(threshold), threshold.said, key, file.org, ("thresholds", number), may)
+    for number, each in enumerate(file.parameters):
+        for name, value in each.values.items():
+            place = ("parameters", number, "values", name)
+            yield Setting(f"{each.rule} {name}", str(value), key, file.org, place, may)
     if "execution" in file.model_fields_set:
         for indicator in judged:
             yield Setting(f"{indicator} execution", file.execution.said, key, file.org, ("execution",), may)
@@ -316,6 +364,10 @@ def _of_rules(file: RuleFile, may: str) -> Iterator[Setting]:
                 said = f"{threshold.said} ({rule.code}, {rule.execution.said})"
                 place = ("rules", number, "thresholds", index)
                 yield Setting(_threshold_of(threshold), said, f"rules/{file.id}", None, place, may)
+        elif isinstance(rule, ComputedRule):
+            for name, value in rule.parameters.items():
+                where = ("rules", number, "parameters", name)
+                yield Setting(f"{rule.code} {name}", str(value), f"rules/{file.id}", None, where, may)
 
 
 def _threshold_of(threshold: Threshold) -> str:

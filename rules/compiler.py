@@ -89,6 +89,8 @@ class CompiledProcess:
     indicators: tuple[Indicator, ...]
     told: MessageBook | None
     """What people are told of its instances beside alerts; None: nothing."""
+    awaited: Mapping[str, tuple[tuple[str, Test, str], ...]]
+    """By stage, the rows that must not be open when it is entered: entity, test, and what it is called."""
 
     def deadline(self, code: str, stage: str | None) -> Deadline | None:
         """Give a deadline rule by its code and the stage that it watches."""
@@ -160,6 +162,7 @@ def compile_definitions(  # noqa: PLR0913 - the kinds of definition there are
             tuple(i for i in indicators if process.is_among(i.processes)),
             chosen_by,
             messages,
+            units,
         )
         for process in processes
     }
@@ -192,9 +195,10 @@ def _limits_of(process: Process, limits: list[LimitRow]) -> list[LimitRow]:
 def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there are
     process: Process, rules: list[Rule], limits: list[LimitRow], calendar: WorkCalendar,
     indicators: tuple[Indicator, ...], chosen_by: frozenset[str], messages: Sequence[Message],
+    units: Sequence[Template],
 ) -> CompiledProcess:  # fmt: skip
     deadlines = [Deadline(r, limits, calendar) for r in _by_stage(process, rules, limits) if not r.is_of_rows]
-    of_rows = compile_row_rules(process, rules, limits, calendar)
+    of_rows = compile_row_rules(process, rules, limits, calendar, units)
     backdated, told = _only(BackdatedRule, rules), compile_messages(process, messages)
     stages = {stage.code: stage for stage in process.stages}
     return CompiledProcess(
@@ -226,7 +230,17 @@ def _compile_process(  # noqa: PLR0913, PLR0917 - the kinds of definition there 
         keeps=process.keeps,
         indicators=indicators,
         told=MessageBook(process.id, process.entity, calendar, stages, told) if told else None,
+        awaited=_awaited(process),
     )  # fmt: skip
+
+
+def _awaited(process: Process) -> dict[str, tuple[tuple[str, Test, str], ...]]:
+    """Give by stage the rows that must not be open when it is entered."""
+    return {
+        stage.code: tuple((each.entity, compile_condition(each.when), each.title) for each in stage.waits_for)
+        for stage in process.stages
+        if stage.waits_for
+    }
 
 
 def _followers(process: Process) -> dict[str, frozenset[str]]:

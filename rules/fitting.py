@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from rules.durations import Unit, parse_duration
 from rules.engine.conditions import compile_condition
+from rules.ground_fitting import ground_faults
 from rules.indicator_models import Indicator, IndicatorFile
 from rules.models import (
     BackdatedRule,
@@ -85,7 +86,7 @@ def fitting_faults(
         elif isinstance(model, TemplateFile):
             faults += template_faults(model, places)
         faults += name_faults(model, places, known, vocabulary)
-    return [*faults, *copy_faults(files, broken), *_duplicate_codes(files)]
+    return [*faults, *copy_faults(files, broken), *ground_faults(files, broken), *_duplicate_codes(files)]
 
 
 def _process_faults(process: Process, places: Places) -> Iterator[Fault]:
@@ -94,6 +95,7 @@ def _process_faults(process: Process, places: Places) -> Iterator[Fault]:
     for index, stage in enumerate(process.stages):
         if stage.code in known[:index]:
             yield places.fault(("stages", index, "code"), f"stage {stage.code} is there twice")
+        yield from _missed_faults(stage, ("stages", index), places)
         for field in ("after", "back_to"):
             for number, code in enumerate(getattr(stage, field)):
                 if code not in known:
@@ -103,6 +105,14 @@ def _process_faults(process: Process, places: Places) -> Iterator[Fault]:
         yield places.fault(("connect_stage",), f"no stage {process.connect_stage!r}; known are {', '.join(known)}")
     for number in _cycle(process.stages):
         yield places.fault(("stages", number, "after"), f"stage {process.stages[number].code} comes after itself")
+
+
+def _missed_faults(stage: Stage, path: tuple[str | int, ...], places: Places) -> Iterator[Fault]:
+    for number, code in enumerate(stage.needs):
+        if code not in stage.after:
+            yield places.fault((*path, "needs", number), f"{code!r} is none of the stages in `after`")
+    for number, awaited in enumerate(stage.waits_for):
+        yield from _condition_faults(awaited.when, (*path, "waits_for", number, "when"), places)
 
 
 def _cycle(stages: Sequence[Stage]) -> list[int]:

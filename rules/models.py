@@ -40,6 +40,14 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Awaited(_Model):
+    """Rows of the instance that must not be open when a stage is entered."""
+
+    entity: str
+    when: Condition = Field(default={}, description="which of its rows are open")
+    title: str = Field(description="what it is called in the sentence, before the row's key")
+
+
 class Stage(_Model):
     """One stage of a process."""
 
@@ -47,6 +55,10 @@ class Stage(_Model):
     title: str
     acts: list[str] = Field(default=[], description="departments and parties that do it")
     after: list[str] = Field(default=[], description="stages that must have ended when this one is entered")
+    needs: list[str] = Field(
+        default=[], description="stages of `after` that may not be left out: one that was never entered is missed"
+    )
+    waits_for: list[Awaited] = Field(default=[], description="other rows that must not be open when it is entered")
     parallel: bool = Field(default=False, description="runs beside its neighbours")
     optional: bool = False
     back_to: list[str] = Field(default=[], description="stages that a rejection leads back to")

@@ -9,7 +9,8 @@ Pure: fed by `streams.reference` in the worker and directly in `replay`.
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -20,8 +21,12 @@ from schemas import BEFORE_ALL, Change, standing
 
 Fields = Mapping[str, object]
 """A row's fields as rules read them."""
-JUDGED = frozenset({"negative_item", "customer", "project_schedule", "tg"})
+TOPOLOGY = frozenset({"cons_tg", "customer", "tg", "line", "bay", "bus", "subs"})
+"""Entities that say where a metering point hangs: a change makes its energy be counted again."""
+JUDGED = frozenset({"negative_item", "customer", "project_schedule", "tg"}) | TOPOLOGY
 """Entities whose changes make instances be judged again; the others only answer look-ups."""
+_ONLY_COUNTED = TOPOLOGY - {"customer", "tg"}
+"""Of these, a row that says what it said before tells nothing: whole tables are sent again every night."""
 
 
 _NOWHERE = Place("", 0, 0)
@@ -137,6 +142,10 @@ class Reference:
                 found.append((key, fields))
         return found
 
+    def ever_linked(self, entity: str, field: str, value: str) -> Collection[str]:
+        """Give the keys of the rows of `entity` whose `field` ever was `value`."""
+        return self._links.get((f"{entity}.{field}", value), ())
+
     def cursor(self, clock: int, judged: dict[str, int]) -> ReferenceCursor:
         """Give a partition's view of the timeline: past events that it has not judged, and all to come."""
         self._sort()
@@ -184,13 +193,18 @@ class Reference:
 
 LINKED = {
     "negative_item": ("tg_no", "trans_no", "line_no", "subs_no", "bus_no"),
+    "bus": ("subs_no",),
     "bay": ("bus_no",),
+    "line": ("bay_no",),
     "tg": ("trans_no", "line_no"),
+    "cons_tg": ("tg_no", "line_no"),
+    "customer": ("tg_no", "line_no"),
     "stakeholder": ("org_no", "role", "app_no", "mobile", "person_no"),
     "customer_manager": ("mobile",),
     "tg_manager": ("mobile",),
     "sms_subscription": ("cons_no",),
     "org": ("parent_org_no",),
+    "meter_install": ("meter_no",),
 }
 """Fields by which rows are looked up besides their key."""
 
@@ -205,7 +219,8 @@ def is_open(item: Fields | None, at: int) -> bool:
 
 def _happenings(entity: str, at: int, before: Fields | None, after: Fields | None) -> Iterator[tuple[int, str]]:
     if entity != "negative_item":
-        yield at, "changed"
+        if before != after or entity not in _ONLY_COUNTED:
+            yield at, "changed"
         return
     was, now = is_open(before, at), is_open(after, at)
     if was != now:
@@ -232,7 +247,7 @@ class ReferenceCursor:
         self.index = index
         self.judged = judged
         events = reference.timeline()
-        self._late = [e for e in events[:index] if e.offset >= judged.get(e.source, 0)]
+        self._late = deque(e for e in events[:index] if e.offset >= judged.get(e.source, 0))
         self.due = NEVER
         """When the next event is due, epoch ms; `NEVER` if there is none."""
         self._look_ahead()
@@ -247,7 +262,7 @@ class ReferenceCursor:
     def pop(self) -> ReferenceEvent:
         """Give the next event; it counts as judged from then on. Only if `due` is not `NEVER`."""
         if self._late:
-            event = self._late.pop(0)
+            event = self._late.popleft()
         else:
             event = self._reference.timeline()[self.index]
             self.index += 1

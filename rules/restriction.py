@@ -13,13 +13,13 @@ from pydantic import BaseModel
 
 from rules.cascade import CascadeFile
 from rules.evaluation_models import EvaluationFile
+from rules.fingerprints import fingerprints
 from rules.indicator_models import IndicatorFile
 from rules.loader import DefinitionSet
 from rules.loop import StrategyFile
 from rules.message_models import MessageFile
 from rules.models import BackdatedRule, DeadlineRule, LimitFile, OrderRule, Process, RuleFile
 from rules.report_models import ReportFile
-from rules.versions import fingerprints
 
 ALONE = (DeadlineRule, OrderRule, BackdatedRule)
 """Rules that depend on rows and limits only, not on what others raise, count or list."""

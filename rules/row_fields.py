@@ -55,6 +55,12 @@ def fields_read(rule: Rule, own: str) -> dict[str, frozenset[str]]:
     return {entity: frozenset(fields) for entity, fields in found.items()}
 
 
+def grounds_of(rule: Rule, rules: Iterable[Rule]) -> list[ComputedRule]:
+    """Give those of the rules of a process that a rule rests on, in their order."""
+    codes = rule.grounds if isinstance(rule, ComputedRule) else []
+    return [other for other in rules if isinstance(other, ComputedRule) and other.code in codes]
+
+
 def needed(rule: Rule, own: str) -> frozenset[str]:
     """Give the entities of one of which a row must be there before a row rule can find anything; none: no further."""
     if isinstance(rule, DocumentsRule):
@@ -202,6 +208,7 @@ def _row_time(told: RowTime, path: Path) -> Iterator[NameUse]:
     yield NameUse(told.entity, told.field, (*path, "field"))
     yield from _conditions(told.entity, told.when, (*path, "when"))
     yield from _match(told.entity, told.match, (*path, "match"))
+    yield from _match(told.entity, told.covers, (*path, "covers"))
     if told.key is not None:
         yield NameUse(OWN, told.key, (*path, "key"), or_own=True)
 

@@ -113,10 +113,11 @@ def _by_clock(text: str, path: Path, places: Places) -> Iterator[Fault]:
 
 def _row_time(told: RowTime, path: Path, places: Places) -> Iterator[Fault]:
     yield from _condition(told.when, (*path, "when"), places)
-    if told.key is not None and (told.when or told.match):
-        yield places.fault(
-            (*path, "key"), "a row of reference data is found by its key: no `when`, no `match`", key=True
-        )
+    if told.key is not None and (told.when or told.match or told.covers):
+        message = "a row of reference data is found by its key: no `when`, no `match`, no `covers`"
+        yield places.fault((*path, "key"), message, key=True)
+    if len(told.covers) > 1:
+        yield places.fault((*path, "covers"), "one number of theirs covers one of the row", key=True)
 
 
 def _call(call: Call, path: Path, places: Places) -> Iterator[Fault]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from rules.rule_base import Condition, DurationText, Model, RuleBase
+from rules.rule_base import Condition, DurationText, Model, RuleBase, RuleCode
 from schemas import Severity
 
 Match = dict[str, str]
@@ -27,6 +27,9 @@ class RowTime(Model):
     when: Condition = Field(default={}, description="which of its rows count")
     match: Match = Field(default={}, description="their field -> field of the row that the rule is about")
     key: str | None = Field(default=None, description="field that holds the key, if the entity is reference data")
+    covers: Match = Field(
+        default={}, description="their number -> number of the row: they count from the one on by which theirs reach it"
+    )
 
 
 RowTimes = Annotated[list[RowTime], BeforeValidator(_as_list)]
@@ -166,6 +169,9 @@ class ComputedRule(RowRule):
     kind: Literal["computed"]
     function: str
     parameters: dict[str, Any] = Field(default={})
+    grounds: list[RuleCode] = Field(
+        default=[], description="computed rules of the same process that it rests on, by the numbers they have there"
+    )
     severity: Severity = "ALARM"
 
 

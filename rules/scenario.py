@@ -33,6 +33,7 @@ ENTITIES = frozenset(
         "customer_manager",
         "stakeholder",
         "sms_subscription",
+        "meter_install",
     }
 )
 _A_TIME = re.compile(r"\d{4}-\d{2}-\d{2}(T.+)?")

@@ -16,6 +16,7 @@ from rules.indicator_models import Indicator
 from rules.threshold_models import Execution, IndicatorRule, Operator, Threshold
 from rules.threshold_periods import DAY, Period, Timetable
 from rules.totals import EXACT
+from rules.unit_parameters import UnitParameters
 from rules.workdays import WorkCalendar
 from schemas import Number
 
@@ -117,6 +118,10 @@ class Template(Protocol):
     @property
     def org(self) -> str:
         """Code of the unit."""
+
+    @property
+    def parameters(self) -> Sequence[UnitParameters]:
+        """Of computed rules."""
 
     @property
     def execution(self) -> Execution:

@@ -14,12 +14,12 @@ from typing import Literal
 import msgspec
 from pydantic import BaseModel
 
-from rules.cascade import CascadeFile, limit_rows
+from rules.cascade import CascadeFile
 from rules.compiler import Definitions
 from rules.durations import parse_duration
+from rules.fingerprints import fingerprints, thresholds_of
 from rules.loader import Choice, DefinitionSet, compiled, digest_of, fit, read_text
-from rules.models import AppliesTo, LimitFile, Process, Rule, RuleFile, TemplateFile
-from rules.threshold_models import IndicatorRule, Threshold
+from rules.models import AppliesTo, LimitFile, Process, RuleFile, TemplateFile
 from rules.thresholds import own_code
 from schemas import BadInput, DefinitionError, Fault
 
@@ -327,55 +327,10 @@ def _keeping(loaded: DefinitionSet, kept: Digests, texts: Mapping[str, str]) -> 
     return found
 
 
-def fingerprints(loaded: DefinitionSet, limits: str) -> dict[str, tuple[int, str]]:
-    """Give of each rule the version that its file says, and all else that it says, limits included."""
-    models = [file.model for file in loaded.files]
-    rows = limit_rows(models, limits) if any(file.id == limits for file in loaded.of(LimitFile)) else []
-    processes = loaded.of(Process)
-    found: dict[str, tuple[int, str]] = {}
-    for rule in (rule for file in loaded.of(RuleFile) for rule in file.rules):
-        names = {name for each in processes if each.is_among(rule.processes) for name in (each.id, *each.is_a)}
-        mine = [row for row in rows if row.process in names and _has_limit(rule, row.stage)]
-        said, print_ = found.get(rule.code, (0, ""))
-        found[rule.code] = max(said, rule.version), f"{print_}{rule.model_copy(update={'version': 0})!r}{mine!r}"
-    for code, thresholds in _thresholds_of_units(loaded, limits).items():
-        said, print_ = found.get(code, (1, ""))
-        found[code] = said, f"{print_}{thresholds!r}"
-    return found
-
-
-def _thresholds_of(rule: Rule) -> list[Threshold]:
-    return rule.thresholds if isinstance(rule, IndicatorRule) else []
-
-
-def _thresholds_of_units(loaded: DefinitionSet, limits: str) -> dict[str, list[tuple[object, ...]]]:
-    """Give by rule what units set for themselves of what it judges, and when; an indicator without a rule has one."""
-    judging: dict[str, list[str]] = {}
-    for rule in (rule for file in loaded.of(RuleFile) for rule in file.rules):
-        for threshold in _thresholds_of(rule):
-            judging.setdefault(threshold.indicator, []).append(rule.code)
-    found: dict[str, list[tuple[object, ...]]] = {}
-    for file in sorted(loaded.of(CascadeFile), key=lambda file: (file.org, file.id)):
-        for threshold in file.thresholds if file.base == limits else ():
-            for code in dict.fromkeys(judging.get(threshold.indicator, [own_code(threshold)])):
-                found.setdefault(code, []).append((file.org, file.execution, threshold))
-    return found
-
-
-def _has_limit(rule: Rule, stage: str | None) -> bool:
-    match getattr(rule, "limit", None):
-        case "stage":
-            return stage is not None and (getattr(rule, "every_stage", False) or stage == getattr(rule, "stage", None))
-        case "total":
-            return stage is None
-        case _:
-            return False
-
-
 def rule_versions(loaded: DefinitionSet, known: Mapping[str, int]) -> dict[str, int]:
     """Give the version of each rule as alerts show it; `known` has those that are not as the file says."""
     said = {rule.code: rule.version for file in loaded.of(RuleFile) for rule in file.rules}
-    judged = {t.indicator for file in loaded.of(RuleFile) for rule in file.rules for t in _thresholds_of(rule)}
+    judged = {t.indicator for file in loaded.of(RuleFile) for rule in file.rules for t in thresholds_of(rule)}
     of_units = [t for file in loaded.of(CascadeFile) for t in file.thresholds if t.indicator not in judged]
     said |= {own_code(threshold): 1 for threshold in of_units}
     return {code: known.get(code, version) for code, version in sorted(said.items())}

@@ -83,7 +83,7 @@ def known_entities(models: Iterable[BaseModel]) -> frozenset[str]:
     found = set(BUILT_IN)
     for model in models:
         if isinstance(model, Process):
-            found.add(model.entity)
+            found |= {model.entity, *(awaited.entity for stage in model.stages for awaited in stage.waits_for)}
         elif isinstance(model, RuleFile):
             for rule in model.rules:
                 found |= {use.entity for use in name_uses(rule) if use.entity}
@@ -154,6 +154,12 @@ def _of_process(process: Process, names: _Names) -> Iterator[Fault]:
         for name in getattr(process, field):
             yield from names.fields([process.entity], name, (field, name), key=True)
     yield from names.each([process.entity], process.over_when, ("over_when",))
+    for index, stage in enumerate(process.stages):
+        for number, awaited in enumerate(stage.waits_for):
+            path = ("stages", index, "waits_for", number)
+            yield from names.entity(awaited.entity, (*path, "entity"))
+            for name in awaited.when:
+                yield from names.fields([awaited.entity], name, (*path, "when", name), key=True)
 
 
 def _unknown_roles(file: RuleFile, places: Places) -> Iterator[Fault]:
@@ -205,11 +211,12 @@ def _of_message(message: Message, path: _Path, own: list[str], names: _Names) ->
     for place, told in message.row_times:
         yield from names.entity(told.entity, (*path, *place, "entity"))
         yield from names.fields([told.entity], told.field, (*path, *place, "field"))
-        for part, of in (("when", [told.entity]), ("match", [told.entity])):
+        for part in ("when", "match", "covers"):
             for name in getattr(told, part):
-                yield from names.fields(of, name, (*path, *place, part, name), key=True)
-        for name, field in told.match.items():
-            yield from names.fields(rows, field, (*path, *place, "match", name))
+                yield from names.fields([told.entity], name, (*path, *place, part, name), key=True)
+        for part, pairs in (("match", told.match), ("covers", told.covers)):
+            for name, field in pairs.items():
+                yield from names.fields(rows, field, (*path, *place, part, name))
     for name, field in message.values.items():
         if not any(field in names.vocabulary.get(entity, ()) for entity in own):
             yield from names.fields(rows, field, (*path, "values", name))

@@ -6,13 +6,13 @@ compiled once, for the dialect that its source declares. Whatever the bytes are,
 The one exception is Avro, whose schemas are elsewhere: `TryLater` says that they cannot be had now.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import get_args
 
 import msgspec
 
-from schemas.arrival_order import ArrivalWatch
+from schemas.arrival_order import ArrivalWatch, MultipleWatch, by_partition
 from schemas.change import Change
 from schemas.codec import iso
 from schemas.columns import LocalZone
@@ -65,8 +65,8 @@ class Decoder:
         plain = msgspec.structs.replace(mapping, dialect="debezium-json", format=Format())
         self._is_plain = plain == mapping
         self._resets, self._watch = mapping.format.log_resets, LogWatch()
-        self.arrivals = ArrivalWatch()
-        """To be told by whoever reads a topic from its front, and asks for `warnings`."""
+        self._is_multiplied = mapping.format.partitions == "multiplied"
+        self._arrivals, self._multiples = ArrivalWatch(), MultipleWatch()
         self._json = DebeziumJson(plain, limits, self.unknown_codes)
         self._skew: Skew | None = None
         self._captured = self._json if self._is_plain else self._records(mapping, limits, schema_of)
@@ -130,13 +130,34 @@ class Decoder:
         return [f"{self.mapping.topic}: {what}; {todo}, then have the tables read again"]
 
     def _arrival_warnings(self) -> list[str]:
-        if not self.arrivals.most_ms:
-            return []
-        partition, offset = self.arrivals.place
-        what = f"partition {partition}, offset {offset} stands behind a record dated {self.arrivals.most_ms // 1000} s"
-        why = "ahead of it, and the source tells no place in its log: when the topic grows, rows that move stand still"
-        todo = "until then; set `message.timestamp.type=LogAppendTime`, or let the source tell its places"
-        return [f"{self.mapping.topic}: {what} {why} {todo}"]
+        found, topic = list[str](), self.mapping.topic
+        if self._arrivals.most_ms:
+            (partition, offset), seconds = self._arrivals.place, self._arrivals.most_ms // 1000
+            what = f"partition {partition}, offset {offset} stands behind a record dated {seconds} s ahead of it"
+            why = (
+                "and the source tells no place in its log: when the topic grows, rows that move stand still until then"
+            )
+            todo = (
+                "set `message.timestamp.type=LogAppendTime`, let the source tell its places, or have the topic grow to"
+            )
+            how = "a multiple of its partitions only, and say so: `format: {partitions: multiplied}`"
+            found.append(f"{topic}: {what}, {why}; {todo} {how}")
+        if (row := self._multiples.gone_down) is not None:
+            what = (
+                f"row {row} went to a partition with a lower number, but `format: {{partitions: multiplied}}` is said"
+            )
+            found.append(
+                f"{topic}: {what}; take that back, else its changes count as old, and have the table read again"
+            )
+        return found
+
+    def note_arrival(self, changes: Sequence[Change], own_ms: int, arrived: int) -> None:
+        """Take in a record's changes, own timestamp and arrival, epoch ms, of a topic read from its front.
+
+        For `warnings`; only who asks for them then need tell it.
+        """
+        self._arrivals.note(changes, own_ms, arrived)
+        self._multiples.note(changes, own_ms)
 
     def _zone_warnings(self) -> list[str]:
         hours = self._skew.hours if self._skew is not None else 0
@@ -158,9 +179,11 @@ class Decoder:
         return self._placed(changes, partition), refused, high
 
     def _placed(self, changes: list[Change], partition: int) -> list[Change]:
-        """Give changes of one partition with the positions that the declared resets of the source's log give them."""
+        """Give changes of one partition with the positions that declared resets and growth of the topic give them."""
         if self._resets:
             changes = lifted(changes, self._resets)
+        if self._is_multiplied:
+            changes = by_partition(changes)
         self._watch.note(changes, partition)
         return changes
 

@@ -54,13 +54,14 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag="command", tag_fiel
 
 
 class Assigned(msgspec.Struct, frozen=True, kw_only=True, tag="assigned", tag_field="type"):
-    """Somebody was told of an alert and has to see to it."""
+    """Somebody is to be told of an alert and has to see to it; the owner of the task tells them, with its number."""
 
-    number: str
+    number: str = ""
+    """Only of older versions, which told people before the owner knew."""
     event: AlertEvent
     notice: Notice
     parent: str | None = None
-    """Number that stands for the tasks of all persons, if there are several."""
+    """There are several persons, and a number stands for the tasks of all: ``, the owner gives it. None: one person."""
     anomaly: str = ""
     """Number of the anomaly that its alert becomes if nobody answers in time; none: it never does."""
 
@@ -89,6 +90,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", tag_fiel
     """`sinks.State`, one that is final, or `held`."""
     until: int = 0
     """Of a message that is held: when it leaves, epoch ms."""
+    to: str = ""
+    """Number of the person; older versions left it out."""
 
 
 LoopRecord = Command | Assigned | Raised | Happened | Outcome

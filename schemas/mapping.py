@@ -33,6 +33,7 @@ DecimalForm = Literal["plain", "base64"]
 """How numbers with a fraction stand in JSON without a schema: as numbers or their digits, or as Connect's bytes
 (Debezium's `decimal.handling.mode=precise`), whose places only the column's `scale` tells."""
 
+Growth = Literal["any", "multiplied"]
 OperationKind = Literal["insert", "update", "delete", "truncate"]
 
 DELIMITED_HEAD = ("op_type", "table", "op_ts", "current_ts", "pos")
@@ -80,6 +81,8 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     """GoldenGate without CSN: raise by one when the trail is made anew, for its positions then begin anew."""
     log_resets: tuple[int, ...] = ()
     """Arrivals (epoch ms, ascending) from which on the source's log began anew, whatever the dialect."""
+    partitions: Growth = "any"
+    """How the number of its topic's partitions grows: that orders the changes of a source that tells no places."""
     delimiter: str = "\x01"
     null_marker: str = "NULL"
     missing_marker: str = ""

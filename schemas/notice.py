@@ -53,6 +53,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Number of the grid equipment that it is about, if it is about one."""
     below: str = ""
     """The constrained equipment above that one (`main_subs S1`), of which the same instance has an alert of its own."""
+    outlives: bool = False
+    """Of the long loop, which goes on when the data no longer show the fault: its alert's end does not cancel it."""
     report: ReportOrder | None = None
     """What a mail of figures is to show; `text` is then its title."""
 

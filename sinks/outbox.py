@@ -132,7 +132,7 @@ class Outbox:
         if row.msg_id:
             return True  # its message was begun: its peer may know it
         if row.state is State.HELD:
-            if self._standing.has_ended(row.notice.alert_id):
+            if self._standing.is_moot(row.notice):
                 self._cancel(row, now)
                 return False
             if self._standing.known_at < row.held_until:  # news of what has ended is still on its way
@@ -153,8 +153,7 @@ class Outbox:
         return held(row.notice, self.policy.holding, now, sent_today=sent_today)
 
     def _hold(self, row: Row, wait: Hold, now: int) -> None:
-        row.held_until = row.next_at = wait.until
-        row.reason = wait.reason
+        row.held_until, row.next_at, row.reason = wait.until, wait.until, wait.reason
         self._put(row, State.HELD, now)
 
     def _cancel(self, row: Row, now: int, reason: str = "its alert ended before it left") -> None:
@@ -166,8 +165,9 @@ class Outbox:
         return alert_id in self._held
 
     def cancel(self, alert_id: str, now: int) -> int:
-        """The alert ended: what is held about it need not be told. How many notices."""
-        rows = [self._rows[key] for key in sorted(self._held.get(alert_id, ()))]
+        """The alert ended: what was held about it by then need not be told. How many notices."""
+        held_rows = [self._rows[key] for key in sorted(self._held.get(alert_id, ()))]
+        rows = [row for row in held_rows if self._standing.is_moot(row.notice, row.added_at)]
         for row in rows:
             self._cancel(row, now)
         return len(rows)
@@ -276,7 +276,7 @@ class Outbox:
         """Wait on after a restart, or by a clock that was set back; what was held, as the settings now say."""
         set_back(row, now)
         if row.state is State.HELD:
-            if self._standing.has_ended(row.notice.alert_id):
+            if self._standing.is_moot(row.notice):
                 self._cancel(row, now)
                 return
             wait = self._wait_of(row, now)

@@ -15,6 +15,7 @@ from schemas.notice import Channel, Notice
 from sinks.delivery import Delivery
 from sinks.report_mail import ReportMails
 from sinks.routing import address_of
+from sinks.short_text import MOST_PARTS
 from sinks.sink import (
     Message,
     Outcome,
@@ -41,16 +42,18 @@ class Senders:
 
     def __init__(
         self, sinks: Mapping[Channel, Sink], *, concurrency: int = 16, zone: str = "Asia/Shanghai",
-        reports: ReportMails | None = None,
+        reports: ReportMails | None = None, sms_parts: int = MOST_PARTS,
     ) -> None:  # fmt: skip
         """`concurrency`: messages on their way at once per sink. 16 × 10 a second is 5 times the peak we know.
 
-        `zone`: in which mails show times. `reports`: puts figures into the mails that are to have some.
+        `zone`: in which mails show times. `reports`: puts figures into the mails that are to have some. `sms_parts`:
+        most of an SMS that stands for several notices.
         """
         self._sinks = dict(sinks)
         self._concurrency = concurrency
         self._zone = ZoneInfo(zone)
         self._reports = reports
+        self._sms_parts = sms_parts
         self._busy: dict[str, str] = {}  # lane by msg_id
         self._routed = {channel: sink for channel, sink in sinks.items() if isinstance(sink, Roads)}
         self._listeners: list[Listener] = []
@@ -102,7 +105,7 @@ class Senders:
 
     def expect(self, delivery: Delivery, receipt: str, at: int) -> None:
         """Wait for reports on a delivery of before a restart."""
-        self._routed[delivery.channel].expect(compose(delivery, self._zone), receipt, at)
+        self._routed[delivery.channel].expect(self._compose(delivery), receipt, at)
 
     def _hear(self, report: Report) -> None:
         if not any(listener(report) for listener in self._listeners) and not report.is_shared:
@@ -131,7 +134,7 @@ class Senders:
     async def _composed(self, delivery: Delivery) -> Message | RetryAfter | Refused:
         """Make the message; why not now, or never, if its figures cannot be had. Nothing has left by then."""
         if all(notice.report is None for notice in delivery.notices):
-            return compose(delivery, self._zone)
+            return self._compose(delivery)
         if self._reports is None:
             return Refused("reports are made from the store, and this worker has none")
         try:
@@ -144,8 +147,11 @@ class Senders:
 
     def _with_figures(self, reports: ReportMails, delivery: Delivery) -> Message:
         if delivery.channel == "mail":
-            return reports.fill(compose(delivery, self._zone))
-        return compose(reports.brief(delivery), self._zone)
+            return reports.fill(self._compose(delivery))
+        return self._compose(reports.brief(delivery))
+
+    def _compose(self, delivery: Delivery) -> Message:
+        return compose(delivery, self._zone, most_parts=self._sms_parts)
 
     async def close(self) -> None:
         """Close every sink."""

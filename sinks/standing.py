@@ -44,9 +44,13 @@ class Standing:
         elif event.event in _BEGINS:
             self._ended.pop(event.alert_id, None)
 
-    def has_ended(self, alert_id: str) -> bool:
-        """Tell whether an alert is over, as far as is known."""
-        return alert_id in self._ended
+    def is_moot(self, notice: Notice, asked_at: int = 0) -> bool:
+        """Tell whether what a notice is about is over, as far as is known.
+
+        `asked_at`: where the news may be late; what was asked for after the end is about what came next.
+        """
+        ended_at = self._ended.get(notice.alert_id)
+        return ended_at is not None and not notice.outlives and asked_at <= ended_at
 
     def forget(self, before: int) -> None:
         """Let go of what ended before a time; nothing is held for so long."""

@@ -1,36 +1,28 @@
-"""What a message says: a single notice as it stands, a group in one sentence, a mail as a table. Pure.
-
-`replay` uses the same functions, so what it says would be sent is what a worker sends.
-"""
+"""What a message says: an SMS as `short_text` has it, a mail as a table. Pure."""
 
 import html
-import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
 from zoneinfo import ZoneInfo
 
 from schemas.notice import Notice
 from sinks.delivery import Delivery
 from sinks.routing import address_of
+from sinks.short_text import MOST_PARTS, printable, short_text
 from sinks.sink import Message
 
 SIGNATURE = "【业扩管控】"
 _LABELS = {"CRITICAL": "严重告警", "ALARM": "告警", "WARN": "预警", "INFO": "提示"}
 _COLOURS = {"CRITICAL": "#8b0000", "ALARM": "#c0392b", "WARN": "#b9770e", "INFO": "#555555"}
 _RANK = {severity: rank for rank, severity in enumerate(_LABELS)}
-_MOST_LISTED = 100  # numbers in one SMS; more is some 20 parts, which carriers cut
-_LONGEST_SHORT = 402  # six parts of 67 characters: what was gathered overnight is read on a phone
-_LONGEST_BESIDE = 268  # four of them: a group's sentence where other things were gathered with it
 _FAR = 1 << 62  # sorts a missing deadline after every real one
 _LAST_SECOND = 253_402_271_999_000  # 9999-12-31 in every zone: the last day that datetime can show
-_SIGNED = re.compile(r"【[^】]*】")
 _COLUMNS = ("级别", "规则", "编号", "单位", "内容", "时限", "发生时间")
 
 
-def compose(delivery: Delivery, zone: ZoneInfo) -> Message:
-    """The message for a delivery; times are shown in `zone`."""
+def compose(delivery: Delivery, zone: ZoneInfo, *, most_parts: int = MOST_PARTS) -> Message:
+    """The message for a delivery; times are shown in `zone`. `most_parts`: of an SMS for several notices."""
     notices = delivery.notices
     is_mail = delivery.channel == "mail"
     return Message(
@@ -38,53 +30,17 @@ def compose(delivery: Delivery, zone: ZoneInfo) -> Message:
         channel=delivery.channel,
         recipient=delivery.recipient,
         address=address_of(notices[-1]) or "",
-        text=_printable(mail_text(notices, zone) if is_mail else short_text(notices)),
-        subject=_printable(mail_subject(notices)) if is_mail else "",
-        html=_printable(mail_html(notices, zone)) if is_mail else "",
+        text=printable(mail_text(notices, zone)) if is_mail else short_text(in_one_message(notices), most_parts),
+        subject=printable(mail_subject(notices)) if is_mail else "",
+        html=printable(mail_html(notices, zone)) if is_mail else "",
         notices=notices,
     )
 
 
-def short_text(notices: Sequence[Notice]) -> str:
-    """One notice: its text. Several of a group: the group's sentence. What else was gathered: one sentence each.
-
-    The gravest come first, up to some parts of an SMS; how many more there are is said at the end.
-    """
-    if len(notices) == 1:
-        return notices[0].text
-    gathered: dict[str, list[Notice]] = {}
-    for notice in notices if _is_one_group(notices) else _sorted(notices):
-        gathered.setdefault(notice.group if notice.group and notice.group_text else f"\0{notice.key}", []).append(
-            notice
-        )
-    longest = _LONGEST_BESIDE if len(gathered) > 1 else None
-    sentences = list(dict.fromkeys(_sentence(each, longest) for each in gathered.values()))
-    signature = _SIGNED.match(sentences[0])
-    if signature:  # once is enough
-        sentences[1:] = [sentence.removeprefix(signature[0]) for sentence in sentences[1:]]
-    told, length = 1, len(sentences[0])
-    while told < len(sentences) and length + len(sentences[told]) < _LONGEST_SHORT:
-        length += 1 + len(sentences[told])
-        told += 1
-    more = f"；另有{len(sentences) - told}条" if told < len(sentences) else ""
-    return "；".join(sentences[:told]) + more
-
-
-def _is_one_group(notices: Sequence[Notice]) -> bool:
-    return notices[0].group is not None and all(notice.group == notices[0].group for notice in notices)
-
-
-def _sentence(notices: Sequence[Notice], longest: int | None) -> str:
-    """Give the text of one notice, or the sentence for several of one group; its list ends before `longest` chars."""
-    first = notices[0]
-    if len(notices) == 1 or first.group_text is None:
-        return first.text
-    instances = list(dict.fromkeys(notice.instance for notice in notices))
-    ends = accumulate((len(each) + 1 for each in instances), initial=len(first.group_text))
-    most = _MOST_LISTED if longest is None else max(1, sum(end < longest for end in ends) - 1)
-    listed = "、".join(instances[:most]) + ("等" if len(instances) > most else "")
-    # Not str.format: a brace in a name must neither fail nor reach into an object.
-    return first.group_text.replace("{count}", str(len(instances))).replace("{list}", listed)
+def in_one_message(notices: Sequence[Notice]) -> Sequence[Notice]:
+    """Give them in the order in which an SMS tells them: of one group as they came, else the gravest first."""
+    is_one_group = notices[0].group is not None and all(notice.group == notices[0].group for notice in notices)
+    return notices if is_one_group else _sorted(notices)
 
 
 def mail_subject(notices: Sequence[Notice]) -> str:
@@ -171,9 +127,3 @@ def _sorted(notices: Sequence[Notice]) -> list[Notice]:
 
 def _rank(severity: str) -> int:
     return _RANK.get(severity, len(_RANK))
-
-
-def _printable(text: str) -> str:
-    """Without what no wire carries: lone surrogates, and control characters other than line feeds."""
-    clean = text.encode(errors="replace").decode()
-    return "".join(char for char in clean if char >= " " or char == "\n")

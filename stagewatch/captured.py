@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stagewatch.cli import Failed
+from stagewatch.cli import bootstrap_of
 
 if TYPE_CHECKING:
     from connectors import SourceCatalog
@@ -41,10 +41,8 @@ class Captured:
         """Find the topics. Raises `Failed` without a broker, `TryLater` if it does not answer."""
         from connectors import existing_topics
 
-        if settings.bootstrap is None:
-            raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
-        self._bootstrap, self._schema_of = settings.bootstrap, catalog.schema_of
-        self._topics = existing_topics(settings.bootstrap)
+        self._bootstrap, self._schema_of = bootstrap_of(settings), catalog.schema_of
+        self._topics = existing_topics(self._bootstrap)
         self.unknown_codes: Counter[tuple[str, str]] = Counter()
         """By topic and column, of what was read so far."""
         self.late: dict[str, Late] = {}
@@ -74,7 +72,7 @@ class Captured:
                     )  # fmt: skip
                 except BadInput:
                     continue
-                decoder.arrivals.note(changes, record.timestamp, arrived)
+                decoder.note_arrival(changes, record.timestamp, arrived)
                 if limit_ms is not None and any(change.op != "r" for change in changes):  # a snapshot is old by nature
                     self._note_lateness(mapping.topic, record, clock.time_of(record.value or b""), limit_ms)
                 for change in changes:

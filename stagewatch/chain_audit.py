@@ -1,4 +1,6 @@
-"""Proves that every chain went on: whoever was told has a task, and each task's steps came when they were due. Pure.
+"""Proves that every chain went on, person by person and rung by rung. Pure.
+
+Whoever was told has a task, whose task it is was told, and each task's steps came when they were due and were told.
 
 Works on what is published (tasks, notifications) and on the strategies, not on what the loop believes: an error of the
 loop shows here. Deadlines are reckoned anew; the strategies are those of today, a task keeps those of its beginning.
@@ -24,6 +26,8 @@ _BEGINS_ANEW = frozenset({"REOPENED", "DISPATCHED", "REJECTED"})
 """Steps from which on a chain is counted."""
 _UNTOLD = frozenset({"no_channel", "unroutable", "refused", "failed"})
 """States of a message that certainly reached nobody, and that nobody decided."""
+_NAMES_WHO_IS_TOLD = frozenset({"ESCALATED", "HANDED_OVER"})
+"""Steps of a task whose note is the number of a person who is told then."""
 _SETTLED = frozenset({"delivered", "refused", "failed", "no_channel", "muted", "cancelled"})
 
 
@@ -51,28 +55,69 @@ def audit(
     own = [task for task in every if task.kind == "task"]
     anomalies = [task for task in every if task.kind == "anomaly"]
     found = [*_messages(notifications, [*own, *anomalies], strategies, now)]
-    ups = [row for row in notifications if ":escalated-" in row.key]
-    told = {(row.alert_id, row.recipient_no) for row in ups if row.state not in _UNTOLD}
-    first = {(row.alert_id, row.recipient_no): row for row in notifications if _is_first(row)}
+    rungs = _by_rung(notifications)
+    first: dict[tuple[str, str], NotificationRow] = {}
+    for row in notifications:  # of two channels one is enough
+        if _is_first(row) and (row.state not in _UNTOLD or (row.alert_id, row.recipient_no) not in first):
+            first[row.alert_id, row.recipient_no] = row
     for anomaly in anomalies:
         if anomaly.state in _AT_WORK:
             found += _work_steps(anomaly, strategies, now)
     for task in own:
         if task.state not in _OVER:
-            found += _steps(task, first.get((task.alert_id or "", task.person_no or "")), strategies, now)
+            message = first.get((task.alert_id or "", task.person_no or ""))
+            handed = _handed_over(task, rungs)
+            found += _steps(task, message if handed is None else handed, strategies, now)
+            if message is None or message.state in _UNTOLD:
+                found += _never_told(task, rungs, message, now)
     for task in (*own, *anomalies):
-        found += [
-            _stopped("not_told", act.at, task, f"{act.note} was to be told of it and was not{_why(ups, task, act)}")
-            for act in task.acts
-            if act.what == "ESCALATED" and (task.alert_id, act.note) not in told and act.at < now - GRACE_MS
-        ]
+        found += _untold_rungs(task, rungs, now)
     return sorted(found, key=lambda each: (each.since, each.alert_id, each.number))
 
 
-def _why(ups: Sequence[NotificationRow], task: TaskView, act: Act) -> str:
-    """Give what became of the message up the chain; empty if there is none."""
-    states = (row.state for row in ups if (row.alert_id, row.recipient_no) == (task.alert_id, act.note))
-    return "".join(f": {state}" for state in dict.fromkeys(states))
+_Rungs = dict[tuple[str, str, str], list[NotificationRow]]
+"""Messages after the first one, by alert, by the task or work order that they are about, and by person."""
+
+
+def _by_rung(notifications: Iterable[NotificationRow]) -> _Rungs:
+    rungs: _Rungs = {}
+    for row in notifications:
+        if not _is_first(row):
+            rungs.setdefault((row.alert_id, row.key.rpartition(":")[2], row.recipient_no), []).append(row)
+    return rungs
+
+
+def _handed_over(task: TaskView, rungs: _Rungs) -> NotificationRow | None:
+    """Give the message by which a task became the person's whose it is; None: it was theirs from the beginning."""
+    rows = rungs.get((task.alert_id or "", task.number, task.person_no or ""), ())
+    handed = (row for row in rows if row.key.rpartition(":")[0].rpartition(":")[2].startswith("handed-over-"))
+    return max(handed, key=lambda row: row.at, default=None)
+
+
+def _untold_rungs(task: TaskView, rungs: _Rungs, now: int) -> Iterator[Stopped]:
+    """Look for the message of each act that names who was told; it bears the act's time."""
+    number = task.anomaly.order if task.anomaly is not None else task.number
+    for act in task.acts:
+        if act.what not in _NAMES_WHO_IS_TOLD or act.at >= now - GRACE_MS:
+            continue
+        rows = [row for row in rungs.get((task.alert_id or "", number, act.note), ()) if row.at == act.at]
+        if act.note and all(row.state in _UNTOLD for row in rows):
+            yield _not_told(act.at, task, act.note, rows)
+
+
+def _never_told(task: TaskView, rungs: _Rungs, first: NotificationRow | None, now: int) -> Iterator[Stopped]:
+    """Whose open task it is was told of it neither first nor later; whom it was handed to is looked for by rung."""
+    if task.method == "none" or task.created_at is None or task.created_at >= now - GRACE_MS:
+        return
+    later = rungs.get((task.alert_id or "", task.number, task.person_no or ""), [])
+    was_handed_over = any(act.what == "HANDED_OVER" for act in task.acts)
+    if not was_handed_over and all(row.state in _UNTOLD for row in later):
+        yield _not_told(task.created_at, task, task.person_no or "", [first] if first is not None else [])
+
+
+def _not_told(since: int, task: TaskView, person: str, rows: Sequence[NotificationRow]) -> Stopped:
+    why = "".join(f": {state}" for state in dict.fromkeys(row.state for row in rows))
+    return _stopped("not_told", since, task, f"{person} was to be told of it and was not{why}")
 
 
 def _is_first(row: NotificationRow) -> bool:
@@ -83,15 +128,29 @@ def _is_first(row: NotificationRow) -> bool:
 def _messages(
     notifications: Sequence[NotificationRow], tasks: Sequence[TaskView], strategies: Strategies, now: int
 ) -> Iterator[Stopped]:
-    alerts_with_task = {task.alert_id for task in tasks}
+    tasks_of: dict[str, list[TaskView]] = {}
+    for task in tasks:
+        tasks_of.setdefault(task.alert_id or "", []).append(task)
+    without: dict[str, dict[str, NotificationRow]] = {}
     for row in notifications:
         wait = LONGEST_WAIT_MS.get(row.state)
         if wait is not None and row.updated_at + wait < now:
             text = f"{row.channel} to {row.recipient_no} is still {row.state}"
             yield _of_row("stuck", row.updated_at + wait, row, text)
-        is_task = _is_first(row) and _makes_task(row, strategies, now)
-        if is_task and row.alert_id not in alerts_with_task and row.added_at < now - GRACE_MS:
-            yield _of_row("no_task", row.added_at, row, f"{row.recipient_no} was told and nobody has a task")
+        is_task = _is_first(row) and _makes_task(row, strategies, now) and row.added_at < now - GRACE_MS
+        if is_task and not _has_task(row, tasks_of.get(row.alert_id, ())):
+            without.setdefault(row.alert_id, {})[row.recipient_no] = row
+    for alert_id, rows in without.items():
+        # A task that was handed over no longer names who was told first.
+        handed_over = sum(any(act.what == "HANDED_OVER" for act in task.acts) for task in tasks_of.get(alert_id, ()))
+        who = "they have no task" if alert_id in tasks_of else "nobody has a task"
+        for row in list(rows.values())[handed_over:]:
+            yield _of_row("no_task", row.added_at, row, f"{row.recipient_no} was told and {who}")
+
+
+def _has_task(row: NotificationRow, tasks: Iterable[TaskView]) -> bool:
+    """Tell whether who was told has a task of the alert, or the alert went the long way, which is nobody's alone."""
+    return any(task.kind == "anomaly" or task.person_no == row.recipient_no for task in tasks)
 
 
 def _makes_task(row: NotificationRow, strategies: Strategies, now: int) -> bool:

@@ -113,13 +113,20 @@ def output_option(function: _Command) -> _Command:
     )(function)
 
 
-def settings_from(config: Path | None, output: Output) -> Settings:
-    """Read the settings; what is odd about them is said on stderr."""
+def settings_from(config: Path | None, output: Output, *, as_set: bool = False) -> Settings:
+    """Read the settings; what is odd about them is said on stderr.
+
+    Where no broker is set, it is the embedded one of the worker that runs in the same data folder, if one does;
+    with `as_set` it stays unset.
+    """
+    from stagewatch.embedded import running_url
     from stagewatch.settings import load_settings
 
     settings = load_settings(config, os.environ)
     for warning in settings.warnings:
         output.warn(warning)
+    if settings.bootstrap is None and not as_set and (url := running_url(settings.data_dir)) is not None:
+        return settings.model_copy(update={"broker": url})
     return settings
 
 

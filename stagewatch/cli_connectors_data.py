@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stagewatch.cli import Failed, command, output_option, settings_from, settings_option, unknown
+from stagewatch.cli import Failed, bootstrap_of, command, output_option, settings_from, settings_option, unknown
 
 if TYPE_CHECKING:
     from connectors import SourceCatalog
@@ -47,7 +47,7 @@ def snapshot(*, tables: tuple[str, ...], stop: bool, dry_run: bool, config: Path
     from stagewatch.output import Output
 
     output = Output()
-    settings = settings_from(config, output)
+    settings = settings_from(config, output, as_set=True)  # a trial worker's broker is not the connector's
     desired = _captor(wanted(choices["files"], settings, output), tables, choices["connector"])
     way = channel_of(desired, choices["channel"])
     assert desired.model is not None  # noqa: S101 - `channel_of` refuses others
@@ -55,9 +55,7 @@ def snapshot(*, tables: tuple[str, ...], stop: bool, dry_run: bool, config: Path
     if way == "source":
         output.line(insert_statement(desired.model, signal))
         return
-    bootstrap = settings.bootstrap or desired.model.signal_kafka_bootstrap_servers
-    if bootstrap is None:
-        raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
+    bootstrap = settings.bootstrap or desired.model.signal_kafka_bootstrap_servers or bootstrap_of(settings)
     if dry_run:
         output.say(f"would send {signal.kind} {signal.data} to {desired.model.signal_topic}")
         return

@@ -26,8 +26,6 @@ deadletters = Group(
     },
 )
 
-SEND_S = 30.0
-"""Longest wait for the broker to take a record."""
 SHOWN_BYTES = 4_000
 """How much of a refused record a person is shown; `-o json` has all of it."""
 
@@ -109,6 +107,7 @@ def replay_letters(
     twice changes nothing the second time.
     """
     from stagewatch.output import Output
+    from stagewatch.sending import Outgoing, send_all
 
     output = Output()
     if not (numbers or reason or topic):
@@ -128,27 +127,11 @@ def replay_letters(
     if dry_run:
         output.say(f"would send {len(chosen)} records")
         return
-    _send(bootstrap, [letter for _, letter in chosen])
+    send_all(
+        bootstrap,
+        (Outgoing(each.topic, _bytes(each.key_b64), _bytes(each.value_b64), each.partition) for _, each in chosen),
+    )
     output.done(f"sent {len(chosen)} records")
-
-
-def _send(bootstrap: str, letters: list[DeadLetter]) -> None:
-    from kafka import KafkaProducer
-    from kafka.errors import KafkaError
-
-    try:
-        producer = KafkaProducer(bootstrap_servers=bootstrap.split(","), acks="all")
-        sent = [
-            producer.send(
-                letter.topic, _bytes(letter.value_b64), key=_bytes(letter.key_b64), partition=letter.partition
-            )
-            for letter in letters
-        ]
-        for each in sent:
-            each.get(SEND_S)
-        producer.close()
-    except KafkaError as error:
-        raise Failed(f"could not send: {type(error).__name__}: {error}") from error
 
 
 def _bytes(data_b64: str | None) -> bytes | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from stagewatch.cli import Failed, command, settings_from, settings_option, unknown
+from stagewatch.cli import Failed, bootstrap_of, command, settings_from, settings_option, unknown
 from stagewatch.cli_store import opened_store
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from stagewatch.settings import Settings
 
 TOPIC = "stagewatch.indicators"
-SEND_S = 30.0
-"""Longest wait for the broker to take a value."""
 
 
 @command(short_help="Score and rank units for a period, down to each deduction.")
@@ -147,22 +145,12 @@ def _evaluated(settings: Settings, name: str, period: Period, sources: _Sources,
 
 
 def _publish(settings: Settings, values: Sequence[tuple[str, IndicatorValue]], output: Output, *, is_dry: bool) -> None:
-    from kafka import KafkaProducer
-    from kafka.errors import KafkaError
-
     from schemas import encode_indicator
+    from stagewatch.sending import send_records
 
-    if settings.bootstrap is None:
-        raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
+    bootstrap = bootstrap_of(settings)
     if is_dry:
         output.say(f"would publish {len(values)} values to {TOPIC}")
         return
-    try:
-        producer = KafkaProducer(bootstrap_servers=settings.bootstrap.split(","), acks="all")
-        sent = [producer.send(TOPIC, encode_indicator(value), key=key.encode()) for key, value in values]
-        for each in sent:
-            each.get(SEND_S)
-        producer.close()
-    except KafkaError as error:
-        raise Failed(f"could not publish: {type(error).__name__}: {error}") from error
+    send_records(bootstrap, TOPIC, [(key, encode_indicator(value)) for key, value in values])
     output.done(f"published {len(values)} values to {TOPIC}")

@@ -55,7 +55,7 @@ def explain(*, alert_id: str, events: tuple[Path, ...], until: str | None, confi
     settings = settings_from(config, output)
     if events:
         found = _raised_in(settings, events, alert_id, until, output)
-        document = _explained(settings, events, found, until, output)
+        document = _explained_or_of_value(settings, events, found, until, output)
     else:
         document = _from_system(settings, alert_id, output)
     if output.is_json:
@@ -105,7 +105,7 @@ def _from_system(settings: Settings, alert_id: str, output: Output) -> Document:
         raise Failed(f"no alert '{alert_id}'; `stagewatch alerts list -o json` has their ids")
     first = next((each for each in events if each.event.event == "raised"), events[0])
     try:
-        document = _explained(settings, (), first.event, None, output)
+        document = _explained_or_of_value(settings, (), first.event, None, output)
     except Failed as error:  # the captured records are gone: what was published stands
         output.warn(f"{error.message}; only what was published is shown")
         document = _bare(first.event)
@@ -173,6 +173,41 @@ def _notification(row: NotificationRow) -> Document:
     }
 
 
+def _explained_or_of_value(
+    settings: Settings, events: Sequence[Path], alert: AlertEvent, until: str | None, output: Output
+) -> Document:
+    """Explain an alert by its instance's life, or, about an indicator's value, by its threshold. Raises `Failed`."""
+    try:
+        return _explained(settings, events, alert, until, output)
+    except Failed:
+        document = _of_value(settings, events, alert)
+        if document is None:
+            raise
+        return document
+
+
+def _of_value(settings: Settings, events: Sequence[Path], alert: AlertEvent) -> Document | None:
+    """Explain an alert about an indicator's value by the threshold that it breached; None if it is no such alert."""
+    from rules import read_definitions
+    from stagewatch.cli_replay import load_everything, sources_of
+    from stagewatch.explain import Book, Happened, events_of, rule_model, threshold_of
+    from stagewatch.in_effect import Editions, Texts
+
+    if events:
+        definitions, _ = load_everything(settings)
+        book = Book(definitions, Texts(read_definitions(settings.definitions), None), settings.calendar)
+    else:
+        found = Editions(settings, sources_of(settings)).at(alert.raised_at)
+        book = Book(found.compiled(), Texts(found.files, found.published), found.choice.calendar)
+    threshold = threshold_of(alert, book)
+    if threshold is None:
+        return None
+    model = rule_model(book, alert)
+    rule = {"code": alert.rule, "version": alert.rule_version, "title": model.get("title"), "kind": "indicator"}
+    raised = events_of([Happened(alert, alert.raised_at)])
+    return {**_bare(alert), "rule": rule, "threshold": threshold, "events": raised}
+
+
 def _explained(
     settings: Settings, events: Sequence[Path], alert: AlertEvent, until: str | None, output: Output
 ) -> Document:
@@ -180,12 +215,14 @@ def _explained(
     from rules import read_definitions
     from stagewatch.cli_travel import found_life
     from stagewatch.explain import Book, events_of, evidence_of, live, rule_model, told_of
+    from stagewatch.in_effect import Texts
 
     travel, known, end, found = found_life(settings, events, alert.instance, until, output, alert.raised_at)
     if found is None:
-        book = Book(travel.definitions, read_definitions(settings.definitions), settings.calendar)
+        book = Book(travel.definitions, Texts(read_definitions(settings.definitions), None), settings.calendar)
     else:
-        book = Book(travel.definitions, found.files, found.choice.calendar)
+        texts = found.texts_for(alert.process, known.began or alert.raised_at)
+        book = Book(travel.definitions, texts, found.choice.calendar)
     life = live(travel, known.changes, end, alert.alert_id, book)
     model = rule_model(book, alert)
     shown = life.raised.event if life.raised else alert
@@ -245,6 +282,8 @@ def _show(output: Output, document: Document, calendar: WorkCalendar) -> None:
         output.warn(document["note"])
     if document["deadline"]:
         _show_deadline(output, document["deadline"], local)
+    if "threshold" in document:
+        output.line(_said_threshold(document["threshold"]))
     _section(output, "Evidence", ["record", "arrived", "what it said"], [
         [f"{e['topic']} {e['partition']}:{e['offset']}", local(e.get("at")), _fields(e["fields"])]
         for e in document["evidence"]
@@ -255,6 +294,11 @@ def _show(output: Output, document: Document, calendar: WorkCalendar) -> None:
     ])  # fmt: skip
     rows = [[local(e["at"]), e["event"], e["text"]] for e in document["events"]]
     _section(output, "What became of it", ["when", "event", "sentence"], rows)
+
+
+def _said_threshold(threshold: Document) -> str:
+    against = "" if threshold["compare"] == "absolute" else f" against {threshold['compare']}"
+    return f"threshold {threshold['indicator']} {threshold['says']}{against} ({threshold['says_from']})"
 
 
 def _show_deadline(output: Output, deadline: Document, local: Any) -> None:  # noqa: ANN401 - a function of times

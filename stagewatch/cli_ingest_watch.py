@@ -66,10 +66,11 @@ def watch_folder(*, folder: Path, times: tuple[str, ...], once: bool, config: Pa
 
     output = Output()
     settings = settings_from(config, output)
+    if not chosen["dry_run"]:
+        bootstrap_of(settings)  # or every file would be put aside as if it were at fault
     watch = _Watch(settings, output, folder, chosen)
     if once or chosen["dry_run"]:
         return 0 if watch.look_once(chosen["settle_s"]) else 1
-    bootstrap_of(settings)
     output.say(f"ready: watching {folder}")
     ended = threading.Event()
     while not ended.wait(_seconds_to(times) if times else POLL_S):

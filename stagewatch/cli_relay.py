@@ -8,7 +8,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from stagewatch.cli import Failed, Group, bootstrap_of, command, output_option, 
 
 if TYPE_CHECKING:
     from connectors import Landing
-    from connectors.relay import CrossingLog, RelayedRecord, RelayModel, Withheld
+    from connectors.relay import CrossingLog, RelayedRecord, RelayModel, Sender, Withheld
     from stagewatch.output import Value
     from stagewatch.settings import Settings
 
@@ -30,6 +30,10 @@ POLL_S = 0.5
 RETRY_S = 5.0
 LOG_TABLE = "cdc.xchg.xchg_log"
 DEAD_LETTERS = "stagewatch.deadletters"
+_NOT_EXACT = (
+    "this Kafka has no transactions: a request of a receiver that died may still arrive and stand twice, and a "
+    "receiver that loses its state cannot go on"
+)
 
 relay = Group(
     name="relay",
@@ -77,7 +81,7 @@ def send(*, definition: Path, once: bool, dry_run: bool, config: Path | None) ->
         outward=side.outward,
     )  # fmt: skip
     with closing(sender), OuterReader(bootstrap, side.model.topics) as reader, Landing(bootstrap) as landing:
-        log, withheld, deleted = side.log(landing), 0, sum(sender.deleted().values())
+        log, losses, withheld = side.log(landing), _Losses(side, sender), 0
 
         def withhold(record: RelayedRecord, why: Withheld) -> None:
             nonlocal withheld
@@ -85,9 +89,8 @@ def send(*, definition: Path, once: bool, dry_run: bool, config: Path | None) ->
             _keep_inside(landing, record, why)
 
         def turn() -> None:
-            nonlocal deleted
             sender.collect(reader, withhold)
-            deleted = _tell_deleted(side, sender.deleted(), deleted)
+            deleted = losses.tell()
             put = set(sender.send(again_after_s=side.model.again_after_s))
             for batch in sender.pending():
                 if batch.number in put:
@@ -104,16 +107,30 @@ def send(*, definition: Path, once: bool, dry_run: bool, config: Path | None) ->
         side.run(turn, once=once)
 
 
-def _tell_deleted(side: _Side, gone: Mapping[str, int], told: int) -> int:
-    """Warn of records that were deleted before they were read, beyond those that were told; gives how many now are."""
-    count = sum(gone.values())
-    if count > told:
-        side.output.warn(
-            f"up to {count - told} records were deleted before they were read, and do not cross "
-            f"({', '.join(sorted(gone))}): have the topics keep records for longer than this side may stand still, and "
-            "bring the rows by `stagewatch ingest`"
-        )
-    return count
+class _Losses:
+    """What does not cross because it was gone outside before it was read; what a run before told is not told again."""
+
+    def __init__(self, side: _Side, sender: Sender) -> None:
+        self._side, self._sender = side, sender
+        self._deleted, self._anew = sum(sender.deleted().values()), sender.made_anew()
+
+    def tell(self) -> int:
+        """Warn of what is new; gives how many records at most were deleted, ever."""
+        gone, anew = self._sender.deleted(), self._sender.made_anew()
+        count = sum(gone.values())
+        if count > self._deleted:
+            self._side.output.warn(
+                f"up to {count - self._deleted} records were deleted before they were read, and do not cross "
+                f"({', '.join(sorted(gone))}): have the topics keep records for longer than this side may stand still, "
+                "and bring the rows by `stagewatch ingest`"
+            )
+        if topics := sorted(topic for topic, times in anew.items() if times > self._anew.get(topic, 0)):
+            self._side.output.warn(
+                f"{', '.join(topics)}: made anew, and read from the beginning; what of the one before had not been "
+                "read does not cross: bring such rows by `stagewatch ingest`"
+            )
+        self._deleted, self._anew = count, anew
+        return count
 
 
 def _keep_inside(landing: Landing, record: RelayedRecord, why: Withheld) -> None:
@@ -152,12 +169,16 @@ def receive(*, definition: Path, once: bool, dry_run: bool, config: Path | None)
     )  # fmt: skip
     with closing(receiver), Landing(bootstrap) as landing:
         log = side.log(landing)
-        with InnerWriter(bootstrap, landing, partitions=side.settings.partitions) as inner:
-            lag_s = 0.0
+        with InnerWriter(bootstrap, landing, side.model.name, partitions=side.settings.partitions) as inner:
+            lag_s, is_told = 0.0, False
 
             def turn() -> None:
-                nonlocal lag_s
-                for applied in receiver.receive(inner):
+                nonlocal lag_s, is_told
+                received = receiver.receive(inner)
+                if not inner.is_exact and not is_told:
+                    side.output.warn(_NOT_EXACT)
+                    is_told = True
+                for applied in received:
                     lag_s = applied.lag_s if applied.rows else lag_s
                     log.done(applied)
                 landing.settle()

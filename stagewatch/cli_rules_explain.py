@@ -13,6 +13,7 @@ from stagewatch.cli import Failed, command, output_option, settings_from, settin
 
 if TYPE_CHECKING:
     from rules import DefinitionSet, Ledger, Process, Setting
+    from stagewatch.in_effect import Texts
     from stagewatch.output import Value
 
 
@@ -29,6 +30,7 @@ def explain(*, rule: str, org: str, config: Path | None, form: str) -> None:
     """
     from rules import settings_of
     from schemas import DefinitionError
+    from stagewatch.in_effect import Texts
     from stagewatch.output import Output
     from stagewatch.rule_book import base_set, read_ledger
 
@@ -48,9 +50,10 @@ def explain(*, rule: str, org: str, config: Path | None, form: str) -> None:
         output.say(
             f"no template sets this for unit {org} or one above it (whether there is such a unit is not checked)"
         )
+    texts = Texts(loaded, (ledger, current.serial) if ledger and current else None)
     output.table(
         ["what", "value", "counts", "from", "unit", "line", "since", "units_below"],
-        [_row(setting, number, found, loaded, ledger) for number, setting in enumerate(found)],
+        [_row(setting, number, found, texts) for number, setting in enumerate(found)],
     )
 
 
@@ -61,7 +64,7 @@ def _empty() -> Ledger:
 
 
 def _subjects(loaded: DefinitionSet, rule: str) -> list[str]:
-    """Give how what is set begins: process and stage of a rule's limits, or the indicator."""
+    """Give how what is set begins: process and stage of a rule's limits, the indicator, or the rule's own code."""
     from rules import Process, RuleFile
 
     rules = [each for file in loaded.of(RuleFile) for each in file.rules]
@@ -71,6 +74,7 @@ def _subjects(loaded: DefinitionSet, rule: str) -> list[str]:
     if not named:
         raise click.UsageError(unknown("rule", rule, sorted({each.code for each in rules})))
     judged = [threshold.indicator for each in named for threshold in getattr(each, "thresholds", ())]
+    judged += [each.code for each in named if getattr(each, "parameters", None)]
     processes = loaded.of(Process)
     return judged + [
         f"{process} {stage}"
@@ -92,25 +96,9 @@ def _is_about(setting: Setting, wanted: list[str]) -> bool:
     return any(setting.about == subject or setting.about.startswith(f"{subject} ") for subject in wanted)
 
 
-def _row(
-    setting: Setting, number: int, found: list[Setting], loaded: DefinitionSet, ledger: Ledger | None
-) -> list[Value]:
-    file = next(file for file in loaded.files if file.key == setting.definition)
+def _row(setting: Setting, number: int, found: list[Setting], texts: Texts) -> list[Value]:
     counts = number == 0 or found[number - 1].about != setting.about
-    line = file.places.at(setting.place)[0]
+    origin = texts.origin(setting)
     return [
-        setting.about, setting.value, counts, setting.definition, setting.org, line,
-        _since(ledger, setting.definition, file.digest), setting.lower,
+        setting.about, setting.value, counts, origin.definition, origin.unit, origin.line, origin.since, setting.lower,
     ]  # fmt: skip
-
-
-def _since(ledger: Ledger | None, definition: str, digest: str) -> str | None:
-    """Give when this text of the definition came into effect last; None: it never was published."""
-    since: str | None = None
-    for serial in sorted(ledger.effective_at) if ledger else ():
-        manifest = ledger.manifests[serial] if ledger else None
-        if manifest is None or manifest.definitions.get(definition) != digest:
-            since = None
-        elif since is None:
-            since = f"{manifest.at} (rules {serial})"
-    return since

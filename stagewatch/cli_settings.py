@@ -18,4 +18,4 @@ def settings(*, config: Path | None, form: str) -> None:
     from stagewatch.settings import describe
 
     output = Output(is_json=form == "json")
-    output.table(["key", "value", "source", "meaning"], describe(settings_from(config, output)))
+    output.table(["key", "value", "source", "meaning"], describe(settings_from(config, output, as_set=True)))

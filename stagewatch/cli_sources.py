@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stagewatch.cli import Failed, Group, command, output_option, settings_from, settings_option, unknown
+from stagewatch.cli import Failed, Group, bootstrap_of, command, output_option, settings_from, settings_option, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,8 +145,7 @@ def _show_health(names: tuple[str, ...], config: Path | None, form: str) -> None
 
     output = Output(is_json=form == "json")
     settings = settings_from(config, output)
-    if settings.bootstrap is None:
-        raise Failed("no broker is set: name it with STAGEWATCH_BROKER or in the settings file")
+    bootstrap_of(settings)
     catalog = catalog_of(settings)
     known = {file.model.source.lower() for file in catalog.files}
     for name in names:
@@ -164,7 +163,7 @@ def healths_of(catalog: SourceCatalog, settings: Settings, output: Output) -> li
     """Ask the broker, and Kafka Connect if one is set, how every declared source is doing."""
     from connectors import read_flows, source_health
 
-    bootstrap = str(settings.bootstrap)
+    bootstrap = bootstrap_of(settings)
     topics: dict[str, dict[str, str]] = {}
     for mapping in catalog.mappings:
         topics.setdefault(mapping.source, {})[mapping.table] = mapping.topic

@@ -40,22 +40,23 @@ templates = Group(
 def list_(*, org: str | None, config: Path | None, form: str) -> None:
     """List the standard library and every unit's own copies; with --org, what that unit's messages use.
 
-    Length and parts are those of a message with usual values: 70 characters in one SMS, 67 in each part of a longer
-    one; the signature counts.
+    Length and parts are those of a message with usual values, with the number that its manager answers a task with:
+    70 characters in one SMS, 67 in each part of a longer one; the signature counts.
     """
     from rules import text_for
     from stagewatch.output import Output
 
     output = Output(is_json=form == "json")
-    standard, own = _copies(_in_effect(settings_from(config, output)))
+    loaded = _in_effect(settings_from(config, output))
+    (standard, own), hints = _copies(loaded), _hints(loaded)
     rows: list[Row] = []
     for name in sorted(standard):
         if org is not None:
             text, unit = text_for(name, org, standard, own)
-            rows.append(_row(name, unit, text))
+            rows.append(_row(name, unit, text, hints))
         else:
-            rows.append(_row(name, "", standard[name]))
-            rows += (_row(name, unit, text) for unit, text in sorted(own.get(name, {}).items()))
+            rows.append(_row(name, "", standard[name], hints))
+            rows += (_row(name, unit, text, hints) for unit, text in sorted(own.get(name, {}).items()))
     output.table(COLUMNS, rows)
 
 
@@ -71,15 +72,16 @@ def show(*, template: str, org: str | None, config: Path | None, form: str) -> N
     from stagewatch.output import Output
 
     output = Output(is_json=form == "json")
-    standard, own = _copies(_in_effect(settings_from(config, output)))
+    loaded = _in_effect(settings_from(config, output))
+    (standard, own), hints = _copies(loaded), _hints(loaded)
     if template not in standard:
         raise click.BadParameter(unknown("template", template, standard), param_hint="TEMPLATE")
     text, unit = text_for(template, org, standard, own)
     kind = MESSAGE_KINDS.get(template)
-    found: dict[str, Value] = dict(zip(COLUMNS, _row(template, unit, text), strict=True))
+    found: dict[str, Value] = dict(zip(COLUMNS, _row(template, unit, text, hints), strict=True))
     if kind is not None:
         found |= {"title": kind.title, "to": kind.to}
-    sample = " | ".join(sms_parts(_sample(text)))
+    sample = " | ".join(sms_parts(_sample(template, text, hints)))
     output.record({**found, "copies": ", ".join(sorted(own.get(template, {}))), "sample": sample})
 
 
@@ -105,7 +107,8 @@ def preview(*, changed: tuple[Path, ...], config: Path | None, form: str) -> int
     names = {str(path) for path in changed}
     files = [file.model for file in new.files if file.path in names and isinstance(file.model, TemplateFile)]
     said = [(name, model.org or "", text) for model in files for name, text in model.templates.items()]
-    rows = [(*_row(name, unit, text), _sample(text)) for name, unit, text in said]
+    hints = _hints(new)
+    rows = [(*_row(name, unit, text, hints), _sample(name, text, hints)) for name, unit, text in said]
     output.table([*COLUMNS, "sample"], rows, empty="CHANGED has no templates")
     return 0
 
@@ -129,16 +132,25 @@ def _copies(loaded: DefinitionSet) -> tuple[dict[str, str], dict[str, dict[str, 
     return copies_of(loaded.of(TemplateFile))
 
 
-def _row(name: str, unit: str, text: str) -> Row:
+def _hints(loaded: DefinitionSet) -> dict[str, str]:
+    from rules import SAMPLE_VALUES, RuleFile, StrategyFile, task_hints
+
+    rules = (rule for file in loaded.of(RuleFile) for rule in file.rules)
+    strategies = (strategy for file in loaded.of(StrategyFile) for strategy in file.strategies)
+    return task_hints(rules, strategies, SAMPLE_VALUES["sup_no"])
+
+
+def _row(name: str, unit: str, text: str, hints: dict[str, str]) -> Row:
     from rules import parameters_of
     from sinks import sms_length, sms_parts
 
-    sample = _sample(text)
+    sample = _sample(name, text, hints)
     parameters = ", ".join(sorted(parameters_of(text)))
     return name, unit or STANDARD, sms_length(sample), len(sms_parts(sample)), parameters, text
 
 
-def _sample(text: str) -> str:
+def _sample(name: str, text: str, hints: dict[str, str]) -> str:
+    """Give a message with usual values, as a manager gets it who has a task of it."""
     from rules import SAMPLE_VALUES
 
-    return text.format_map(SAMPLE_VALUES)
+    return text.format_map(SAMPLE_VALUES) + hints.get(name, "")

@@ -33,7 +33,8 @@ def worker(*, config: Path | None, agents: str | None) -> int:
     from stagewatch.output import Output
 
     output = Output()
-    settings = settings_from(config, output)
+    settings = settings_from(config, output, as_set=True)
+    worker_config(settings, settings.broker, agents)  # what is misused is said before a broker starts
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     if settings.bootstrap is not None:
         return run(settings, settings.broker, agents)

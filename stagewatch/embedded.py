@@ -1,13 +1,15 @@
 """The embedded broker: Tansu (Kafka protocol, memory only), for the demo and for trying out a worker.
 
 It speaks no transactions, so a worker on it is at least once, and all it holds is gone when it ends. Called by
-`stagewatch demo`, and by `stagewatch worker` when no broker is set.
+`stagewatch demo`, and by `stagewatch worker` when no broker is set: its address then lies in the data folder, so that
+other commands find it (`cli.settings_from`).
 """
 
 # ruff: noqa: PLC0415 - what is imported inside functions is what `stagewatch --help` must not wait for
 
 import contextlib
 import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -24,6 +26,8 @@ START_S = 30.0
 """It answers within a fraction of a second; a machine that is busy installing may take longer."""
 STOP_S = 3.0
 POLL_S = 0.02
+ADDRESS = "broker.address"
+"""Beside the log while it runs: the number of its process and its URL."""
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -74,9 +78,12 @@ class EmbeddedBroker:
                 self.stop()
                 raise NoBroker(f"the embedded broker does not answer; what it said is in {self._log}")
             time.sleep(POLL_S)
+        self._log.with_name(ADDRESS).write_text(f"{self._process.pid} {self.url}", encoding="utf-8")
 
     def stop(self) -> None:
         """End it; nothing happens if it has ended."""
+        if running_url(self._log.parent) == self.url:  # not that of another, which began later
+            self._log.with_name(ADDRESS).unlink(missing_ok=True)
         if self._process is None or self._process.poll() is not None:
             return
         self._process.terminate()
@@ -96,6 +103,16 @@ class EmbeddedBroker:
     ) -> None:
         """End it."""
         self.stop()
+
+
+def running_url(folder: Path) -> str | None:
+    """Give the URL of the embedded broker that runs with its log in this folder; None: none does."""
+    try:
+        pid, url = (folder / ADDRESS).read_text(encoding="utf-8").split()
+        os.kill(int(pid), 0)  # only asks: one that was killed leaves its address behind
+        return url if _is_listening(int(url.rpartition(":")[2])) else None
+    except (OSError, ValueError):
+        return None
 
 
 def _program() -> str:

@@ -14,20 +14,24 @@ from rules import (
     ClockRow,
     DayRow,
     Definitions,
-    DefinitionSet,
     Duration,
     Grounds,
+    Instance,
     Process,
     RuleFile,
+    Threshold,
     clock_rows,
     day_names,
     grounds_of,
     grounds_of_row,
     parse_duration,
+    setting_of,
+    threshold_setting_of,
     workday_rows,
 )
-from schemas import AlertEvent, Change, Notice, encode_alert, iso
+from schemas import AlertEvent, Change, Notice, alert_id, encode_alert, iso
 from stagewatch.history import said
+from stagewatch.in_effect import Origin, Texts
 from stagewatch.travel import Moment, Travel
 
 Document = dict[str, Any]
@@ -62,7 +66,7 @@ class Book:
     """The definitions, compiled and as they were written."""
 
     definitions: Definitions
-    loaded: DefinitionSet
+    texts: Texts
     calendar: str
     """Id of the calendar that is used."""
 
@@ -101,11 +105,13 @@ def deadline_of(travel: Travel, alert: AlertEvent, changes: Iterable[Change], bo
     if grounds is None:
         return None
     model = rule_model(book, alert)
+    origin = _origin(grounds, instance, book)
     return {
         "start": iso(grounds.times.start),
         "start_from": _start_from(model),
         "limit": None if grounds.limit is None else str(grounds.limit),
-        "limit_from": _limit_from(model, book),
+        "limit_from": _limit_from(model, origin),
+        "limit_set": None if origin is None else origin._asdict(),
         "due_at": iso(grounds.times.deadline),
         "rungs": [
             {"severity": severity, "at": iso(at), "says": _rung_says(model, severity)}
@@ -118,8 +124,8 @@ def deadline_of(travel: Travel, alert: AlertEvent, changes: Iterable[Change], bo
 
 def rule_model(book: Book, alert: AlertEvent) -> Document:
     """Give the rule of an alert as its file has it; empty if there is none any more."""
-    rules = (rule for file in book.loaded.of(RuleFile) for rule in file.rules)
-    process = next((p for p in book.loaded.of(Process) if p.id == alert.process), None)
+    rules = (rule for file in book.texts.files.of(RuleFile) for rule in file.rules)
+    process = next((p for p in book.texts.files.of(Process) if p.id == alert.process), None)
     found = next((r for r in rules if r.code == alert.rule and process and process.is_among(r.processes)), None)
     return found.model_dump(exclude_none=True) if found else {}
 
@@ -129,11 +135,20 @@ def _start_from(model: Document) -> str:
     return f"{start['entity']}.{start['field']}" if isinstance(start, dict) else str(start)
 
 
-def _limit_from(model: Document, book: Book) -> str:
-    limit = model.get("limit")
-    if limit in ("stage", "total"):
-        return f"limit template {book.definitions.limits_id}"
-    if limit is not None:
+def _origin(grounds: Grounds, instance: Instance, book: Book) -> Origin | None:
+    """Give where the limit was set, a unit's own template or the limits for all; None: the rule has it itself."""
+    if grounds.row is None:
+        return None
+    org = instance.main.fields.get("org_no") if instance.main else None
+    models = [file.model for file in book.texts.files.files]
+    setting = setting_of(models, book.definitions.limits_id, str(org or ""), grounds.row)
+    return None if setting is None else book.texts.origin(setting)
+
+
+def _limit_from(model: Document, origin: Origin | None) -> str:
+    if origin is not None:
+        return origin.said
+    if model.get("limit") is not None:
         return "the rule"
     due = model.get("due")
     return "the rule's own steps" if due is None else f"column {due['field']} of {due.get('reference', 'the instance')}"
@@ -148,7 +163,7 @@ def _rows(grounds: Grounds, alert: AlertEvent, model: Document, book: Book) -> D
     """Give the days, or the stretches of time, from the start to the deadline."""
     limit, times, calendar = grounds.limit, grounds.times, book.definitions.calendar
     if limit is not None and limit.unit == "wd":
-        names = day_names(book.loaded, book.calendar)
+        names = day_names(book.texts.files, book.calendar)
         days = workday_rows(calendar, times.start, limit.amount, grounds.spans, names)
         reached = {at: severity for severity, at in times.rungs}
         return {"days": [_day(row, reached) for row in days], "is_provisional": any(d.is_provisional for d in days)}
@@ -195,6 +210,35 @@ def _span(span: tuple[int, int], changes: Iterable[Change], key: str) -> Documen
     begin, end = span
     place = next((place_of(c) for c in changes if c.instance == key and c.fields.get("suspend_from") == begin), None)
     return {"from": iso(begin), "to": iso(end), "place": place}
+
+
+# -- the threshold
+
+
+def threshold_of(alert: AlertEvent, book: Book) -> Document | None:
+    """Give the threshold of an alert about an indicator's value, and where it was set; None for any other alert."""
+    thresholds = book.definitions.thresholds
+    for indicator in sorted(thresholds.judged):
+        for judged in thresholds.of(indicator, alert.org_no or ""):
+            mine = (judged.rule.code, judged.threshold.severity) == (alert.rule, alert.severity)
+            if mine and alert.alert_id == alert_id(
+                alert.rule, alert.process, alert.instance, None, None, judged.item, alert.severity
+            ):
+                return _threshold(alert, judged.threshold, book)
+    return None
+
+
+def _threshold(alert: AlertEvent, threshold: Threshold, book: Book) -> Document:
+    models = [file.model for file in book.texts.files.files]
+    setting = threshold_setting_of(models, book.definitions.limits_id, alert.org_no or "", threshold)
+    origin = None if setting is None else book.texts.origin(setting)
+    return {
+        "indicator": threshold.indicator,
+        "says": threshold.said,
+        "compare": threshold.compare,
+        "says_from": None if origin is None else origin.said,
+        "set": None if origin is None else origin._asdict(),
+    }
 
 
 # -- evidence and the whole

@@ -5,11 +5,12 @@ Read by the commands that judge again what was judged before. Writes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from connectors import SourceCatalog
-from rules import Choice, Definitions, DefinitionSet, Ledger, Overlay, compiled, read_definitions
+from rules import Choice, Definitions, DefinitionSet, Ledger, Overlay, Setting, compiled, read_definitions
 from schemas import DefinitionError, TryLater
 from stagewatch.cli_replay import load_everything, sources_of
 from stagewatch.output import Output
@@ -30,6 +31,19 @@ class InEffect(NamedTuple):
         if self.files.faults:
             raise DefinitionError(self.files.faults)
         return compiled(self.files, self.choice)
+
+    def texts_for(self, process: str, began: int) -> Texts:
+        """Give what an instance of a process is judged by that is known since `began` (epoch ms), as it was written."""
+        ledger, serial = self.published or (Ledger(), 0)
+        manifest = ledger.manifests.get(serial)
+        editions = sorted(int(edition) for edition in manifest.holds) if manifest else []
+        later = [edition for edition in editions if ledger.effective_at.get(edition, began) > began]
+        held = ledger.definitions(manifest).held if manifest and later else {}
+        edition = next((each for each in later if (process, each) in held), None)
+        if manifest is None or edition is None:
+            return Texts(self.files, self.published)
+        kept = manifest.holds[str(edition)]
+        return Texts(ledger.read({**manifest.definitions, **kept}), self.published, edition, kept)
 
     def as_begun(self, definitions: Definitions, began: int) -> Definitions:
         """Give the compiled definitions as they are for an instance that is known since `began` (epoch ms).
@@ -54,6 +68,55 @@ class InEffect(NamedTuple):
         """The zone of the calendar that is chosen: what a time without one is said in."""
         calendars = {overlay.id: overlay for overlay in self.files.of(Overlay)}
         return (calendars.get(self.choice.calendar) or Overlay(id="any", title="")).timezone
+
+
+class Texts(NamedTuple):
+    """Definitions as they were written, and since when each of them counts."""
+
+    files: DefinitionSet
+    published: tuple[Ledger, int] | None
+    """Where they were published, and up to which serial is looked back; None: nothing was."""
+    edition: int = 0
+    kept: Mapping[str, str] = {}
+    """What stays as it was before this edition, for instances that began with it: definition to digest."""
+
+    def origin(self, setting: Setting) -> Origin:
+        """Give where a value was set."""
+        file = next(file for file in self.files.files if file.key == setting.definition)
+        since = self._since(setting.definition, file.digest)
+        return Origin(setting.definition, setting.org, file.places.at(setting.place)[0], since)
+
+    def _since(self, definition: str, digest: str) -> str | None:
+        """Give when this text of the definition came into effect last; None: it never was published."""
+        ledger, serial = self.published or (Ledger(), 0)
+        last = self.edition - 1 if definition in self.kept else serial
+        since: str | None = None
+        for each in sorted(each for each in ledger.effective_at if each <= last):
+            manifest = ledger.manifests[each]
+            if manifest.definitions.get(definition) != digest:
+                since = None
+            elif since is None:
+                since = f"{manifest.at} (rules {each})"
+        return since
+
+
+class Origin(NamedTuple):
+    """Where a value comes from."""
+
+    definition: str
+    """`kind/id`."""
+    unit: str | None
+    """Whose template that is; None: no unit's own."""
+    line: int
+    since: str | None
+    """When it came into effect, and by which published set; None: it never was published."""
+
+    @property
+    def said(self) -> str:
+        """Say it in one phrase: `cascade/city of unit 33401, line 9, since … (rules 2)`."""
+        unit = f" of unit {self.unit}" if self.unit else ""
+        since = f", since {self.since}" if self.since else ""
+        return f"{self.definition}{unit}, line {self.line}{since}"
 
 
 class Editions:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from stagewatch.cli import Failed
 
@@ -12,16 +13,30 @@ SEND_S = 15.0
 """A broker that does not take a record within this is away."""
 
 
+class Outgoing(NamedTuple):
+    """A record and its place; `partition` None: that of its key."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int | None = None
+
+
 def send_records(
     bootstrap: str, topic: str, records: Iterable[tuple[str, bytes]], *, partition: int | None = None
 ) -> None:
     """Write keys and values, to the partitions of their keys unless one is named. Raises Failed."""
+    send_all(bootstrap, (Outgoing(topic, key.encode(), value, partition) for key, value in records))
+
+
+def send_all(bootstrap: str, records: Iterable[Outgoing]) -> None:
+    """Write records, each to its place. Raises Failed."""
     from kafka import KafkaProducer
     from kafka.errors import KafkaError
 
     try:
         producer = KafkaProducer(bootstrap_servers=bootstrap.split(","), acks="all")
-        waiting = [producer.send(topic, value, key=key.encode(), partition=partition) for key, value in records]
+        waiting = [producer.send(r.topic, r.value, key=r.key, partition=r.partition) for r in records]
         for each in waiting:
             each.get(SEND_S)
         producer.close()

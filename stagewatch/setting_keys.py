@@ -253,6 +253,14 @@ class Keys(_Model):
         json_schema_extra=_unit("s"),
         description="An SMS waits this long for others to the same person; they become one. 0: only groups do.",
     )
+    sms_parts: int = Field(
+        6,
+        ge=2,
+        le=255,
+        json_schema_extra=_unit("parts"),
+        description="Most parts (67 characters each, the signature counted) of an SMS that stands for several "
+        "notices; what does not fit is counted in it and stands in the list. More is paid by the part and not read.",
+    )
     quiet_hours: QuietHours | None = Field(
         None,
         description="When what can wait is held until the next working morning, e.g. `{starts: '22:00', ends: "

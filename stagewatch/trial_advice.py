@@ -57,6 +57,8 @@ def order_advice(mapping: TableMapping, changes: Sequence[Change], images: Seque
     scattered = sum(len(partitions) > 1 for partitions in homes.values())
     if scattered:
         order = "the records' times, to the millisecond" if by_arrival else "their places in the source's log"
+        if by_arrival and mapping.format.partitions == "multiplied":
+            order = "the number of the partition"
         yield (
             f"{scattered} rows have changes in several partitions: they come in any order, and which counts is told by "
             f"{order}; key by the primary key"

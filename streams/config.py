@@ -56,6 +56,8 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What is recorded and not sent."""
     sms_gather_s: float = 0.0
     """An SMS waits this long for others to the same person."""
+    sms_parts: int = 6
+    """Most parts of an SMS that stands for several notices; what does not fit is counted."""
     quiet_hours: QuietHours | None = None
     """When people are not told of what can wait; None: at any hour."""
     daily_cap: int = 0

@@ -3,10 +3,22 @@
 from typing import Any
 
 import faust
+from faust.tables import TableManager
 
 from streams.config import WorkerConfig
 
 METADATA_MAX_AGE_MS = 10_000
+
+
+class NoTables(TableManager):
+    """Faust's manager of tables, of which there are none here: its own waits a second for them at every start."""
+
+    async def on_start(self) -> None:
+        """Say at once that all tables are known, which is what subscribing to topics waits for."""
+        if not self.should_stop:
+            self._tables_finalized.set()
+            self._tables_registered.set()
+            await self.recovery.start()
 
 
 def make_app(config: WorkerConfig, client_id: str) -> Any:  # noqa: ANN401 - Faust carries no types
@@ -22,6 +34,7 @@ def make_app(config: WorkerConfig, client_id: str) -> Any:  # noqa: ANN401 - Fau
         # No Faust tables, and still Faust's own assignor: without tables it is chosen only by
         # a standby count above 0. The other choice, round robin, does not keep topics co-partitioned.
         table_standby_replicas=1,
+        TableManager=NoTables,
         consumer_auto_offset_reset="earliest",
         broker_session_timeout=config.session_timeout_s,
         broker_heartbeat_interval=config.session_timeout_s / 10,  # a rebalance is heard of with a heartbeat

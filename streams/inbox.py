@@ -7,9 +7,7 @@ An anomaly's owner is the partition of its unit, so that packages have one; its 
 from collections import Counter
 from collections.abc import Sequence
 
-import msgspec
-
-from rules import Strategies, anomaly_number, is_number, owner_of, task_number, unit_in
+from rules import Strategies, anomaly_number, is_number, owner_of, unit_in
 from schemas import (
     TASK_KINDS,
     AlertEvent,
@@ -58,21 +56,27 @@ class LoopInbox:
     def tell(
         self, batch: Batch, alerts: Sequence[AlertEvent], notices: Sequence[Notice], strategies: Strategies | None
     ) -> Sequence[Notice]:
-        """Tell the loop who was told of what, and what ended; give the notices with the numbers of their tasks."""
+        """Tell the loop who is to be told of what, and what ended; give the notices that are no tasks.
+
+        Of a task the loop tells its person: it alone knows a number that no other task has.
+        """
         if strategies is None or not alerts:
             return notices
         ours = [alert for alert in alerts if strategies.find(alert.rule, alert.severity) is not None]
         raised = {alert.alert_id: alert for alert in ours if alert.event == "raised"}
         persons = Counter(notice.alert_id for notice in notices)
-        told = [
-            self._assign(batch, raised[notice.alert_id], notice, strategies, has_parent=persons[notice.alert_id] > 1)
-            if notice.alert_id in raised and not (self._inhibits and notice.below)
-            else notice
+        others = [
+            notice
             for notice in notices
+            if notice.alert_id not in raised
+            or (self._inhibits and notice.below)
+            or not self._assign(
+                batch, raised[notice.alert_id], notice, strategies, has_parent=persons[notice.alert_id] > 1
+            )
         ]
         for alert in ours:
             self._pass_on(batch, alert, strategies, is_told=alert.alert_id in persons)
-        return told
+        return others
 
     def _pass_on(self, batch: Batch, alert: AlertEvent, strategies: Strategies, *, is_told: bool) -> None:
         """Tell the owner of the short loop or of the long one; what nobody was told of begins no long one."""
@@ -89,21 +93,23 @@ class LoopInbox:
 
     def _assign(
         self, batch: Batch, event: AlertEvent, notice: Notice, strategies: Strategies, *, has_parent: bool
-    ) -> Notice:
+    ) -> bool:
+        """Hand a notice to the owner of its task; tell whether it is one."""
         strategy = strategies.find(event.rule, event.severity)
         if strategy is None or strategy.loop == "long":
-            return notice
-        owner = self._owners.of(event.instance)[1]
-        number = task_number(event.alert_id, notice.recipient.no, owner=owner, owners=self.count)
-        parent = task_number(event.alert_id, "", owner=owner, owners=self.count) if has_parent else None
+            return False
         anomaly = anomaly_number(event.alert_id, event.org_no) if strategy.overdue_becomes else ""
-        record = Assigned(number=number, event=event, notice=notice, parent=parent, anomaly=anomaly)
-        self.put(batch, owner, event.instance, record)
-        hint = strategy.hint.replace("{number}", number)
-        return msgspec.structs.replace(notice, task=number, text=notice.text + hint)
+        record = Assigned(event=event, notice=notice, parent="" if has_parent else None, anomaly=anomaly)
+        self.put(batch, self._owners.of(event.instance)[1], event.instance, record)
+        return True
 
     def report(self, batch: Batch, notice: Notice, state: str, until: int) -> None:
         """Tell the loop what became of the message that opened a task; `until`: to when it is, or was, held."""
         number = notice.task
         if is_number(number):
-            self.put(batch, owner_of(number, self.count), number, Outcome(number=number, state=state, until=until))
+            self.put(
+                batch,
+                owner_of(number, self.count),
+                number,
+                Outcome(number=number, state=state, until=until, to=notice.recipient.no),
+            )

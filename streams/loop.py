@@ -118,7 +118,7 @@ class Looping:
 
     def __init__(self, agent: LoopAgent, lease: Lease) -> None:
         self._agent, self._number = agent, lease.number
-        self.loop = Loop(agent.strategies(), agent.people)
+        self.loop = Loop(agent.strategies(), agent.people, owner=lease.number, owners=agent.inbox.count)
         self._letters = Letters(agent.out.deadletters, agent.by_key[agent.out.deadletters], agent.metrics)
         self._forwards: list[tuple[int, Command]] = []
         self._kept: LoopPosition | None = None

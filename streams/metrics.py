@@ -178,10 +178,11 @@ class Metrics:
             self._changes.labels(entity).inc(number)
 
     def on_last_event(self, topic: str, at: int) -> None:
-        """The newest record of a topic that was read arrived at `at` (epoch ms)."""
-        self._last_event.labels(topic).set(at / 1000)
+        """The newest record of a topic that was read arrived at `at` (epoch ms): now, if it is dated ahead."""
+        arrived = min(at / 1000, time.time())
+        self._last_event.labels(topic).set(arrived)
         source = self._source_of.get(topic, "")
-        self._heard[source] = max(at / 1000, self._heard.get(source, 0.0))
+        self._heard[source] = max(arrived, self._heard.get(source, 0.0))
 
     def on_unknown_codes(self, topic: str, counts: dict[str, int]) -> None:
         """Take over how many codes no list has, by column; the counts begin anew."""

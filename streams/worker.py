@@ -242,7 +242,7 @@ class Worker:
         self.gate = InboxGate(names.inbound, self.counts[names.inbound], metrics=self.metrics)
         self.gate.listen(sinks.get("sms"))
         self.metrics.carriers.follow(sinks.get("sms"))
-        self.senders = Senders(sinks, reports=reports)
+        self.senders = Senders(sinks, reports=reports, sms_parts=config.sms_parts)
         policy = OutboxPolicy(
             channels=self.senders.channels, mail_digest_s=config.mail_digest_s, group_wait_s=config.group_wait_s,
             idempotent=frozenset({"sms"} if config.sms_is_idempotent else ()), mutes=config.mute,

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
+from requests.auth import HTTPBasicAuth
 from requests.utils import get_auth_from_url
 
 from connectors.connect.live import Live, parse_live
@@ -63,7 +64,8 @@ class ConnectClient:
         self._patience = patience or Patience()
         self._session = requests.Session()
         if any(declared := get_auth_from_url(url)):  # else requests puts what `~/.netrc` has for the host in its place
-            self._session.auth = declared
+            user, password = declared
+            self._session.auth = HTTPBasicAuth(user.encode(), password.encode())  # text would be written in Latin-1
 
     # -- reading
 
@@ -227,8 +229,9 @@ def _judged(response: requests.Response, method: str, path: str) -> tuple[_Outco
     try:
         message = str(response.json().get("message", ""))
     except (ValueError, AttributeError):
-        message = response.text[:200]
-    message = cleaned(message)
+        message = cleaned(response.text)[:200]  # cut first, it could show half a secret that is no more known for one
+    else:
+        message = cleaned(message)
     match response.status_code:
         case 409:
             return _Outcome.NOT_DONE, message or "conflict"

@@ -10,8 +10,10 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 SUFFIXES = frozenset({".csv", ".txt", ".tsv", ".xlsx", ".xlsm"})
@@ -48,19 +50,19 @@ class Arrivals:
 
     def look(self, now_s: float) -> list[Arrival]:
         """Give the complete files, oldest first, equal times by name. `now_s`: of a clock that never goes back."""
-        files = [path for path in self._folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES]
-        looks = {path: _look_of(path) for path in files if not path.name.startswith(".")}
+        files = [path for path in self._folder.iterdir() if path.suffix.lower() in SUFFIXES]
+        looks = {path: look for path in files if not path.name.startswith(".") if (look := _look_of(path)) is not None}
         self._seen = {path: self._since(path, look, now_s) for path, look in looks.items()}
         found, self.settling, self.unmarked = list[Arrival](), [], {}
         for path in sorted(looks, key=lambda path: (looks[path][1], path.name)):
             table, is_full = table_of(path, self._tables)
             unchanged_s = now_s - self._seen[path][1]
             if marker_of(path).exists():
-                found.append(Arrival(path, table, is_full, *_marked(path)))
+                found.append(Arrival(path, table, is_full, *_marked(path, looks[path][1])))
             elif self._needs_marker or is_full:
                 self.unmarked[path] = unchanged_s
             elif unchanged_s >= self._settle_s:
-                found.append(Arrival(path, table, is_full, *_marked(path)))
+                found.append(Arrival(path, table, is_full, *_marked(path, looks[path][1])))
             else:
                 self.settling.append(path)
         return found
@@ -70,10 +72,12 @@ class Arrivals:
         return known if known is not None and known[0] == look else (look, now_s)
 
 
-def _look_of(path: Path) -> tuple[int, int]:
-    """Give size and time of change, which both move while somebody writes."""
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
+def _look_of(path: Path) -> tuple[int, int] | None:
+    """Give size and time of change, which both move while somebody writes; None for what is no file (any more)."""
+    with suppress(FileNotFoundError):
+        stat = path.stat()
+        return (stat.st_size, stat.st_mtime_ns) if S_ISREG(stat.st_mode) else None
+    return None
 
 
 def table_of(path: Path, tables: frozenset[str]) -> tuple[str, bool]:
@@ -94,14 +98,14 @@ def marker_of(path: Path) -> Path:
     return path.with_name(path.name + MARKER)
 
 
-def _marked(path: Path) -> tuple[int | None, int]:
+def _marked(path: Path, changed_ns: int) -> tuple[int | None, int]:
     """Give how many rows a file must have, and when they were read: what its marker says, else the file's time."""
     try:
         words = marker_of(path).read_text(encoding="utf-8", errors="replace").split()
     except OSError:
         words = []
     rows = int(words[0]) if words and words[0].isascii() and words[0].isdigit() else None
-    written_ms = min(path.stat().st_mtime_ns // 1_000_000, int(time.time() * 1000))
+    written_ms = min(changed_ns // 1_000_000, int(time.time() * 1000))
     try:
         said = datetime.fromisoformat(words[1]) if len(words) > 1 else None
     except ValueError:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from connectors.files.cells import BadCell, cell_value
 from connectors.files.sheet import Cell, Line, Sheet, UnreadableFile
-from connectors.outside_rows import moment_of, with_instance
+from connectors.outside_rows import moment_of, too_large, with_instance
 from schemas import BadInput, Columns, RowForm
 
 TIME_COLUMN = "_src_ts"
@@ -117,6 +117,8 @@ class Intake:
         return None if said is None else moment_of(self._form, said, now_ms=self._now_ms)
 
     def _checked(self, line: Line, columns: Columns, faults: list[tuple[str, str]], src_ts: int | None) -> FileRow:
+        if (why := too_large(self._form, columns)) is not None:
+            faults.append(("-", why))
         if not faults and not self._form.lacking(columns):
             with suppress(BadInput):  # what the decoder takes has no faults: the usual row is converted once
                 return FileRow(line.number, line.cells, columns, self._form.row_key(columns), src_ts)

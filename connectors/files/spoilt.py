@@ -90,8 +90,8 @@ class _Look:
             case _:
                 pass
 
-    def _text(self, _text: str) -> None:
-        self._has_value |= self._is_inside
+    def _text(self, text: str) -> None:
+        self._has_value |= self._is_inside and not text.isspace()
 
     def _end(self, name: str) -> None:
         match name.rpartition(":")[2]:

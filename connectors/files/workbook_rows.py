@@ -10,7 +10,7 @@ from typing import IO, Any, NamedTuple
 from xml.etree.ElementTree import Element, iterparse
 
 from openpyxl.utils import get_column_letter
-from openpyxl.worksheet._reader import CELL_TAG, DATA_TAG, ROW_TAG, WorkSheetParser
+from openpyxl.worksheet._reader import CELL_TAG, DATA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
 
 from connectors.files.spoilt import Spoilt
 
@@ -25,6 +25,11 @@ _AGAIN = "; open the file in a spreadsheet program and save it again"
 _ESCAPE = re.compile("_x(00(?!00)[01][0-9a-fA-F]|005[fF])_")
 """How Excel writes what XML cannot hold, and an underscore that could be taken for such (ECMA-376 part 1, 22.9.2.19,
 ST_Xstring). Other letters it writes as they are, and so do programs that know of no escapes."""
+
+
+_BLANKS_COUNT = frozenset({"str", "inlineStr", "e"})
+"""Kinds of cells in which blanks are a text, or the name of an error; in a number's, a date's or another's they are
+what a program leaves that pads its XML."""
 
 
 class BadRows(ValueError):
@@ -109,7 +114,10 @@ def _cells(row: Element, number: int, parser: WorkSheetParser) -> list[object]:
 
 
 def _cell(element: Element, number: int, parser: WorkSheetParser) -> dict[str, Any]:
-    """Give what openpyxl makes of a cell, and what it leaves: errors and escapes. Raises BadRows."""
+    """Give what openpyxl makes of a cell, and what it leaves: blanks, errors and escapes. Raises BadRows."""
+    value = element.find(VALUE_TAG)
+    if value is not None and (value.text or "").isspace() and element.get("t") not in _BLANKS_COUNT:
+        element.remove(value)
     try:
         cell: dict[str, Any] = parser.parse_cell(element)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The relay's two ends at Kafka: what is entered outside is read in order, and written inside as it was."""
+"""The relay's outer end at Kafka: what is entered outside is read in order."""
 
 # ruff: noqa: PLC0415 - kafka-python loads in a tenth of a second, and only a running relay needs it
 
@@ -8,19 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from connectors.landing import Landing
-from connectors.relay.envelope import RelayedRecord
+from connectors.relay.envelope import RelayedRecord, bare, place_in
 from connectors.relay.read_ahead import ReadAhead
-from connectors.relay.receiver import RELAY_HEADER
 from connectors.relay.sender import Read
 from schemas import TryLater
 
 POLL_MS = 500
 """Longest wait for new records: the lag of an idle link."""
 WAIT_MS = 10_000
+_NO_ID = "00000000-0000-0000-0000-000000000000"
+"""Said by a broker that gives topics no ids."""
 
 
-class _Consumer:
+class Groupless:
     """A consumer without a group: where to read on is the relay's own state. A context manager."""
 
     def __init__(self, bootstrap: str) -> None:
@@ -29,6 +29,10 @@ class _Consumer:
 
     def __enter__(self) -> Self:
         """Connect. Raises TryLater."""
+        self._connect()
+        return self
+
+    def _connect(self) -> None:
         from kafka import KafkaConsumer
         from kafka.errors import KafkaError
 
@@ -39,9 +43,9 @@ class _Consumer:
             )  # fmt: skip
         except KafkaError as error:
             raise TryLater(f"no Kafka answers at {self._bootstrap}: {type(error).__name__}") from error
-        return self
 
-    def _partitions(self, topics: Iterable[str]) -> list[Any]:
+    def partitions(self, topics: Iterable[str]) -> list[Any]:
+        """Give the partitions of those topics that are there, as the broker says now."""
         from kafka import TopicPartition
 
         there = self._consumer.topics()
@@ -59,8 +63,11 @@ class _Consumer:
             self._consumer.close()
 
 
-class OuterReader(_Consumer):
-    """Reads topics from given positions on; topics that are made later are found, and partitions that are added."""
+class OuterReader(Groupless):
+    """Reads topics from given positions on; topics that are made later are found, and partitions that are added.
+
+    A topic that was made anew under its name is another one, and read from its beginning.
+    """
 
     def __init__(self, bootstrap: str, topics: Sequence[str]) -> None:
         super().__init__(bootstrap)
@@ -68,14 +75,53 @@ class OuterReader(_Consumer):
         self._ahead = ReadAhead()
         """At most one fetch of each partition (1 MiB as it is sent, or one larger batch)."""
         self._at: dict[str, int] = {}
+        self._incarnations: dict[str, str] = {}
+        """Of each topic that is there."""
+        self._admin: Any = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect."""
+        super().__exit__(kind, error, trace)
+        if self._admin is not None:
+            self._admin.close()
+
+    def _connect(self) -> None:
+        from kafka.admin import KafkaAdminClient
+
+        super()._connect()
+        self._admin = self._admin or KafkaAdminClient(bootstrap_servers=self._bootstrap.split(","))
+
+    def _begin_anew(self) -> None:
+        """Forget what was read ahead, and with its connection what the client holds of topics that are gone."""
+        self._ahead, self._at = ReadAhead(), {}
+        self._consumer.close()
+        self._connect()
+
+    def _made_anew(self) -> set[str]:
+        """Note which life of each topic is there; gives the topics that are another one than before."""
+        described = self._admin.describe_topics(list(self._topics))
+        there = {topic["name"]: _incarnation(topic["topic_id"]) for topic in described if not topic["error_code"]}
+        anew = {topic for topic, known in self._incarnations.items() if there.get(topic, known) != known}
+        self._incarnations |= there
+        return anew
+
+    def _place(self, tp: Any) -> str:  # noqa: ANN401 - kafka-python carries no types
+        return place_in(tp.topic, tp.partition, self._incarnations[tp.topic])
 
     def read(self, positions: Mapping[str, int], most: int) -> Read:
         """Give up to `most` new records in the order of entry, across partitions, too. Raises TryLater."""
         from kafka.errors import KafkaError
 
         try:
+            if self._made_anew():
+                self._begin_anew()
             self._seek(positions)
             unread = self._read_ahead()
+            if anew := self._made_anew():
+                self._begin_anew()
+                raise TryLater(f"{self._bootstrap}: {', '.join(sorted(anew))} was made anew while it was read")
             deleted = self._deleted(positions, self._next())
             records = self._ahead.give(most, unread)
             self._at = self._next()
@@ -96,13 +142,15 @@ class OuterReader(_Consumer):
             if not behind and (has_polled or self._ahead):
                 return unread
             if time.monotonic() > deadline:
-                raise TryLater(f"{self._bootstrap}: {', '.join(behind)}: nothing comes, and what is newer waits for it")
+                raise TryLater(
+                    f"{self._bootstrap}: {', '.join(map(bare, behind))}: nothing comes, and what is newer waits for it"
+                )
             self._poll()
             has_polled = True
 
     def _unread(self) -> set[str]:
         ends = self._consumer.end_offsets(list(self._consumer.assignment()))
-        return {_place(tp) for tp, end in ends.items() if self._consumer.position(tp) < end}
+        return {self._place(tp) for tp, end in ends.items() if self._consumer.position(tp) < end}
 
     def _poll(self) -> None:
         """Read on where nothing is held: a fetch of each such partition, whole.
@@ -110,12 +158,15 @@ class OuterReader(_Consumer):
         Of a fetch that was read in part and then paused, kafka-python 3.0.12 may never give the rest.
         """
         assigned = set(self._consumer.assignment())
-        held = {tp for tp in assigned if self._ahead.next_offset(_place(tp)) is not None}
+        held = {tp for tp in assigned if self._ahead.next_offset(self._place(tp)) is not None}
         self._consumer.pause(*held)
         self._consumer.resume(*(assigned - held))
         for batch in self._consumer.poll(timeout_ms=POLL_MS, max_records=sys.maxsize).values():
             self._ahead.add([
-                RelayedRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, list(r.headers))
+                RelayedRecord(
+                    r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, list(r.headers),
+                    self._incarnations[r.topic],
+                )
                 for r in batch
             ])  # fmt: skip
 
@@ -123,94 +174,42 @@ class OuterReader(_Consumer):
         """Give by place the next offset to give out."""
         found = {}
         for tp in self._consumer.assignment():
-            held = self._ahead.next_offset(_place(tp))
-            found[_place(tp)] = self._consumer.position(tp) if held is None else held
+            held = self._ahead.next_offset(self._place(tp))
+            found[self._place(tp)] = self._consumer.position(tp) if held is None else held
         return found
 
     def _deleted(self, positions: Mapping[str, int], firsts: Mapping[str, int]) -> dict[str, int]:
-        """Give by place how many records at most had been deleted before they were read.
+        """Give by `topic:partition` how many records at most had been deleted before they were read.
 
         The client goes on at the topic's beginning and says nothing. Not every jump is a deletion: transactions and
         compaction leave gaps, too.
         """
-        known = {tp: positions.get(_place(tp)) for tp in self._consumer.assignment()}
-        jumped = {tp: at for tp, at in known.items() if at is not None and firsts[_place(tp)] > at}
+        known = {tp: _read_to(positions, self._place(tp)) for tp in self._consumer.assignment()}
+        jumped = {tp: at for tp, at in known.items() if at is not None and firsts[self._place(tp)] > at}
         begins = self._consumer.beginning_offsets(list(jumped)) if jumped else {}
-        return {_place(tp): begins[tp] - at for tp, at in jumped.items() if begins[tp] > at}
+        return {place_of(tp): begins[tp] - at for tp, at in jumped.items() if begins[tp] > at}
 
     def _seek(self, positions: Mapping[str, int]) -> None:
-        partitions = self._partitions(self._topics)
-        if set(partitions) != set(self._consumer.assignment()) or any(
-            self._at.get(place) != offset for place, offset in positions.items()
+        there = [tp for tp in self.partitions(self._topics) if tp.topic in self._incarnations]
+        starts = {tp: _read_to(positions, self._place(tp)) or 0 for tp in there}
+        if set(there) != set(self._consumer.assignment()) or any(
+            self._at.get(self._place(tp)) != offset for tp, offset in starts.items()
         ):
             self._ahead = ReadAhead()
-            self._consumer.assign(partitions)
-            for tp in partitions:
-                self._consumer.seek(tp, positions.get(_place(tp), 0))
+            self._consumer.assign(there)
+            for tp, offset in starts.items():
+                self._consumer.seek(tp, offset)
 
 
-class InnerWriter(_Consumer):
-    """Writes records with the keys that they had, and finds those that stand already."""
-
-    def __init__(self, bootstrap: str, landing: Landing, *, partitions: int | None = None) -> None:
-        super().__init__(bootstrap)
-        self._landing, self._count = landing, partitions
-
-    def ends(self, topics: Iterable[str]) -> dict[str, int]:
-        """Give where the topics end; they are made if they are not there. Raises TryLater."""
-        from kafka.errors import KafkaError
-
-        listed = sorted(topics)
-        for topic in listed:
-            self._landing.make_topic(topic, self._count)
-        try:
-            ends = self._consumer.end_offsets(self._partitions(listed))
-        except KafkaError as error:
-            raise TryLater(f"{self._bootstrap}: {type(error).__name__}") from error
-        return {_place(tp): offset for tp, offset in ends.items()}
-
-    def marks(self, ends: Mapping[str, int]) -> set[str]:
-        """Give the relay headers of what stands behind `ends`. Raises TryLater."""
-        from kafka.errors import KafkaError
-
-        found: set[str] = set()
-        partitions = self._partitions({place.rpartition(":")[0] for place in ends})
-        try:
-            self._consumer.assign(partitions)
-            for tp in partitions:
-                self._consumer.seek(tp, ends.get(_place(tp), 0))
-            is_at_end = False
-            while not is_at_end:
-                targets = self._consumer.end_offsets(partitions)
-                is_at_end = all(self._consumer.position(tp) >= targets[tp] for tp in partitions)
-                for batch in self._consumer.poll(timeout_ms=POLL_MS).values():
-                    found |= {
-                        value.decode() for record in batch for name, value in record.headers if name == RELAY_HEADER
-                    }
-        except KafkaError as error:
-            raise TryLater(f"{self._bootstrap}: {type(error).__name__}") from error
-        return found
-
-    def width(self, topic: str) -> int:
-        """Give how many partitions a topic has. Raises TryLater."""
-        partitions = self._partitions([topic])
-        if not partitions:
-            raise TryLater(f"{self._bootstrap} does not say yet how many partitions {topic} has")
-        return len(partitions)
-
-    def write(self, records: Iterable[RelayedRecord]) -> None:
-        """Write records in order, each with the time at which it arrives here. Raises TryLater.
-
-        Those without a key go into the partition that they name. After an error none is under way any more: what
-        `marks` tells then stays true.
-        """
-        try:
-            for record in records:
-                partition = record.partition if record.key is None else None
-                self._landing.put(record.topic, record.key, record.value, record.headers, partition)
-        finally:
-            self._landing.settle()
+def _read_to(positions: Mapping[str, int], place: str) -> int | None:
+    """Give where a place is read on; None: it was never read. An older program named no incarnation."""
+    return positions.get(place, positions.get(bare(place)))
 
 
-def _place(tp: Any) -> str:  # noqa: ANN401 - kafka-python carries no types
+def _incarnation(topic_id: object) -> str:
+    return "" if topic_id is None or str(topic_id) == _NO_ID else str(topic_id)
+
+
+def place_of(tp: Any) -> str:  # noqa: ANN401 - kafka-python carries no types
+    """Give `topic:partition`."""
     return f"{tp.topic}:{tp.partition}"

@@ -23,6 +23,16 @@ take stays below `MOST_BYTES`."""
 _SIGNATURE = 64  # hexadecimal digits of SHA-256
 
 
+def place_in(topic: str, partition: int, incarnation: str) -> str:
+    """Name a partition of one life of a topic; without an incarnation only `topic:partition`."""
+    return f"{topic}:{partition}@{incarnation}" if incarnation else f"{topic}:{partition}"
+
+
+def bare(place: str) -> str:
+    """Give `topic:partition` of a place, whichever life of the topic it is of."""
+    return place.partition("@")[0]
+
+
 class RelayedRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """A record as it stood outside."""
 
@@ -34,11 +44,14 @@ class RelayedRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     key: bytes | None = None
     value: bytes | None = None
     headers: list[tuple[str, bytes]] = []
+    incarnation: str = ""
+    """The broker's id of the topic: another one where it was lost and made anew. Empty: the broker gives none (Kafka
+    before 2.8), or an older program does not say."""
 
     @property
     def place(self) -> str:
-        """Where it stands outside, as positions name it."""
-        return f"{self.topic}:{self.partition}"
+        """Where it stands outside, as positions name it: `topic:partition@incarnation`."""
+        return place_in(self.topic, self.partition, self.incarnation)
 
     @property
     def identity(self) -> str:

@@ -1,21 +1,23 @@
 """The inner side: applies batches in the order of their numbers, each once, and acknowledges them.
 
-The number applied last is kept after Kafka has the records. Before it writes, it notes where the topics end: after a
-crash it looks there for the records that stand already, and writes only those that are missing, in whatever batch they
-come. It also keeps how far it has each partition of the other side: a sender that has lost its state reads everything
-again.
+How far it has come is written in the same transaction as the records (`Inner.write`), and read back when it starts or
+something failed (`Inner.take_over`); its own notes are a copy. Where Kafka has no transactions they are all there is:
+the number is noted after Kafka has the records, and before it writes where the topics end. After a crash it looks there
+for the records that stand already, and writes only those that are missing, in whatever batch they come.
+
+It also keeps how far it has each partition of the other side: a sender that has lost its state reads everything again.
 """
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from connectors.relay.boxes import Box
-from connectors.relay.envelope import Acknowledgement, Crossing, RelayedRecord, seal, unseal
+from connectors.relay.envelope import Acknowledgement, Crossing, RelayedRecord, bare, seal, unseal
 from schemas import BadInput
 
 RELAY_HEADER = "stagewatch.relay"
@@ -26,6 +28,16 @@ RELAY_HEADER = "stagewatch.relay"
 class Inner(Protocol):
     """Where the receiver writes."""
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether records and progress stand together, or neither; known after `take_over`."""
+
+    def take_over(self) -> Mapping[str, str] | None:
+        """Shut out earlier receivers of the channel, and give the progress that was written last. Raises TryLater.
+
+        None: nothing has failed since it was asked last, or there is none.
+        """
+
     def ends(self, topics: Iterable[str]) -> dict[str, int]:
         """Give where the topics end: `topic:partition` to offset. Raises TryLater."""
 
@@ -35,10 +47,10 @@ class Inner(Protocol):
     def width(self, topic: str) -> int:
         """Give how many partitions a topic has. Raises TryLater."""
 
-    def write(self, records: Iterable[RelayedRecord]) -> None:
+    def write(self, records: Sequence[RelayedRecord], progress: Mapping[str, str]) -> None:
         """Write records and return when Kafka has them; those without a key into the partition that they name.
 
-        Raises TryLater.
+        Raises TryLater: then `take_over` tells whether they stand.
         """
 
 
@@ -77,6 +89,7 @@ class Receiver:
     def receive(self, inner: Inner) -> list[Applied]:
         """Apply what has come, as far as the numbers have no gap. Raises OSError and TryLater; call again then."""
         applied = []
+        self._adopt(inner.take_over())
         for number in self._forward.numbers():
             if number > self.last_number + 1:
                 break
@@ -95,6 +108,13 @@ class Receiver:
                 self._acknowledge()
             self._forward.drop(number)
         return applied
+
+    def _adopt(self, progress: Mapping[str, str] | None) -> None:
+        """Go on from what stands in Kafka: our own notes may be lost, old, or one batch behind."""
+        if progress is not None and (int(progress["epoch"]), _number(progress["last"])) >= (
+            self._epoch, self.last_number,
+        ):  # fmt: skip
+            self._note(**progress)
 
     def _clear_away(self) -> None:
         """Drop what lies there of a life of the sender that is over: nothing will ever come before it."""
@@ -129,34 +149,38 @@ class Receiver:
             raise BadInput("not-allowed", f"number {crossing.number}, topics {sorted(foreign)}")
 
     def _apply(self, crossing: Crossing, inner: Inner) -> Applied:
-        batch, known = f"{self._channel}/{crossing.epoch}/{crossing.number}", self._known("known")
-        before = known if crossing.epoch > self._epoch else self._known("before")
+        batch, lives = f"{self._channel}/{crossing.epoch}/{crossing.number}", _lives(crossing.records)
+        known = self._known("known", lives)
+        before = known if crossing.epoch > self._epoch else self._known("before", lives)
         new = {n: each for n, each in enumerate(crossing.records) if not _is_known(each, before.get(each.place))}
-        half = self._half_written(new.values(), inner)
+        half = {_in_life(each, lives) for each in self._half_written(new.values(), inner)}
         missing = [self._inside(each, f"{batch}/{n}", inner) for n, each in new.items() if each.identity not in half]
-        if missing:
-            inner.write(missing)
         now = int(self._clock() * 1000)
-        entered = min((record.timestamp for record in crossing.records), default=crossing.sent_at)
         known = known | _known_after(known, new.values())
-        self._note(
-            epoch=str(crossing.epoch), last=f"{crossing.number} {now}", sent_at=str(crossing.sent_at),
-            known=json.dumps(known), before=json.dumps(before), begun="{}",
-            half=json.dumps(sorted(each for each in half if not _is_passed(each, known))),
-        )  # fmt: skip
+        progress = {
+            "epoch": str(crossing.epoch), "last": f"{crossing.number} {now}", "sent_at": str(crossing.sent_at),
+            "known": json.dumps(known), "before": json.dumps(before), "widths": self._fact("widths") or "{}",
+            "half": json.dumps(sorted(each for each in half if not _is_passed(each, known))),
+        }  # fmt: skip
+        inner.write(missing, progress)
+        now = int(self._clock() * 1000)
+        self._note(**progress | {"last": f"{crossing.number} {now}"}, begun="{}")
         self._acknowledge()
+        entered = min((record.timestamp for record in crossing.records), default=crossing.sent_at)
         return Applied(crossing.epoch, crossing.number, len(crossing.records), entered, crossing.sent_at, now)
 
     def _half_written(self, records: Iterable[RelayedRecord], inner: Inner) -> set[str]:
         """Give the identities that stand in Kafka of batches that never ended, and note that another one begins.
 
-        A batch that was lost half-written comes again from a sender that has lost its state, cut elsewhere and under
-        another number.
+        Where Kafka has transactions only those from before it had them are. A batch that was lost half-written comes
+        again from a sender that has lost its state, cut elsewhere and under another number.
         """
         half = set[str](json.loads(self._fact("half") or "[]"))
         begun: dict[str, int] = json.loads(self._fact("begun") or "{}")
         if begun:
             half |= {mark.rpartition("/")[2] for mark in inner.marks(begun) if mark.startswith(f"{self._channel}/")}
+        if inner.is_exact:
+            return half
         topics = {record.topic for record in records} - {place.rpartition(":")[0] for place in begun}
         if topics:
             self._note(begun=json.dumps(begun | inner.ends(topics)))
@@ -187,9 +211,14 @@ class Receiver:
         ack = Acknowledgement(self._channel, self._epoch, number, received_at, sent_at)
         self._back.put(number, seal(ack, self._secret))
 
-    def _known(self, when: str) -> "dict[str, Known]":
-        """Give how far partitions were applied: `known`, or `before` the present epoch."""
-        return {place: (offset, at) for place, (offset, at) in json.loads(self._fact(when) or "{}").items()}
+    def _known(self, when: str, lives: Mapping[str, str]) -> "dict[str, Known]":
+        """Give how far partitions were applied: `known`, or `before` the present epoch.
+
+        What was noted before senders named the lives of their topics is of the one that comes first (`_lives`).
+        """
+        noted = {place: (offset, at) for place, (offset, at) in json.loads(self._fact(when) or "{}").items()}
+        named = {lives[place]: known for place, known in noted.items() if place in lives}
+        return {**named, **{place: known for place, known in noted.items() if place not in lives}}
 
     @property
     def _epoch(self) -> int:
@@ -198,7 +227,7 @@ class Receiver:
     @property
     def last_number(self) -> int:
         """The number applied last in the sender's epoch; 0: none."""
-        return int((self._fact("last") or "0 0").split()[0])
+        return _number(self._fact("last") or "0 0")
 
     def gap(self) -> list[int]:
         """Give the numbers that lie there and wait for one before them. Raises OSError, TryLater."""
@@ -222,6 +251,22 @@ class Receiver:
         self._db.close()
 
 
+def _number(last: str) -> int:
+    """Give the number of a fact `last`: it, and when it was applied."""
+    return int(last.split(maxsplit=1)[0])
+
+
+def _lives(records: Iterable[RelayedRecord]) -> dict[str, str]:
+    """Give of each `topic:partition` the first place whose topic's life is named."""
+    return {bare(each.place): each.place for each in reversed(list(records)) if each.incarnation}
+
+
+def _in_life(identity: str, lives: Mapping[str, str]) -> str:
+    """Give an identity that names no life of its topic as of the one that comes first."""
+    place, offset, at = identity.rsplit(":", 2)
+    return f"{lives.get(place, place)}:{offset}:{at}"
+
+
 Known = tuple[int, int]
 """Of a partition outside: the newest offset that was applied, and the newest timestamp."""
 
@@ -229,7 +274,8 @@ Known = tuple[int, int]
 def _is_known(record: RelayedRecord, known: Known | None) -> bool:
     """Tell whether a record was applied in an earlier epoch.
 
-    The offset alone does not tell: a topic outside that was lost and made anew counts from 0. Its records are newer.
+    A topic outside that was lost and made anew counts from 0. It is another place, if the broker gives topics ids. If
+    not, only the time tells: its records are newer, while no clock goes back.
     """
     return known is not None and record.offset <= known[0] and record.timestamp <= known[1]
 

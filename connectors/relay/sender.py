@@ -22,6 +22,7 @@ from connectors.relay.envelope import (
     Acknowledgement,
     Crossing,
     RelayedRecord,
+    bare,
     seal,
     unseal,
 )
@@ -29,7 +30,7 @@ from connectors.relay.outward import Outward, Withheld
 from schemas import BadInput
 
 Positions = dict[str, int]
-"""`topic:partition` to the next offset to read."""
+"""Place (`RelayedRecord.place`) to the next offset to read."""
 
 
 Withhold = Callable[[RelayedRecord, Withheld], None]
@@ -238,8 +239,18 @@ class Sender:
     def _positions(self) -> Positions:
         return {place: int(offset) for place, offset in json.loads(self._fact("positions") or "{}").items()}
 
+    def made_anew(self) -> dict[str, int]:
+        """Give by topic how often it was made anew outside: what of the one before had not been read does not cross."""
+        return {topic: int(count) for topic, count in json.loads(self._fact("anew") or "{}").items()}
+
     def _keep(self, read: Read) -> None:
-        facts = [("positions", {**self._positions(), **read.positions})]
+        named = {bare(place) for place in read.positions}
+        before = self._positions()
+        others = {place: offset for place, offset in before.items() if bare(place) not in named}
+        facts = [("positions", {**others, **read.positions})]
+        if anew := _made_anew(before, read.positions):
+            known = self.made_anew()
+            facts.append(("anew", known | {topic: known.get(topic, 0) + 1 for topic in anew}))
         if read.deleted:
             known = self.deleted()
             facts.append(("deleted", known | {place: known.get(place, 0) + n for place, n in read.deleted.items()}))
@@ -260,6 +271,13 @@ class Sender:
         """Keep and close the state."""
         self._db.commit()
         self._db.close()
+
+
+def _made_anew(before: Mapping[str, int], after: Mapping[str, int]) -> set[str]:
+    """Give the topics of which positions in another life are known."""
+    lives = {bare(place): place for place in before if place != bare(place)}
+    changed = {bare(place) for place in after if lives.get(bare(place), place) != place}
+    return {place.rpartition(":")[0] for place in changed}
 
 
 _SET_UP = """

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import msgspec
 import requests
+from requests.auth import HTTPBasicAuth
 
 from connectors.outside_rows import is_text
 from connectors.references import secret_of
@@ -18,6 +19,9 @@ MOST_PAGES = 10_000
 """Of one run: an endpoint whose paging never ends is at fault, and must not hold up the others."""
 LONGEST_WAIT_S = 300.0
 """Between tries: five minutes after an outage everything runs again."""
+MOST_ANSWER = 1 << 27
+"""Bytes of one answer, unpacked: of a quarter of a million rows; one that is packed in 128 KB can hold as much."""
+_CHUNK = 1 << 20
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _PORTS = {"http": 80, "https": 443}
 _parse = msgspec.json.Decoder(Any, float_hook=Decimal).decode
@@ -103,10 +107,11 @@ class Endpoint:
         """Give an answer's JSON. Raises TryLater and BadAnswer; neither names parameters, which may hold secrets."""
         name = self._model.name
         try:
-            answer = self._session.get(
+            with self._session.get(
                 url, params=dict(params), timeout=seconds(self._model.timeout), headers=_headers(self._model),
-                auth=_basic(self._model), allow_redirects=False,
-            )  # fmt: skip
+                auth=_basic(self._model), allow_redirects=False, stream=True,
+            ) as answer:  # fmt: skip
+                content = self._content(answer)
         except requests.RequestException as error:
             raise TryLater(f"{name}: {type(error).__name__}") from None
         if answer.status_code in _RETRIED:
@@ -114,9 +119,20 @@ class Endpoint:
         if answer.status_code != requests.codes.ok:
             raise BadAnswer(f"{name}: HTTP {answer.status_code}")
         try:
-            return _read(answer.content)
+            return _read(content)
         except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
             raise BadAnswer(f"{name}: not JSON: {error}") from None
+
+    def _content(self, answer: requests.Response) -> bytes:
+        """Read an answer whole. Raises BadAnswer for one that is larger than any page is."""
+        content = bytearray()
+        for chunk in answer.iter_content(_CHUNK):
+            content += chunk
+            if len(content) > MOST_ANSWER:
+                raise BadAnswer(
+                    f"{self._model.name}: the answer has more than {MOST_ANSWER} bytes; ask for it in pages"
+                )
+        return bytes(content)
 
     def close(self) -> None:
         """Close its connections."""
@@ -162,18 +178,19 @@ def _asked_delay(answer: requests.Response) -> float:
     return min(float(text), LONGEST_WAIT_S) if text.isascii() and text.isdigit() else 0.0
 
 
-def _headers(model: PullModel) -> dict[str, str]:
+def _headers(model: PullModel) -> dict[str, str | bytes]:
     auth = model.auth
-    headers = {"Accept": "application/json"}
+    headers: dict[str, str | bytes] = {"Accept": "application/json"}
     if auth is not None and auth.bearer is not None:
-        headers["Authorization"] = f"Bearer {secret_of(auth.bearer)}"
+        headers["Authorization"] = f"Bearer {secret_of(auth.bearer)}".encode()
     if auth is not None and auth.header is not None and auth.value is not None:
-        headers[auth.header] = secret_of(auth.value)
+        headers[auth.header] = secret_of(auth.value).encode()
     return headers
 
 
-def _basic(model: PullModel) -> tuple[str, str] | None:
+def _basic(model: PullModel) -> HTTPBasicAuth | None:
+    """Give user and password in UTF-8 (RFC 7617): requests would write text in Latin-1, and break at any other."""
     auth = model.auth
     if auth is None or auth.user is None or auth.password is None:
         return None
-    return auth.user, secret_of(auth.password)
+    return HTTPBasicAuth(auth.user.encode(), secret_of(auth.password).encode())

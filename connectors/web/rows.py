@@ -9,14 +9,16 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeGuard, cast
 
-from connectors.outside_rows import is_text, milliseconds, moment_of, with_instance
-from schemas import BadInput, Columns, Op, Origin, Road, RowForm, TableMapping, iso
+from connectors.outside_rows import MOST_ROW_BYTES, is_text, milliseconds, moment_of, too_large, with_instance
+from schemas import BadInput, Columns, Op, Origin, Road, RowForm, TableMapping, Value, iso
 
 OP, SRC_TS = "_op", "_src_ts"
 """Fields beside the row's own: `d` deletes it; when it was true (ISO 8601, or epoch ms, as in the table's columns)."""
 _OPS: dict[object, Op] = {None: "u", "c": "u", "u": "u", "r": "r", "d": "d"}
 
 
+_MOST_SHOWN = 100
+"""Letters of a value, and values, of a refused row that is too large to be shown whole."""
 _TIMES = frozenset({"timestamp", "date"})
 
 
@@ -75,6 +77,8 @@ class Shape:
         found += [
             FieldFault(*fault) for fault in self._form.faults(columns) if op != "d" or fault[0] in self._form.needed
         ]
+        if not found and (why := too_large(self._form, columns)) is not None:
+            found.append(FieldFault("", why))
         if not found:
             try:
                 self._form.row_key(columns)
@@ -139,7 +143,11 @@ class Shape:
         with suppress(BadInput):
             self._form.row_key(columns)
             op = "; ".join(f"{fault.field}: {fault.what}" for fault in faults)
-        return Landed(b"", self._form.record(cast("Op", op), columns, origin), origin.headers)
+        value = self._form.record(cast("Op", op), columns, origin)
+        if len(value) > MOST_ROW_BYTES:  # no broker would take it whole, either
+            columns = {name: _begin_of(cell) for name, cell in columns.items()}
+            value = self._form.record(cast("Op", op), dict(list(columns.items())[:_MOST_SHOWN]), origin)
+        return Landed(b"", value, origin.headers)
 
     def identity(self, row: object) -> object:
         """Give what tells a refused row from others: its columns but for times, which may be those of the asking."""
@@ -164,6 +172,11 @@ class Shape:
     def _moment(self, row: Mapping[str, Any], now_ms: int) -> int | None:
         said = row.get(SRC_TS)
         return None if said is None else self.moment(said, now_ms=now_ms)
+
+
+def _begin_of(value: object) -> Value:
+    """Give the first letters of a value."""
+    return str(value)[:_MOST_SHOWN]
 
 
 def _is_number(value: object) -> TypeGuard[int | Decimal]:

@@ -40,6 +40,15 @@ class Times(NamedTuple):
     start: int
 
 
+class Applying(NamedTuple):
+    """A limit, for which instances, and where it was set."""
+
+    test: Test | None
+    limit: Duration
+    row: LimitRow | None
+    """None: the rule has it itself."""
+
+
 class Facts(Protocol):
     """What a rule may ask beyond the instance's own rows."""
 
@@ -67,7 +76,7 @@ class Deadline:
         self._calendar = calendar
         self._limits = _limit_rows(rule, limits)
         self._asks_customer = any("cons_type" in row.when for row in limits)
-        self.counts_workdays = any(limit.unit == "wd" for _, limit in self._limits)
+        self.counts_workdays = any(each.limit.unit == "wd" for each in self._limits)
         self._reaches = tuple(
             _reach(severity, rule.rungs[severity]) for severity in SEVERITIES if severity in rule.rungs
         )
@@ -81,9 +90,10 @@ class Deadline:
         if self._rule.due is not None:
             due = self._due_column(instance, facts)
             return None if due is None else self.reckoned(start, due)
-        limit = self.limit(instance, facts)
-        if limit is None:
+        applying = self.applying(instance, facts)
+        if applying is None:
             return None if self._rule.limit is not None else self.reckoned(start, None, None, spans)
+        limit = applying.limit
         return self.reckoned(start, self.deadline(start, limit, spans), limit, spans)
 
     def deadline(self, start: int, limit: Duration, spans: Sequence[Span] = ()) -> int:
@@ -122,16 +132,16 @@ class Deadline:
             return clock_deadline(start, amount.clock_ms, spans)
         return deadline + amount.clock_ms
 
-    def limit(self, instance: Instance, facts: Facts) -> Duration | None:
+    def applying(self, instance: Instance, facts: Facts) -> Applying | None:
         """Give the limit that applies to the instance, or None."""
         fields: Fields | None = None
-        for test, limit in self._limits:
-            if test is None:
-                return limit
+        for each in self._limits:
+            if each.test is None:
+                return each
             if fields is None:
                 fields = self._conditions(instance, facts)
-            if test(fields):
-                return limit
+            if each.test(fields):
+                return each
         return None
 
     def _conditions(self, instance: Instance, facts: Facts) -> Fields:
@@ -221,14 +231,14 @@ def rows_of(instance: Instance, entity: str) -> list[Row]:
     return [r for k, r in (instance.others or {}).items() if k.startswith(prefix) and not r.is_deleted]
 
 
-def _limit_rows(rule: DeadlineRule, limits: Sequence[LimitRow]) -> list[tuple[Test | None, Duration]]:
+def _limit_rows(rule: DeadlineRule, limits: Sequence[LimitRow]) -> list[Applying]:
     if rule.limit is None:
         return []
     if rule.limit not in ("stage", "total"):
-        return [(None, parse_duration(rule.limit))]
+        return [Applying(None, parse_duration(rule.limit), None)]
     is_total = rule.limit == "total"
     rows = [row for row in limits if row.total == is_total and (is_total or row.stage == rule.stage)]
-    return [(compile_condition(row.when) if row.when else None, parse_duration(row.limit)) for row in rows]
+    return [Applying(compile_condition(row.when) if row.when else None, parse_duration(row.limit), row) for row in rows]
 
 
 class _Reach(NamedTuple):

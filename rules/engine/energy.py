@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from rules.engine.deadlines import usable
 from rules.engine.partition import Partition
+from rules.reference import Reference
 from rules.state import Instance, Row
 from rules.workdays import DAY_MS, WorkCalendar
 from schemas import Value, WireValue, from_wire
@@ -84,6 +85,40 @@ class Topology:
         """Give whose a bus section was: `bus_no → subs_no`."""
         org = self.row("subs", self.row("bus", bus).get("subs_no")).get("org_no")
         return Whereabouts(_text(org), None, None, _text(bus) or None)
+
+
+def hanging(reference: Reference, entity: str, key: str) -> Iterator[str]:
+    """Give the keys under which metering points are found whose place may depend on a row of the topology.
+
+    Those of today and of every day before: a row may come late. Bays, bus sections and substations say nothing of
+    customers, for what these take is no part of a bus section's balance.
+    """
+    if entity == "subs":
+        yield from (f"gate:{bus}" for bus in reference.ever_linked("bus", "subs_no", key))
+        return
+    if entity == "bay":
+        yield from (f"gate:{line}" for line in reference.ever_linked("line", "bay_no", key))
+        return
+    yield f"gate:{key}" if entity != "cons_tg" else f"cons:{key}"
+    if entity == "customer":
+        yield f"cons:{key}"
+    elif entity == "tg":
+        yield from _customers(reference, "tg_no", key)
+    elif entity == "line":
+        yield from _customers(reference, "line_no", key)
+        for district in reference.ever_linked("tg", "line_no", key):
+            yield from hanging(reference, "tg", district)
+
+
+def _customers(reference: Reference, field: str, value: str) -> Iterator[str]:
+    for entity in ("cons_tg", "customer"):
+        yield from (f"cons:{cons}" for cons in reference.ever_linked(entity, field, value))
+
+
+def gateway_keys(fields: Mapping[str, object], others: Mapping[str, Row]) -> list[str]:
+    """Give the keys under which `hanging` finds a gateway: by the numbers of the equipment that it may stand before."""
+    told = [row.fields.get("parent") for name, row in others.items() if name.startswith(f"{POINT}:")]
+    return [f"gate:{no}" for no in (fields.get("point_no"), *told) if no is not None]
 
 
 def energies(partition: Partition, instance: Instance, calendar: WorkCalendar) -> Iterator[Energy]:

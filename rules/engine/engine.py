@@ -44,7 +44,8 @@ class Engine:
         self.judges = Judges(definitions, reference, alerting)
         self._judgement, self._findings = self.judges.judgement, self.judges.findings
         self._membership = self.judges.membership
-        self._watched: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {}  # by process: columns, those judged
+        self._watched: dict[int, tuple[frozenset[str], tuple[str, ...]]] = {}
+        """By process as it stands (`id`; two versions of one may be at work): columns, and those that are judged."""
         self._handlers: dict[str, Callable[[Partition, Change, Step], None]] = {
             **dict.fromkeys(definitions.by_entity, self._apply_main),
             "visit": self._apply_visit,
@@ -276,10 +277,10 @@ class Engine:
 
     def _matters(self, process: CompiledProcess, old: Mapping[str, WireValue], new: Mapping[str, WireValue]) -> bool:
         """Tell whether a row of the same columns differs in one that anything judges; intervals apart."""
-        known = self._watched.get(process.id)
+        known = self._watched.get(id(process))
         if known is None or known[0] != new.keys():
             has_times, is_item = process.unknown_code is not None, process.entity == ITEM
-            known = self._watched[process.id] = (
+            known = self._watched[id(process)] = (
                 frozenset(new),
                 tuple(
                     name

@@ -21,6 +21,7 @@ from rules.models import (
     OrderRule,
     OrphanRule,
     ReleasedRule,
+    Stage,
 )
 from rules.reconciliation import differences, stands_beside
 from rules.state import Instance, Visit, is_time, rung_parts
@@ -58,9 +59,10 @@ class Findings:
             stage = stages.get(each.stage or "")
             if stage is None or not stage.after:
                 continue
-            broken = broken_predecessor(process, instance, each, stage.after)
+            code = broken_predecessor(process, instance, each, stage.after)
+            broken = stages[code].title if code is not None else _missed(process, instance, each, stage)
             if broken is not None and not (partition.is_history and each.finished_at is not None):
-                claim = _finding(rule, each, other=stages[broken].title)
+                claim = _finding(rule, each, other=broken)
                 self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
             elif broken is None and raised:
                 self._end(partition, instance, _finding(rule, each), rule, step)
@@ -229,6 +231,25 @@ def broken_predecessor(process: CompiledProcess, instance: Instance, visit: Visi
         finished = usable(last.finished_at)
         if finished is None or finished > entered or last.result in process.rejected:
             return code
+    return None
+
+
+def _missed(process: CompiledProcess, instance: Instance, visit: Visit, stage: Stage) -> str | None:
+    """Give what was left out or stood open when a visit began, in words: a stage that it needs, or rows of works.
+
+    An instance of which nothing earlier is known has lost its past, and tells nothing of what was left out.
+    """
+    entered = usable(visit.entered_at)
+    if entered is None or not (stage.needs or stage.waits_for):
+        return None
+    before = {each.stage for each in instance.visits if not each.is_deleted and _entered(each) <= entered}
+    skipped = next((code for code in stage.needs if code not in before), None)
+    if skipped is not None and before != {visit.stage}:
+        return process.stages[skipped].title
+    for entity, is_open, title in process.awaited.get(stage.code, ()):
+        for name, row in sorted((instance.others or {}).items()):
+            if name.startswith(f"{entity}:") and not row.is_deleted and is_open(row.fields):
+                return f"{title}{name.partition(':')[2]}"
     return None
 
 

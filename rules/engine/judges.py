@@ -12,6 +12,7 @@ from rules.compiler import CompiledProcess, Definitions
 from rules.engine.alerting import Alerting
 from rules.engine.contributions import Contributions
 from rules.engine.deadlines import usable
+from rules.engine.energy import hanging
 from rules.engine.findings import Findings
 from rules.engine.fusion import fuse_visit as fuse_row_of
 from rules.engine.fusion import new_visit
@@ -20,7 +21,7 @@ from rules.engine.membership import ITEM, PREFIXES, Membership
 from rules.engine.open_parts import OPEN, recount_open
 from rules.engine.partition import Part, Partition, Step
 from rules.engine.row_parts import recount
-from rules.reference import Reference, ReferenceEvent
+from rules.reference import TOPOLOGY, Reference, ReferenceEvent
 from rules.state import Instance, Visit
 from schemas import Change
 
@@ -57,6 +58,9 @@ class Judges:
 
     def __init__(self, definitions: Definitions, reference: Reference, alerting: Alerting) -> None:
         self._definitions = definitions
+        self._reference = reference
+        processes = definitions.processes.values()
+        self._measures_energy = any(each.kind == "energy" for process in processes for each in process.indicators)
         self.alerting = alerting
         self.judgement = Judgement(definitions, alerting)
         self.findings = Findings(definitions, alerting)
@@ -120,6 +124,8 @@ class Judges:
                 now = usable(visit.entered_at), usable(visit.finished_at)
                 self.findings.judge_times(partition, process, instance, visit, now, step)
                 self.findings.judge_order(partition, process, instance, visit, step)
+            elif changed is not None and _is_awaited(process, visit, changed):
+                self.findings.judge_order(partition, process, instance, visit, step)
         self.findings.judge_row(partition, process, instance, step)
         self.findings.judge_disagreement(partition, process, instance, step)
         self.judgement.judge_whole(partition, process, instance, step, changed=changed)
@@ -150,9 +156,23 @@ class Judges:
                 self.count_open(partition, instance, step)
             self.judge_again(partition, self.membership.beside(partition, event.key), step)
             partition.is_history = False
-        else:
+            return
+        if event.entity in PREFIXES:
             keys = [f"{PREFIXES[event.entity]}:{event.key}"]
             self.judge_again(partition, partition.found(keys), step, event.entity)
+        if event.entity in TOPOLOGY and self._measures_energy:
+            self._count_energy_again(partition, event, step)
+
+    def _count_energy_again(self, partition: Partition, event: ReferenceEvent, step: Step) -> None:
+        """Count the energy of metering points again that may hang elsewhere, on whatever day."""
+        for instance in partition.found(hanging(self._reference, event.entity, event.key)):
+            process = self._definitions.process_of(instance)
+            if process is None or not self._contributions[process.id].of_rows.measures_energy:
+                continue
+            counted = instance.counted
+            self.recount(partition, process, instance, step)
+            if instance.counted != counted:
+                step.changed.add(instance.key)
 
     def judge_again(
         self, partition: Partition, instances: Iterable[Instance], step: Step, entity: str | None = None
@@ -208,6 +228,12 @@ class Judges:
         for visit in instance.visits:
             parts += contributions.of_visit(instance, visit)
         return parts
+
+
+def _is_awaited(process: CompiledProcess, visit: Visit, entity: str) -> bool:
+    """Tell whether a visit's stage must wait for rows of an entity."""
+    awaited = process.awaited.get(visit.stage or "") if process.awaited else None
+    return awaited is not None and any(each[0] == entity for each in awaited)
 
 
 def _looks_at_visits(process: CompiledProcess, instance: Instance) -> bool:

@@ -11,6 +11,7 @@ from typing import cast
 from rules.compiler import CompiledProcess, Definitions
 from rules.engine.alerting import Alerting, Claim
 from rules.engine.deadlines import RuleFace
+from rules.engine.energy import gateway_keys
 from rules.engine.equipment import equipment, object_of, same_equipment
 from rules.engine.findings import face_of
 from rules.engine.partition import Partition, Step
@@ -55,6 +56,8 @@ class Membership:
         for name, row in (instance.others or {}).items():
             if name.startswith("customer_project:") and row.fields.get("prj_no") is not None:
                 keys.append(f"prj:{row.fields['prj_no']}")
+        if fields.get("point_no") is not None:
+            keys += gateway_keys(fields, instance.others or {})
         return (*keys, *looked_up)
 
     def _equipment(self, partition: Partition, fields: Fields) -> list[tuple[str, str]]:

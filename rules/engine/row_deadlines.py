@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from rules.durations import Duration
-from rules.engine.deadlines import Deadline, RuleFace, Times, usable
+from rules.engine.deadlines import Applying, Deadline, RuleFace, Times, usable
 from rules.engine.row_ground import Ground
 from rules.engine.row_ground import Times as TimesOf
 from rules.engine.rows import Finding, Rows, SubjectRow
@@ -47,14 +46,15 @@ class RowDeadline:
         if self._rule.due is not None:
             due = self._due(rows, row, start)
             return None if due is None else self.ladder.reckoned(start, due)
-        limit = self.limit(rows)
-        if limit is None:
+        applying = self.applying(rows)
+        if applying is None:
             return None if self._rule.limit is not None else self.ladder.reckoned(start, None)
+        limit = applying.limit
         return self.ladder.reckoned(start, self.ladder.deadline(start, limit), limit)
 
-    def limit(self, rows: Rows) -> Duration | None:
+    def applying(self, rows: Rows) -> Applying | None:
         """Give the limit that applies to the instance."""
-        return self.ladder.limit(rows.instance, rows.around)
+        return self.ladder.applying(rows.instance, rows.around)
 
     def _started(self, rows: Rows, row: SubjectRow) -> int | None:
         if isinstance(self._start, str):

@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
 from itertools import combinations
 
 from rules.engine.computations import COMPUTATIONS
+from rules.engine.computations.registry import Bound
 from rules.engine.deadlines import usable
 from rules.engine.row_ground import Ground, Times
-from rules.engine.rows import Finding, Rows, SubjectRow
+from rules.engine.rows import Asked, Finding, Found, Rows, SubjectRow
 from rules.models import Stage
 from rules.row_models import ComputedRule, DistinctRule, DocumentsRule, SequenceRule
 from rules.state import Visit
+from rules.unit_parameters import OfUnit, parameters_by_unit
 from schemas import Value
 
 
 class ComputedFact:
     """A named computation applied to rows."""
 
-    def __init__(self, rule: ComputedRule) -> None:
-        """Compile the rule."""
+    def __init__(self, rule: ComputedRule, grounds: SequenceOf[ComputedRule], units: SequenceOf[OfUnit]) -> None:
+        """Compile the rule; `grounds` are those that it rests on, which rest on none themselves."""
         self.severities = frozenset({rule.severity})
         self.ground = Ground(rule, is_timed=False)
         self._severity = rule.severity
-        self._compute = COMPUTATIONS[rule.function].bind(rule.parameters)
+        asked = [Asked(other.code, other.title, other.each, ComputedFact(other, (), units).about) for other in grounds]
+        computation = COMPUTATIONS[rule.function]
+        self._usual = computation.bind(rule.parameters, asked)
+        self._of_units = tuple((org, computation.bind(own, asked)) for org, own in parameters_by_unit(units, rule))
         self.is_timed = COMPUTATIONS[rule.function].is_timed
+
+    def about(self, rows: Rows, row: SubjectRow) -> Found | None:
+        """Give what the computation finds about one row; None too if the rule is not about it."""
+        return self._compute(rows)(rows, row) if self.ground.is_about(rows, row) else None
+
+    def _compute(self, rows: Rows) -> Bound:
+        """Give the computation with the parameters that count for the unit of the instance."""
+        org = rows.org_no if self._of_units else ""
+        return next((bound for unit, bound in self._of_units if org.startswith(unit)), self._usual)
 
     def find(self, rows: Rows) -> list[Finding]:
         """Give what the computation finds about each row."""
-        findings = []
+        findings, compute = [], self._compute(rows)
         for row in self.ground.subjects(rows):
-            found = self._compute(rows, row)
+            found = compute(rows, row)
             if found is not None:
                 rungs = ((self._severity, found.due),)
                 finding = self.ground.finding(rows, row, rungs, detail=found.detail, deadline=found.due)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from rules.engine.computations import COMPUTATIONS
 from rules.engine.conditions import Test, compile_condition
 from rules.engine.deadlines import usable
-from rules.engine.rows import Fields, Finding, Rows, SubjectRow
+from rules.engine.rows import Fields, Finding, Rows, SubjectRow, number
 from rules.row_models import RowGround, RowTime
 from rules.state import is_time
 from schemas import Severity
@@ -50,6 +50,7 @@ class Times:
         """Compile what is told."""
         self.entity, self.field, self.key = told.entity, told.field, told.key
         self._matching = Matching(told.entity, told.when, told.match)
+        self._covers = next(iter(told.covers.items()), None)
 
     def of(self, rows: Rows, row: SubjectRow) -> Iterator[tuple[int, SubjectRow | None]]:
         """Give the usable times and their rows (None: reference data)."""
@@ -62,10 +63,25 @@ class Times:
             if time is not None:
                 yield time, None
             return
-        for other in self._matching.of(rows, row):
-            time = usable(other.fields.get(self.field))
-            if time is not None:
-                yield time, other
+        times = ((usable(other.fields.get(self.field)), other) for other in self._matching.of(rows, row))
+        found = [(time, other) for time, other in times if time is not None]
+        yield from found if self._covers is None else _covering(found, row, *self._covers)
+
+
+def _covering(
+    found: list[tuple[int, SubjectRow]], row: SubjectRow, theirs: str, ours: str
+) -> list[tuple[int, SubjectRow]]:
+    """Give the rows from the one on by which their numbers add up to the row's; one that is not known is enough."""
+    needed, total = number(row.fields.get(ours)), Decimal(0)
+    covering: list[tuple[int, SubjectRow]] = []
+    for time, other in sorted(found, key=lambda each: (each[0], each[1].key or "")):
+        amount = number(other.fields.get(theirs))
+        total += amount if amount is not None else needed or 0
+        if needed is None or total >= needed:
+            covering.append((time, other))
+        else:  # what was paid back is owed again
+            covering.clear()
+    return covering
 
 
 class Ground:
@@ -85,9 +101,13 @@ class Ground:
     def subjects(self, rows: Rows) -> Iterator[SubjectRow]:
         """Give the rows that the rule is about."""
         candidates: Iterable[SubjectRow] = rows.of(self.each) if self.each else (rows.main,) if rows.main else ()
-        for row in candidates:
-            if (self._test is None or self._test(row.fields)) and (self._given is None or self._given(rows, row)):
-                yield row
+        return (row for row in candidates if self.is_about(rows, row))
+
+    def is_about(self, rows: Rows, row: SubjectRow) -> bool:
+        """Tell whether the rule is about a row of its entity."""
+        return (self._test is None or self._test(row.fields)) and (
+            self._given is None or self._given(rows, row) is not None
+        )
 
     def holds(self, rows: Rows, subject: str | None) -> bool:
         """Tell whether a row is still in state; it may be deleted there, or not be one of the rule's any more."""

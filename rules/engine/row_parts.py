@@ -50,6 +50,11 @@ class RowParts:
         """Tell whether there are any."""
         return bool(self._energy or self._of_rows)
 
+    @property
+    def measures_energy(self) -> bool:
+        """Tell whether the rows are of metering points: what they contribute depends on where these hang."""
+        return bool(self._energy)
+
     def of(self, partition: Partition, instance: Instance) -> dict[str, list[Part]]:
         """Give what each row contributes, by its name."""
         found: dict[str, list[Part]] = {}

@@ -14,7 +14,7 @@ from rules.engine.row_facts import ComputedFact, Distinct, Documents, Sequence
 from rules.engine.row_ground import Ground
 from rules.engine.rows import Finding, Rows
 from rules.models import DeadlineRule, LimitRow, Process, Rule
-from rules.row_fields import VISIT, fields_read, look_ups, needed
+from rules.row_fields import VISIT, fields_read, grounds_of, look_ups, needed
 from rules.row_models import (
     AbsenceRule,
     ComputedRule,
@@ -26,6 +26,7 @@ from rules.row_models import (
     ThresholdRule,
 )
 from rules.state import Instance
+from rules.unit_parameters import OfUnit
 from rules.workdays import WorkCalendar
 from schemas import Severity
 
@@ -100,20 +101,27 @@ class RowRules:
 
 
 def compile_row_rules(
-    process: Process, rules: SequenceOf[Rule], limits: SequenceOf[LimitRow], calendar: WorkCalendar
-) -> RowRules | None:
-    """Give the row rules of a process; None: it has none. `limits` are those of the process."""
+    process: Process, rules: SequenceOf[Rule], limits: SequenceOf[LimitRow], calendar: WorkCalendar,
+    units: SequenceOf[OfUnit],
+) -> RowRules | None:  # fmt: skip
+    """Give the row rules of a process; None: it has none. `limits` are those of the process, `units` files of units."""
     compiled: list[RowRule] = []
     own_fields: set[str] = set()
     for rule in rules:
-        kind = _compile(process, rule, limits, calendar)
+        grounds = grounds_of(rule, rules)
+        kind = (
+            ComputedFact(rule, grounds, units)
+            if isinstance(rule, ComputedRule)
+            else _compile(process, rule, limits, calendar)
+        )
         if kind is None:
             continue
         read = fields_read(rule, process.entity)
         own_fields |= read.get(process.entity, frozenset())
+        reads = frozenset(read).union(*(fields_read(other, process.entity) for other in grounds))
         face = RuleFace(rule.code, rule.version, rule.title, tuple(rule.tell), rule.text)
         counts = isinstance(kind, RowDeadline) and kind.ladder.counts_workdays
-        compiled.append(RowRule(rule.code, face, kind, frozenset(read), needed(rule, process.entity), counts))
+        compiled.append(RowRule(rule.code, face, kind, reads, needed(rule, process.entity), counts))
     looks_up = tuple(dict.fromkeys(each for rule in rules for each in look_ups(rule)))
     of_visits = _together([rule for rule in compiled if VISIT in rule.reads], None, frozenset(own_fields), looks_up)
     return _together(compiled, of_visits, frozenset(own_fields), looks_up)
@@ -128,7 +136,7 @@ def _together(
     return RowRules(tuple(rules), not all(rule.needs for rule in rules), needs, of_visits, own_fields, looks_up)
 
 
-def _compile(  # noqa: PLR0911 - one line a kind
+def _compile(  # noqa: PLR0911 - one line a kind, beside the computed
     process: Process, rule: Rule, limits: SequenceOf[LimitRow], calendar: WorkCalendar
 ) -> RowKind | None:
     stages = {stage.code: stage for stage in process.stages}
@@ -145,8 +153,6 @@ def _compile(  # noqa: PLR0911 - one line a kind
             return Sequence(rule)
         case ReconciliationRule():
             return Reconciliation(rule)
-        case ComputedRule():
-            return ComputedFact(rule)
         case DistinctRule():
             return Distinct(rule, stages)
         case DocumentsRule():

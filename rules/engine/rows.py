@@ -77,6 +77,17 @@ class Found(NamedTuple):
     """Further rows that it rests on."""
 
 
+class Asked(NamedTuple):
+    """Another rule that a computation rests on, as it judges the same instances."""
+
+    code: str
+    title: str
+    each: str | None
+    """Entity of the rows that it is about; None: the instance itself."""
+    find: Callable[[Rows, SubjectRow], Found | None]
+    """What it finds about one of these rows; None too for a row that is none of its."""
+
+
 class Rows:
     """An instance's rows by entity."""
 
@@ -97,6 +108,13 @@ class Rows:
         if self._main is None and row is not None and not row.is_deleted:
             self._main = SubjectRow(None, from_wire(row.fields), row.place)
         return self._main
+
+    @property
+    def org_no(self) -> str:
+        """Code of the unit that the instance is of, by its own row or where its district is; "" if nothing tells it."""
+        own = self.main.fields if self.main else {}
+        found = own.get("org_no") or (self.look_up("tg", own.get("tg_no")) or {}).get("org_no")
+        return str(found or "")
 
     @property
     def visits(self) -> Iterator[Visit]:

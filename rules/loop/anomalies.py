@@ -144,12 +144,24 @@ class Anomalies:
             self._refuse(anomaly, command, refusal)
             return
         board.show_order(order)
+        if command.kind == "hand_over" and command.to != command.by:
+            self._hand_over(anomaly, order, command)
         before = anomaly.version
         follow_order(anomaly, command)
         if command.kind == "rectify":
             end_due(board, anomaly, command.at)
+            for person in dict.fromkeys(told[0].no for upper in anomaly.chain[: anomaly.step] for told in upper.told):
+                self._let_go(anomaly, person, order.number, command)
         if anomaly.version != before:
             self._touch(anomaly)
+
+    def _hand_over(self, anomaly: Anomaly, order: Order, command: Command) -> None:
+        """Tell whose order it is now; what is held for the old holder about the anomaly is cancelled."""
+        board, text = self._board, answers.order_handed_over(anomaly.event, order.number, anomaly.number)
+        reason = f"work order {order.number} was handed over to {order.holder} before it left"
+        board.todo.let_go(anomaly, command.by, anomaly.number, at=command.at, reason=reason)
+        told, rung = board.people.person(order.holder, command.at), f"handed-over-{order.version}:{anomaly.number}"
+        board.todo.tell(anomaly, told, text, at=command.at, rung=rung)
 
     # -- duplicates
 
@@ -257,8 +269,10 @@ class Anomalies:
                 text = answers.forwarding(anomaly.event, anomaly.number)
                 self._tell(anomaly, anomaly.facts.leader, text, command.at)
             case "approve":
+                self._let_go(anomaly, anomaly.facts.leader, anomaly.number, command)
                 self._set_order(anomaly, OrderState.APPROVED, command)
             case "reject":
+                self._let_go(anomaly, command.by, anomaly.number, command)
                 self._set_order(anomaly, OrderState.PENDING, command)
                 set_due(self._board, anomaly, command.at)
                 text = answers.rejecting(anomaly.event, anomaly.number, command.text)
@@ -271,9 +285,14 @@ class Anomalies:
                     self._board.todo.tell_event(anomaly, "closed", f"（异常{anomaly.number}于{when}归档）", command.by)
                 self._close_merged(anomaly, command)
 
+    def _let_go(self, anomaly: Anomaly, person: str, number: str, command: Command) -> None:
+        """Let go of what is held for somebody about an anomaly or its order: it is done."""
+        reason = f"{command.kind} of {number} came before it left"
+        self._board.todo.let_go(anomaly, person, number, at=command.at, reason=reason)
+
     def _tell(self, anomaly: Anomaly, person: str, text: str, at: int) -> None:
         told = self._board.people.person(person, at)
-        self._board.todo.tell(anomaly, told, text, at=at, rung=f"anomaly-{anomaly.number}-{anomaly.version}")
+        self._board.todo.tell(anomaly, told, text, at=at, rung=f"anomaly-{anomaly.version}:{anomaly.number}")
 
     def _set_order(self, anomaly: Anomaly, state: OrderState, command: Command) -> None:
         order = self._board.orders[anomaly.facts.order]

@@ -7,6 +7,7 @@ CLOSED_LATE = "督办{number}已办结（逾期答复）。"
 ALREADY_CLOSED = "督办{number}此前已办结，无需再次回复。"
 CONVERTED = "督办{number}逾期未答复，已转入管控闭环，本次回复未办结，请联系管控人员。"
 OTHER_MOBILE = "督办{number}不是发给本号码的，未办结。请用接收督办短信的手机回复。"
+HANDED_ON = "督办{number}已移交他人，本次回复未办结。"
 UNKNOWN_NUMBER = "未找到督办号{number}，未办结任何任务。请核对后重新回复。"
 _PREFIX = "【业扩管控】"
 
@@ -48,6 +49,11 @@ def dispatching(package: str, dept: str, count: int) -> str:
 def work_overdue(event: AlertEvent, order: str, dept: str) -> str:
     """Tell a higher person that a department has not rectified an anomaly in time."""
     return f"{_PREFIX}工单{order}（{dept}）逾期未整改：{_matter(event)}"
+
+
+def order_handed_over(event: AlertEvent, order: str, number: str) -> str:
+    """Tell whom the work order of an anomaly was handed to."""
+    return f"{_PREFIX}异常{number}的工单{order}已移交给您：{_matter(event)}"
 
 
 def forwarding(event: AlertEvent, number: str) -> str:

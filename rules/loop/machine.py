@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from typing import TypeVar
 
 import msgspec
 
@@ -16,9 +15,10 @@ from rules.loop import answers
 from rules.loop.anomalies import Anomalies
 from rules.loop.anomaly import Anomaly
 from rules.loop.anomaly_numbers import order_number, unit_in
-from rules.loop.chain import chain_of
+from rules.loop.opening import GivenNumbers, first_message, known_task, new_task
 from rules.loop.orders import apply_to_order, next_due, release_if_over
 from rules.loop.people import People
+from rules.loop.rows import ALERT, ANOMALY, EARLY, ORDER, Rows, put_row, row_of
 from rules.loop.state import (
     REFUSED,
     Case,
@@ -42,21 +42,15 @@ from schemas import TASK_KINDS, Assigned, Command, Happened, Outcome, Raised, Ta
 
 HOLD_MS = 60_000
 """A command about an unknown task waits so long: it may have overtaken the task's own record."""
-_ALERT, _ORDER, _EARLY, _ANOMALY = "alert:", "order:", "early:", "anomy:"
 _DOES = {"acknowledge": "ACKNOWLEDGED", "close": TaskState.CLOSED, "hand_over": "HANDED_OVER"}
 """What a command writes into a task's history."""
-_encode = msgspec.msgpack.Encoder().encode
-_decode_case = msgspec.msgpack.Decoder(Case).decode
-_decode_order = msgspec.msgpack.Decoder(Order).decode
-_decode_early = msgspec.msgpack.Decoder(Early).decode
-_decode_anomaly = msgspec.msgpack.Decoder(Anomaly).decode
-_Row = TypeVar("_Row", Case, Order, Early, Anomaly)
 
 
 class Loop:
     """The state of one partition. Times are epoch ms. Not thread-safe."""
 
-    def __init__(self, strategies: Strategies, people: People) -> None:
+    def __init__(self, strategies: Strategies, people: People, *, owner: int = 0, owners: int = 1) -> None:
+        """`owner` of so many `owners`: the partition, which numbers of tasks name."""
         self.cases: dict[str, Case] = {}
         self.orders: dict[str, Order] = {}
         self.early: dict[str, Early] = {}
@@ -65,7 +59,7 @@ class Loop:
         """News for readers, by number; None: forgotten."""
         self.people = people
         self.anomalies = Anomalies(self)
-        self._numbers: dict[str, list[str]] = {}
+        self._numbers = GivenNumbers(owner, owners)
         self._timers: list[tuple[int, str]] = []
         self._dirty: dict[str, None] = {}
         self.use(strategies)
@@ -91,27 +85,37 @@ class Loop:
         self.anomalies.begin(record, at)
 
     def assign(self, record: Assigned, at: int) -> None:
-        """Somebody was told of an alert: that is a task. A repeat changes nothing."""
-        event, notice = record.event, record.notice
+        """Somebody is to be told of an alert: that is a task, and the message names it. A repeat makes no other task.
+
+        A record that has a number is of an older version, which told people itself.
+        """
+        event = record.event
         strategy = self.strategies.find(event.rule, event.severity)
         case = self.cases.get(event.alert_id)
-        if strategy is None or (case is not None and record.number in case.tasks):
-            return
-        if case is None:
-            case = self.cases[event.alert_id] = Case(event=event, strategy=strategy.id)
-        case.parent, case.anomaly = case.parent or record.parent, case.anomaly or record.anomaly
-        task = case.tasks[record.number] = Task(
-            number=record.number, recipient=notice.recipient, channel=notice.channel, text=notice.text,
-            created_at=at, reply_due=at, finish_due=at, chain=chain_of(strategy, event, self.people, at),
-        )  # fmt: skip
-        self._numbers.setdefault(task.number, []).append(event.alert_id)
+        task = None if case is None else known_task(case, record)
+        if strategy is not None and task is None:
+            task = self._open(record, strategy, at)
+        if not record.number:
+            self.todo.notices.append(first_message(record.notice, task, strategy))
+
+    def _open(self, record: Assigned, strategy: Strategy, at: int) -> Task:
+        event = record.event
+        case = self.cases.setdefault(event.alert_id, Case(event=event, strategy=strategy.id))
+        if record.parent is not None and case.parent is None:
+            case.parent = record.parent or self._numbers.new(event.alert_id, "")
+            self._numbers.keep(case)
+        case.anomaly = case.anomaly or record.anomaly
+        number = record.number or self._numbers.new(event.alert_id, record.notice.recipient.no)
+        task = case.tasks[number] = new_task(record, number, strategy, self.people, at=at)
+        self._numbers.keep(case)
         self._steps.begin(task, strategy, at)
         self._touch(case, at)
-        waiting = self.early.pop(task.number, None)
+        waiting = self.early.pop(number, None)
         if waiting is not None:
-            self._dirty[_EARLY + task.number] = None
+            self._dirty[EARLY + number] = None
             for command, place in waiting.commands:
                 self.command(command, place)
+        return task
 
     def outcome(self, record: Outcome, at: int) -> None:
         """The outbox says what became of a task's first message."""
@@ -151,7 +155,7 @@ class Loop:
             waiting = self.early.setdefault(command.key, Early(until=command.at + HOLD_MS))
             if (command, place) not in waiting.commands:
                 waiting.commands.append((command, place))
-            self._plan(waiting.until, _EARLY + command.key)
+            self._plan(waiting.until, EARLY + command.key)
 
     def _long(self, command: Command) -> None:
         """Do what somebody wants of an anomaly, its order or its package; one that is not known is passed by."""
@@ -183,11 +187,11 @@ class Loop:
         """Keep a work order, and tell readers."""
         self.orders[order.number] = order
         self.show(view_of_order(order))
-        self._plan(next_due(order), _ORDER + order.number)
+        self._plan(next_due(order), ORDER + order.number)
 
     def keep_anomaly(self, anomaly: Anomaly, due: int | None) -> None:
         """Write an anomaly's row; the clock does the next thing to it at `due`."""
-        self._plan(due, _ANOMALY + anomaly.number)
+        self._plan(due, ANOMALY + anomaly.number)
 
     def _task(self, command: Command, place: str) -> None:
         found = list(self._found(command.key))
@@ -203,7 +207,9 @@ class Loop:
 
     def _refuse_other(self, command: Command, place: str, case: Case, task: Task) -> None:
         if is_first(task.others, command):
-            self.todo.answer(command, answers.OTHER_MOBILE.format(number=command.key), place, case)
+            had_it = any(is_same_mobile(mobile, command.by) for mobile in task.former)
+            text = answers.HANDED_ON if had_it else answers.OTHER_MOBILE
+            self.todo.answer(command, text.format(number=command.key), place, case)
             task.note(command.at, "other", REFUSED)
             self._touch(case, command.at)
 
@@ -242,14 +248,14 @@ class Loop:
         """Do all that is due by `now`, in order of its time."""
         while self._timers and self._timers[0][0] <= now:
             due, key = heapq.heappop(self._timers)
-            if key.startswith(_ALERT):
-                self._fire(self.cases.get(key.removeprefix(_ALERT)), due)
-            elif key.startswith(_ORDER):
-                self._fire_order(key.removeprefix(_ORDER), due)
-            elif key.startswith(_ANOMALY):
-                self._fire_anomaly(key.removeprefix(_ANOMALY), due)
+            if key.startswith(ALERT):
+                self._fire(self.cases.get(key.removeprefix(ALERT)), due)
+            elif key.startswith(ORDER):
+                self._fire_order(key.removeprefix(ORDER), due)
+            elif key.startswith(ANOMALY):
+                self._fire_anomaly(key.removeprefix(ANOMALY), due)
             else:
-                self._give_up(key.removeprefix(_EARLY), due)
+                self._give_up(key.removeprefix(EARLY), due)
 
     def _fire(self, case: Case | None, due: int) -> None:
         if case is None or self._case_due(case) != due:
@@ -268,7 +274,7 @@ class Loop:
         if waiting is None or waiting.until > due:
             return
         del self.early[number]
-        self._dirty[_EARLY + number] = None
+        self._dirty[EARLY + number] = None
         for command, place in waiting.commands:
             if command.kind == "reply":
                 self.refuse(command, number, place)
@@ -283,14 +289,8 @@ class Loop:
     def _forget(self, case: Case) -> None:
         key = case.event.alert_id
         del self.cases[key]
-        self._dirty[_ALERT + key] = None
-        for number in case.tasks:
-            self._numbers[number].remove(key)
-            if not self._numbers[number]:
-                del self._numbers[number]
-                self.views[number] = None
-        if case.parent is not None:
-            self.views[case.parent] = None
+        self._dirty[ALERT + key] = None
+        self.views |= dict.fromkeys(self._numbers.forget(case))
 
     def _fire_order(self, number: str, due: int) -> None:
         """Free an order whose lock has run out; forget one that nobody has touched for long."""
@@ -301,7 +301,7 @@ class Loop:
             self.show_order(order)
         elif next_due(order) == due:
             del self.orders[number]
-            self._dirty[_ORDER + number] = None
+            self._dirty[ORDER + number] = None
             self.views[number] = None
 
     def _fire_anomaly(self, number: str, due: int) -> None:
@@ -310,41 +310,32 @@ class Loop:
         Readers keep both: duty is summed over years.
         """
         if self.anomalies.fire(number, due):
-            self._dirty[_ANOMALY + number] = None
+            self._dirty[ANOMALY + number] = None
             if self.orders.pop(order_number(number), None) is not None:
-                self._dirty[_ORDER + order_number(number)] = None
+                self._dirty[ORDER + order_number(number)] = None
 
     # -- rows
 
     def load(self, key: str, data: bytes | None) -> None:
         """Put a row back from the changelog; the last one for a key counts."""
-        kind, name = key[: len(_ALERT)], key[len(_ALERT) :]
-        if kind == _ALERT:
-            _put(self.cases, name, None if data is None else _decode_case(data))
-        elif kind == _ORDER:
-            _put(self.orders, name, None if data is None else _decode_order(data))
-        elif kind == _ANOMALY:
-            _put(self.anomalies.rows, name, None if data is None else _decode_anomaly(data))
-        else:
-            _put(self.early, name, None if data is None else _decode_early(data))
+        put_row(self._rows(), key, data)
 
     def recover(self) -> None:
         """Begin to live with the rows that were loaded."""
         for key, case in self.cases.items():
-            for number in case.tasks:
-                self._numbers.setdefault(number, []).append(key)
-            self._schedule(self._case_due(case), _ALERT + key)
+            self._numbers.keep(case)
+            self._schedule(self._case_due(case), ALERT + key)
         for number, order in self.orders.items():
-            self._schedule(next_due(order), _ORDER + number)
+            self._schedule(next_due(order), ORDER + number)
         for anomaly in self.anomalies.recover():
-            self._schedule(self.anomalies.next_due(anomaly), _ANOMALY + anomaly.number)
+            self._schedule(self.anomalies.next_due(anomaly), ANOMALY + anomaly.number)
         for number, waiting in self.early.items():
-            self._schedule(waiting.until, _EARLY + number)
+            self._schedule(waiting.until, EARLY + number)
 
     def take_rows(self) -> list[tuple[str, bytes | None]]:
         """Give the rows that changed; they count as written from then on."""
         changed, self._dirty = self._dirty, {}
-        return [(key, self._dump(key)) for key in changed]
+        return [(key, row_of(self._rows(), key)) for key in changed]
 
     def take_todo(self) -> Todo:
         """Give what is to be done; it counts as done from then on."""
@@ -357,13 +348,8 @@ class Loop:
         views, self.views = self.views, {}
         return views
 
-    def _dump(self, key: str) -> bytes | None:
-        name = key[len(_ALERT) :]
-        rows: dict[str, dict[str, Case] | dict[str, Order] | dict[str, Early] | dict[str, Anomaly]] = {
-            _ALERT: self.cases, _ORDER: self.orders, _EARLY: self.early, _ANOMALY: self.anomalies.rows,
-        }  # fmt: skip
-        row = rows[key[: len(_ALERT)]].get(name)
-        return None if row is None else _encode(row)
+    def _rows(self) -> Rows:
+        return {ALERT: self.cases, ORDER: self.orders, EARLY: self.early, ANOMALY: self.anomalies.rows}
 
     def _touch(self, case: Case, at: int) -> None:
         case.updated_at = max(case.updated_at, at)
@@ -371,7 +357,7 @@ class Loop:
             self.views[task.number] = view_of_number(list(self._found(task.number)))
         if case.parent is not None:
             self.views[case.parent] = view_of_parent(case)
-        self._plan(self._case_due(case), _ALERT + case.event.alert_id)
+        self._plan(self._case_due(case), ALERT + case.event.alert_id)
 
     def _plan(self, due: int | None, key: str) -> None:
         self._dirty[key] = None
@@ -382,7 +368,7 @@ class Loop:
             heapq.heappush(self._timers, (due, key))
 
     def _found(self, number: str) -> Iterator[tuple[Case, Task]]:
-        for key in self._numbers.get(number, ()):
+        for key in self._numbers.alerts(number):
             case = self.cases[key]
             yield case, case.tasks[number]
 
@@ -391,10 +377,3 @@ class Loop:
         event = case.event
         kept = self.strategies.named(case.strategy) or self.strategies.find(event.rule, event.severity)
         return kept or Strategy(id=case.strategy, title="", rules=["*"])
-
-
-def _put(rows: dict[str, _Row], name: str, row: _Row | None) -> None:
-    if row is None:
-        rows.pop(name, None)
-    else:
-        rows[name] = row

@@ -102,6 +102,10 @@ class Task(msgspec.Struct, kw_only=True):
     """Names of the last replies of whose task it is: each counts once, also if its record comes again."""
     others: list[str] = []
     """The same of the last replies of other mobiles."""
+    told: str = ""
+    """Who was told of it first."""
+    former: list[str] = []
+    """Mobiles of those who handed it over."""
 
     @property
     def is_open(self) -> bool:
@@ -111,9 +115,8 @@ class Task(msgspec.Struct, kw_only=True):
     @property
     def is_untold(self) -> bool:
         """Its message was muted or cancelled, and nobody was told since: nobody is late."""
-        return self.state is TaskState.SEND_FAILED and any(
-            act.by == "outbox" and act.note in UNTOLD for act in self.acts
-        )
+        told = next((act.note for act in reversed(self.acts) if act.by == "outbox"), "")
+        return self.state is TaskState.SEND_FAILED and told in UNTOLD
 
     def note(self, at: int, by: str, what: str, text: str = "") -> None:
         """Write a step into the history; that is a new version."""
@@ -183,7 +186,7 @@ def view_of_task(case: Case, task: Task) -> TaskView:
 
 
 def meant_by_number(found: Sequence[tuple[Case, Task]]) -> tuple[Case, Task]:
-    """Give the task that a number is about: two may share one by chance. The first that is open, else the last."""
+    """Give the task that a number is about: in older versions tasks shared some. The first open one, else the last."""
     in_order = sorted(found, key=lambda pair: (pair[1].created_at, pair[0].event.alert_id))
     return next((pair for pair in in_order if pair[1].is_open), in_order[-1])
 

@@ -70,7 +70,9 @@ class Strategy(Model):
     verify_after: DurationField = Field(
         default=Duration("wd", 1), description="a closed task whose data still show the fault is opened again then"
     )
-    hint: str = Field(default="", max_length=20, description="put behind the message; `{number}` is the task's")
+    hint: str = Field(
+        default="", max_length=20, description="behind the message of a task: `{number}` is what closes it"
+    )
     remind_every: DurationField | None = Field(default=None, description="working hours between reminders; none: none")
     remind_most: int = Field(default=3, ge=1, le=20, description="reminders of one task")
     escalation: list[Rung] | None = Field(

@@ -16,6 +16,8 @@ _SENT = {"delivered": TaskState.DELIVERED} | dict.fromkeys(
     ("refused", "failed", "no_channel", *UNTOLD), TaskState.SEND_FAILED
 )
 _HELD = "held"
+_HANDED_OVER = "HANDED_OVER"
+_ON_ITS_WAY_AGAIN = frozenset({TaskState.DELIVERED, TaskState.SEND_FAILED})
 HELD_MS = 3_600_000
 """A message that is delivered so long after it was asked for was held back (quiet hours), not under way."""
 _CHINA = ("0086", "86")
@@ -55,9 +57,12 @@ class TaskSteps:
         """Note what became of the message; tell whether that is news.
 
         One that is held back gives its full time to reply, and one that is muted or cancelled begins none: nobody is
-        late who was not told.
+        late who was not told. Once it was handed over, only the message to the new person counts.
         """
-        if task.state is not TaskState.SENT:
+        if task.state is not TaskState.SENT or outcome.to not in {"", task.recipient.no}:
+            return False
+        handed_over = max((act.at for act in task.acts if act.what == _HANDED_OVER), default=None)
+        if handed_over is not None and not outcome.to:
             return False
         if outcome.state == _HELD:
             task.note(at, "outbox", "HELD", self._when(outcome.until))
@@ -68,7 +73,7 @@ class TaskSteps:
             return False
         task.state = state
         task.note(at, "outbox", state, outcome.state)
-        if state is TaskState.DELIVERED and task.created_at + HELD_MS < at < task.reply_due:
+        if state is TaskState.DELIVERED and (handed_over or task.created_at) + HELD_MS < at < task.reply_due:
             self._set_timers(task, strategy, at)
         return True
 
@@ -118,16 +123,26 @@ class TaskSteps:
     def hand_over(
         self, case: Case, task: Task, command: Command, told: tuple[Recipient, Channel], *, strategy: Strategy
     ) -> bool:
-        """Make it another person's task; the number stays. If nobody was told before, its time begins."""
-        if not task.is_open or task.recipient.no == told[0].no:
+        """Make it another person's task; the number stays. If nobody was told before, its time begins.
+
+        What is held for the old person about it is cancelled: they need do nothing any more.
+        """
+        old, is_untold = task.recipient, task.is_untold or task.state is TaskState.UNROUTABLE
+        if not task.is_open or old.no == told[0].no:
             return False
-        if task.is_untold:
-            task.state = TaskState.SENT
-            self._set_timers(task, strategy, command.at)
+        if old.mobile:
+            task.former.append(old.mobile)
         task.recipient, task.channel = told
-        task.note(command.at, command.by, "HANDED_OVER", told[0].no)
-        text = answers.handing_over(case.event, task.number)
-        self._todo.remind(case, task, text, at=command.at, rung=f"handed-over-{task.version}")
+        if task.channel != "none" and (is_untold or task.state in _ON_ITS_WAY_AGAIN):
+            task.state = TaskState.SENT
+        if is_untold:
+            self._set_timers(task, strategy, command.at)
+        task.note(command.at, command.by, _HANDED_OVER, told[0].no)
+        reason = f"task {task.number} was handed over to {told[0].no} before it left"
+        self._todo.let_go(case, old.no, task.number, at=command.at, reason=reason)
+        if task.channel != "none":
+            text, rung = answers.handing_over(case.event, task.number), f"handed-over-{task.version}:{task.number}"
+            self._todo.tell(case, told, text, at=command.at, rung=rung, task=task.number)
         return True
 
     # -- the data and the clock

@@ -55,7 +55,7 @@ def strategy_test_faults(
     if strategy is not None and strategy.loop == "long":
         loop.begin(Raised(number=_ANOMALY, event=event, strategy=strategy.id), time(test["at"]))
     else:
-        loop.assign(Assigned(number=_NUMBER, event=event, notice=_notice(event)), time(test["at"]))
+        loop.assign(Assigned(event=event, notice=_notice(event)), time(test["at"]))
     for each in test.get("then", []):
         at = time(each["at"])
         loop.advance(at)
@@ -116,7 +116,8 @@ def _told_faults(test: Mapping[str, Any], loop: Loop, time: Time) -> Iterator[st
     kinds: list[str] = [event.event for event in todo.events]
     if test.get("events", kinds) != kinds:
         yield f"events are {kinds}, expected {test['events']}"
-    told = [(notice.recipient.no, notice.at) for notice in todo.notices if not notice.rung.startswith("answer:")]
+    later = [notice for notice in todo.notices if notice.rung and not notice.rung.startswith("answer:")]
+    told = [(notice.recipient.no, notice.at) for notice in later]
     wanted = [(each["person"], time(each["at"])) for each in test.get("told", [])]
     if "told" in test and told != wanted:
         yield f"told are {[(no, iso(at)) for no, at in told]}, expected {[(no, iso(at)) for no, at in wanted]}"

@@ -27,8 +27,10 @@ class Todo:
             msgspec.structs.replace(event, event=kind, text=event.text + suffix, person=person or event.person)
         )
 
-    def tell(self, of: Case | Anomaly, told: tuple[Recipient, Channel], text: str, *, at: int, rung: str) -> None:
-        """Add a notice about an alert to somebody."""
+    def tell(  # noqa: PLR0913 - the parts of a notice
+        self, of: Case | Anomaly, told: tuple[Recipient, Channel], text: str, *, at: int, rung: str, task: str = ""
+    ) -> None:
+        """Add a notice about an alert to somebody; `task`: what it makes theirs; its owner hears what became of it."""
         event, (recipient, channel) = of.event, told
         self.notices.append(
             Notice(
@@ -44,6 +46,8 @@ class Todo:
                 at=at,
                 due_at=event.due_at,
                 rung=rung,
+                task=task,
+                outlives=isinstance(of, Anomaly),
             )
         )
 
@@ -71,12 +75,15 @@ class Todo:
         """Let go of what is held about a task, for everybody who was told of it."""
         upper = (told[0].no for step in task.chain[: task.step] for told in step.told)
         for no in dict.fromkeys([task.recipient.no, *upper]):
-            self.withdrawn.append(
-                Instruction(
-                    instruction="withdraw", key=case.event.alert_id, by="clock", to=no, task=task.number, at=at,
-                    reason=f"task {task.number} was over before it left",
-                )
-            )  # fmt: skip
+            self.let_go(case, no, task.number, at=at, reason=f"task {task.number} was over before it left")
+
+    def let_go(self, of: Case | Anomaly, person: str, number: str, *, at: int, reason: str) -> None:
+        """Cancel what is held for one person about a task or an anomaly; `reason` is shown with it."""
+        self.withdrawn.append(
+            Instruction(
+                instruction="withdraw", key=of.event.alert_id, by="clock", to=person, task=number, at=at, reason=reason
+            )
+        )
 
     def remind(self, case: Case, task: Task, text: str, *, at: int, rung: str) -> None:
         """Add a notice to whose task it is."""

@@ -18,7 +18,7 @@ from sinks.sms.wire import ASCII, BINARY, GB18030, UCS2, Piece
 
 ALONE, WITH_HEADER = 70, 67
 LONGEST_SIGNATURE = 34  # 32 characters, the most that a carrier registers, in brackets
-_LONGEST_CLUSTER = WITH_HEADER - LONGEST_SIGNATURE  # more than any emoji; so one always fits beside a signature
+LONGEST_CLUSTER = WITH_HEADER - LONGEST_SIGNATURE  # more than any emoji; so one always fits beside a signature
 _MOST_PARTS = 255  # the header's field is one byte
 _MOST_REFERENCES = 100_000  # destinations whose counter is remembered: 20 MB; a province's staff is fewer
 _JOINER = "\u200d"
@@ -95,7 +95,7 @@ def _clusters(text: str) -> Iterator[str]:
     """What must stay together, never longer than half a part: a letter with its marks, a joined emoji, a flag."""
     cluster = ""
     for char in text:
-        if cluster and not (_belongs(char, cluster) and units(cluster) + units(char) <= _LONGEST_CLUSTER):
+        if cluster and not (_belongs(char, cluster) and units(cluster) + units(char) <= LONGEST_CLUSTER):
             yield cluster
             cluster = ""
         cluster += char

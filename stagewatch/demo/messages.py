@@ -21,6 +21,8 @@ TOLD_TO_SUPERVISOR = frozenset({"R-T14", "R-N06"})
 ABOUT_AN_ITEM = "negative_list"
 LISTED = re.compile(r"设备(?:公变|线路)(\w+)列入负面清单")
 """How the message about newly listed equipment begins; it may stand for many applications."""
+_TO_ANSWER = re.compile(r"办结回\d{8}$")
+"""What stands behind the sentence if the manager has a task of it."""
 _APPLICATION = re.compile(r"(?<!\d)3326\d{8}(?!\d)")
 
 
@@ -127,6 +129,7 @@ def received_messages(mails: Sequence[ReceivedMail], texts: Sequence[ReceivedSms
         received.update(Message("mail", mail.recipient, alert_id) for alert_id in mail.alert_ids)
     for sms in texts:
         listed = LISTED.search(sms.text)
-        whats = [f"{listed[1]}:{no}" for no in _APPLICATION.findall(sms.text)] if listed else [sms.text]
+        sentence = _TO_ANSWER.sub("", sms.text)
+        whats = [f"{listed[1]}:{no}" for no in _APPLICATION.findall(sms.text)] if listed else [sentence]
         received.update(Message("sms", sms.mobile, what) for what in whats)
     return received

@@ -18,6 +18,7 @@ from tests.helpers.decoding import catalog
 from tests.helpers.requirements import needs
 
 PROMETHEUS = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
+RULE_TESTS = ("rules.test.yml", "silence.test.yml")
 METRICS: dict[str, dict[str, Any]] = yaml.safe_load((PROMETHEUS / "metrics.yml").read_text(encoding="utf-8"))
 FROM_ELSEWHERE: dict[str, list[str]] = {"up": [], "process_start_time_seconds": []}
 """Prometheus itself and its Python client."""
@@ -169,15 +170,17 @@ def promtool(*arguments: str) -> str:
 
 def test_prometheus_accepts_its_configuration() -> None:
     assert "SUCCESS" in promtool("check", "config", "prometheus.yml")
+    assert "SUCCESS" in promtool("check", "rules", "--lint-fatal", "rules.yml")
 
 
 def test_alert_rules_fire_when_they_should_and_stay_silent_when_not() -> None:
-    assert "SUCCESS" in promtool("test", "rules", "rules.test.yml")
+    assert promtool("test", "rules", *RULE_TESTS).count("SUCCESS") == len(RULE_TESTS)
 
 
 def test_every_alert_rule_is_shown_to_fire() -> None:
     groups = yaml.safe_load((PROMETHEUS / "rules.yml").read_text(encoding="utf-8"))["groups"]
     names = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
-    tests = yaml.safe_load((PROMETHEUS / "rules.test.yml").read_text(encoding="utf-8"))["tests"]
+    texts = [(PROMETHEUS / name).read_text(encoding="utf-8") for name in RULE_TESTS]
+    tests = [test for text in texts for test in yaml.safe_load(text)["tests"]]
     cases = [case for test in tests for case in test.get("alert_rule_test", [])]
     assert {case["alertname"] for case in cases if case["exp_alerts"]} == names

@@ -10,7 +10,7 @@ def test_s0_23_number_from_the_own_mobile_closes_once_and_nothing_else_closes(sy
     manager(system, "TG-S023", "M-S023", OWN)
     late_application(system, "S023-1", "TG-S023")
     number = wait_for_task(system, "S023-1", lambda task: task["state"] == "DELIVERED")["number"]
-    wait_for_sms(system, OWN, "S023-1")
+    assert "S023-1" in wait_for_sms(system, OWN, f"办结回{number}"), "the message itself says what to answer with"
 
     system.done("tasks", "reply", OTHER, number)
     wait_for_sms(system, OTHER, "不是发给本号码的")

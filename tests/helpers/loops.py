@@ -49,7 +49,7 @@ def assigned(alert_id: str = "a1", person: str = "M1", parent: str | None = None
         org_no=event.org_no, recipient=Recipient(no=person, mobile=MOBILE), channel="sms", text=event.text,
         at=MONDAY, due_at=MONDAY,
     )  # fmt: skip
-    return Assigned(number=number_of(alert_id, person), event=event, notice=notice, parent=parent)
+    return Assigned(event=event, notice=notice, parent=parent)
 
 
 def number_of(alert_id: str = "a1", person: str = "M1") -> str:
@@ -68,7 +68,13 @@ def happened(kind: AlertEventKind, alert_id: str = "a1") -> Happened:
 
 
 def texts(loop: Loop) -> list[str]:
-    return [notice.text for notice in loop.todo.notices]
+    """Give what is said after the first messages."""
+    return [notice.text for notice in loop.todo.notices if notice.rung]
+
+
+def first_texts(loop: Loop) -> list[str]:
+    """Give what tells of tasks."""
+    return [notice.text for notice in loop.todo.notices if not notice.rung]
 
 
 def kinds(loop: Loop) -> list[str]:

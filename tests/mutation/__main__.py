@@ -5,9 +5,9 @@
     python -m tests.mutation --changed --budget 9m        what changed, as far as nine minutes go
     python -m tests.mutation --sample 600 --seed 1        600 of all, drawn by chance: an estimate with its interval
 
-Progress goes to stderr, the report to stdout (`-o json`: one object). Exit 1 if fewer than 90 % of the mutants were
+Progress goes to stderr, the report to stdout (`-o json`: one object). Exit 4 if fewer than 90 % of the mutants were
 killed, if an explanation in `survivors.yaml` has no survivor any more or, with `--explained`, the other way round;
-2 if misused.
+2 if misused. Any other exit code is a fault of this harness: 4 is the only one that CI passes over.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from tests.mutation.definition_mutants import definition_files, definition_mutan
 from tests.mutation.modules import UnknownModule, all_modules, changed_files, chosen_files
 from tests.mutation.mutant import Mutant, Result
 from tests.mutation.python_mutants import mutants_of
-from tests.mutation.report import Limits, Report, write
+from tests.mutation.report import WANTING, Limits, Report, write
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 7
@@ -56,12 +56,12 @@ def main(arguments: Sequence[str]) -> int:
     found = _run(files, until, chosen)
     if found is None:
         _say("the tests fail without any mutant: mend them first (make check, stagewatch rules test)")
-        return 1
+        return WANTING
     limits = Limits(chosen.least, chosen.explained)
     seconds = time.monotonic() - started
     report = Report(found, seconds=seconds, budget=chosen.budget, limits=limits, is_sample=chosen.sample is not None)
     write(report, as_json=chosen.output == "json")
-    return 0 if report.is_good else 1
+    return report.exit_code
 
 
 def _files(chosen: argparse.Namespace) -> tuple[list[str], str]:

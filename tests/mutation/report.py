@@ -15,6 +15,8 @@ from rich.table import Column, Table
 from tests.mutation.mutant import Kind, Outcome, Result
 from tests.mutation.survivors import Explanation, explain, explanations
 
+WANTING = 4
+"""The exit code where the tests find too little. Not 1: that is Python's own after an exception."""
 SURVIVING: tuple[Outcome, ...] = ("survived", "uncovered")
 SCORE = 1.96
 """Standard deviations to either side that hold 95 % of a normal distribution."""
@@ -52,6 +54,11 @@ class Report:
         counts = (self.counts("python"), self.counts("definition"))
         is_enough = all(not tried or 100 * killed / tried >= self.limits.least for killed, tried in counts)
         return is_enough and not self.idle and not (self.limits.all_explained and self.unexplained)
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with."""
+        return 0 if self.is_good else WANTING
 
     def counts(self, *kinds: Kind) -> tuple[int, int]:
         """Count those of some kinds that were killed, and those that were tried and let in."""

@@ -117,3 +117,62 @@ def test_the_sums_of_all_partitions_are_the_count_of_the_final_rows(
                 total[1] += delta.denominator
     found = {key: (loss, supply) for key, (loss, supply) in sums.items() if loss or supply}
     assert found == recount(events)
+
+
+# -- topology that is told late
+
+ENTITIES = frozenset({"cons_tg", "tg", "line", "bay", "bus", "subs", "customer", "org"})
+moves = st.tuples(st.just("cons_tg"), st.sampled_from(["C1", "C2", "C3"]), st.sampled_from(["TG1", "TG2"]))
+changed_lines = st.tuples(st.just("tg"), st.sampled_from(["TG1", "TG2"]), st.sampled_from(["L1", "L2"]))
+
+
+def late_rows(told_late: Sequence[tuple[str, str, str]]) -> list[Change]:
+    """Give rows of the topology that hold from long ago, each corrected by the next of its key."""
+    since = FIRST - 30 * DAY
+    found = []
+    for number, (entity, key, above) in enumerate(told_late, start=100):
+        field = "tg_no" if entity == "cons_tg" else "line_no"
+        fields: dict[str, Value] = {field: above, "valid_from": since}
+        if entity == "tg":
+            fields["org_no"] = "3340101"
+        found.append(Change(entity, "", key, "u", number, FIRST, "ymd", 0, number, fields))
+    return found
+
+
+def sums_of(told: Sequence[Change]) -> dict[object, tuple[object, ...]]:
+    """Judge the rows in this order, with a topology that was there before; give all sums of energy."""
+    reference = Reference(ENTITIES)
+    for number, (entity, key, fields) in enumerate(
+        [("line", "L1", {"org_no": "3340101"}), ("line", "L2", {"org_no": "3340102"})]
+        + [("tg", tg, {"org_no": "3340101", "line_no": "L1"}) for tg in ("TG1", "TG2")]
+        + [("cons_tg", cons, {"tg_no": tg}) for cons, tg in TG_OF.items()]
+    ):
+        reference.add(Change(entity, "", key, "c", number, FIRST - DAY, "ymd", 0, number, dict(fields)))
+    engine = Engine(shipped(), reference)
+    partition = engine.new_partition(0)
+    engine.finish_recovery(partition)
+    step = Step()
+    for change in told:
+        if change.instance:
+            engine.apply(partition, [change], step)
+        else:
+            reference.add(change)
+            engine.arrive(partition, change.at, step)
+    sums: dict[object, list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+    for delta in step.deltas:
+        if delta.indicator in {"I243T", "I243L", "I243"}:
+            total = sums[delta.indicator, delta.org_no, delta.date, delta.dims]
+            total[0] += delta.numerator
+            total[1] += delta.denominator
+    return {key: tuple(total) for key, total in sums.items() if any(total)}
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(freezes | gates, min_size=1, max_size=20), st.lists(moves | changed_lines, max_size=6), st.integers(0, 99)
+)
+def test_topology_told_after_the_freezes_counts_as_if_it_had_been_there_before(
+    events: list[tuple[str, int, Decimal, str]], told_late: list[tuple[str, str, str]], seed: int
+) -> None:
+    news, late = changes(events, random.Random(seed)), late_rows(told_late)
+    assert sums_of([*news, *late]) == sums_of([*late, *news])

@@ -11,7 +11,7 @@ from schemas import Command, decode_alert, decode_notice, encode_command, encode
 from streams.logic import Committed, SourcePartition
 from streams.loop import Looping
 from tests.helpers.loop_agents import Record, opened
-from tests.helpers.loops import MONDAY, alert, assigned, happened, said, states
+from tests.helpers.loops import MONDAY, assigned, happened, said, states
 
 OWNERS = 2
 ALERTS = ("a1", "a2", "a3", "a4")
@@ -67,10 +67,9 @@ class Owner:
 def run(commands: Sequence[tuple[int, Command]], turns: Sequence[tuple[int, str]]) -> tuple[Topics, dict[str, str]]:
     """Run to the end; give the topics and where every task and order stands."""
     topics = Topics()
-    for n, (key, number) in enumerate(zip(ALERTS, NUMBERS, strict=True)):
+    for n, key in enumerate(ALERTS):
         inbox = topics.records[SourcePartition("inbox", n % OWNERS)]
-        record = assigned(key)
-        inbox.append((None, encode_loop(type(record)(number=number, event=alert(key), notice=record.notice))))
+        inbox.append((None, encode_loop(assigned(key))))
         if key == "a4":
             inbox.append((None, encode_loop(happened("cleared", key))))
     for partition, command in commands:
@@ -121,5 +120,7 @@ def test_crashes_change_neither_the_end_nor_what_was_told(
     assert {owner_of(number, OWNERS) for number in end} <= {0, 1}
     told = Counter(decode_notice(value).key for value in topics.all_of("notices"))
     assert not [key for key, count in told.items() if count > 1]
+    first = {notice.task for notice in map(decode_notice, topics.all_of("notices")) if notice.task}
+    assert first == set(NUMBERS)
     closed = Counter(event.alert_id for event in map(decode_alert, topics.all_of("alerts")) if event.event == "closed")
     assert not [key for key, count in closed.items() if count > 1]

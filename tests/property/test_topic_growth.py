@@ -5,9 +5,12 @@ them), the one that arrived in a later millisecond. Arrival is the running maxim
 every history in which a row's first record in its new partition is later than everything before it in its old one, any
 interleaving of the partitions, with any repeats and a take-over between any two changes, ends with the newest row.
 
-What cannot be had: two brokers or producers whose clocks differ by more than the time between the two changes, and a
-record dated in the future that stands in the old partition. Such a row shows its last state there until a change of it
-arrives that is later (`test_what_moved_behind_a_record_of_the_future_waits_until_its_time`).
+Where the topic grows only to a multiple of its partitions, and says so, no clock counts at all: whatever times the
+records bear, the same ends with the newest row.
+
+What cannot be had without: two brokers or producers whose clocks differ by more than the time between the two changes,
+and a record dated in the future that stands in the old partition. Such a row shows its last state there until a change
+of it arrives that is later (`test_what_moved_behind_a_record_of_the_future_waits_until_its_time`).
 """
 
 import random
@@ -23,7 +26,9 @@ from rules.engine.fusion import fuse_row, fuse_visit, new_row, new_visit
 from rules.reference import Reference
 from rules.state import Row, Visit
 from schemas import Change, Decoder, decode_change, encode_change
+from schemas.arrival_order import FIRST_ARRIVAL
 from schemas.ingested import INGEST_HEADER, Origin, encode_ingested
+from schemas.mapping import Format, Growth
 from schemas.record import Raw
 from tests.helpers.decoding import AT, table
 from tests.helpers.hostile_wire import dump
@@ -76,11 +81,12 @@ class Entry(NamedTuple):
     at: int
 
 
-def decoder(writer: str) -> Decoder:
-    return Decoder(table(COLUMNS, instance="id", entity="visit", dialect=WRITERS[writer][0]))
+def decoder(writer: str, growth: Growth = "any") -> Decoder:
+    form = Format(partitions=growth)
+    return Decoder(table(COLUMNS, instance="id", entity="visit", dialect=WRITERS[writer][0], format=form))
 
 
-def changes(writer: str, entries: Sequence[Entry]) -> dict[int, list[Change]]:
+def changes(writer: str, entries: Sequence[Entry], growth: Growth = "any") -> dict[int, list[Change]]:
     """Decode each partition's records as a worker does, through our own encoding."""
     partitions: dict[int, list[Raw]] = {}
     for entry in entries:
@@ -89,7 +95,7 @@ def changes(writer: str, entries: Sequence[Entry]) -> dict[int, list[Change]]:
         log.append(Record(len(log), entry.at, dump({"id": entry.row}), value))
     found = {}
     for number, log in partitions.items():
-        told, refused, _ = decoder(writer).decode_run(log, topic=TOPIC, partition=number, high=0)
+        told, refused, _ = decoder(writer, growth).decode_run(log, topic=TOPIC, partition=number, high=0)
         assert not refused
         found[number] = [decode_change(encode_change(change)) for change in told]
     return found
@@ -109,6 +115,21 @@ def histories(draw: st.DrawFn, *, is_partial: bool = False) -> list[Entry]:
             names = NAMES if is_whole else draw(st.sampled_from([("stage",), ("handler",), NAMES]))
             entries.append(Entry(row, op, dict.fromkeys(names, f"S{len(entries)}"), homes[row], now + late))
         now = max((entry.at for entry in entries), default=now) + 1
+    return entries
+
+
+@st.composite
+def histories_by_no_clock(draw: st.DrawFn) -> list[Entry]:
+    """Give what happens while a topic is multiplied twice; its records are dated anyhow."""
+    entries: list[Entry] = []
+    hashes = {row: draw(st.integers(0, 99)) for row in ROWS}
+    width = draw(st.integers(1, 3))
+    happened = st.tuples(st.sampled_from(ROWS), st.sampled_from("uuud"), st.integers(-30, 30))
+    for _ in range(3):
+        for row, op, days in draw(st.lists(happened, max_size=8)):
+            fields = dict.fromkeys(NAMES, f"S{len(entries)}")
+            entries.append(Entry(row, op, fields, hashes[row] % width, AT + days * DAY // 7))
+        width *= draw(st.integers(2, 3))
     return entries
 
 
@@ -187,6 +208,20 @@ def test_every_interleaving_after_a_topic_grew_ends_with_the_newest_row(
         assert known.handlers() == newest
 
 
+@every_writer
+@settings(max_examples=60)
+@given(entries=histories_by_no_clock(), seed=st.integers(0, 2**32))
+def test_where_partitions_are_multiplied_the_newest_row_counts_whatever_times_the_records_bear(
+    writer: str, entries: list[Entry], seed: int
+) -> None:
+    partitions, chance, known = changes(writer, entries, "multiplied"), random.Random(seed), Known()
+    newest = {entry.row: entry.fields["handler"] if entry.op == "u" else None for entry in entries}
+    for _ in range(2):  # the second time the whole topic comes again
+        for change in readings(partitions, chance):
+            known.take(change)
+        assert known.handlers() == newest
+
+
 @settings(max_examples=150)
 @given(entries=histories(is_partial=True), seed=st.integers(0, 2**32))
 def test_updates_of_some_columns_end_the_same_however_the_partitions_are_read(entries: list[Entry], seed: int) -> None:
@@ -201,9 +236,9 @@ def test_updates_of_some_columns_end_the_same_however_the_partitions_are_read(en
     assert known.columns() == in_order.columns()
 
 
-def tell(known: Known, writer: str, *entries: Entry, first: int = 0) -> None:
+def tell(known: Known, writer: str, *entries: Entry, first: int = 0, growth: Growth = "any") -> None:
     """Take entries, of one partition after the other, at offsets from `first`."""
-    for log in changes(writer, entries).values():
+    for log in changes(writer, entries, growth).values():
         for change in log:
             known.take(msgspec.structs.replace(change, offset=change.offset + first))
 
@@ -232,6 +267,20 @@ def test_what_moved_behind_a_record_of_the_future_waits_until_its_time(writer: s
 
 
 @every_writer
+def test_a_row_that_stood_behind_a_record_of_the_future_goes_on_once_its_topic_is_declared_multiplied(
+    writer: str,
+) -> None:
+    known = Known()
+    tell(known, writer, Entry("2", "u", {"stage": "ACCEPT", "handler": "X"}, 0, AT + DAY), update("S1", 0, AT + 1))
+    tell(known, writer, update("S2", 1, AT + 2))
+    assert known.handlers()["1"] == "S1"
+    tell(known, writer, update("S3", 1, AT + 3), first=1, growth="multiplied")
+    assert known.handlers()["1"] == "S3"
+    for log in changes(writer, [update("S4", 1023, 1 << 60), update("S5", 5000, -5)], "multiplied").values():
+        assert all(FIRST_ARRIVAL + (1 << 53) < change.position < 0 for change in log)
+
+
+@every_writer
 def test_rows_known_by_their_offset_from_before_go_on_by_the_topic(writer: str) -> None:
     (known,) = changes(writer, [update("S1", 0, AT)])[0]
     row, visit = new_row(known), new_visit(known)
@@ -248,19 +297,20 @@ def test_rows_known_by_their_offset_from_before_go_on_by_the_topic(writer: str) 
 
 
 @every_writer
+@pytest.mark.parametrize("growth", ["any", "multiplied"])
 def test_a_row_from_outside_holds_against_repeats_and_not_against_what_is_captured_in_its_millisecond(
-    writer: str,
+    writer: str, growth: Growth
 ) -> None:
     known = Known()
     origin = Origin(connector="stagewatch-file", src="manual", src_ts=AT)
     value = encode_ingested("u", {"id": "1", "stage": "ACCEPT", "handler": "M1"}, origin)
     before, after = update("S1", 0, AT), update("S2", 0, AT)
-    tell(known, writer, before)
-    (by_hand,) = decoder(writer).decode_all(
+    tell(known, writer, before, growth=growth)
+    (by_hand,) = decoder(writer, growth).decode_all(
         key=None, value=value, headers=[(INGEST_HEADER, b"file")], timestamp=AT, topic=TOPIC, partition=0, offset=1
     )
     known.take(by_hand)
-    tell(known, writer, before)
+    tell(known, writer, before, growth=growth)
     assert known.handlers() == {"1": "M1"}
-    tell(known, writer, after, first=2)
+    tell(known, writer, after, first=2, growth=growth)
     assert known.handlers() == {"1": "S2"}

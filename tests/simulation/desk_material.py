@@ -20,7 +20,6 @@ from schemas import (
     Text,
     encode_inbound,
     encode_loop,
-    encode_notice,
 )
 from streams.logic import SourcePartition
 from streams.partitioner import Partitioner
@@ -118,13 +117,11 @@ def _short(feed: _Feed, alert_id: str, rule: str) -> None:
         notice = Notice(
             alert_id=alert_id, rule=rule, severity="ALARM", process=raised.process, instance=raised.instance,
             org_no=raised.org_no, recipient=Recipient(no=person, mobile=MOBILES[person]), channel="sms",
-            text=raised.text, at=at, due_at=at, task=number,
+            text=raised.text, at=at, due_at=at,
         )  # fmt: skip
         anomaly = anomaly_number(alert_id, raised.org_no) if rule == BECOMES_LONG else ""
-        parent = task_number(alert_id, "", owner=owner, owners=owners) if len(people) > 1 else None
-        record = Assigned(number=number, event=raised, notice=notice, parent=parent, anomaly=anomaly)
-        feed.loop(owner, at, record)
-        feed.put(NAMES.notices, feed.owner(person, NAMES.notices), at, encode_notice(notice))
+        parent = "" if len(people) > 1 else None
+        feed.loop(owner, at, Assigned(event=raised, notice=notice, parent=parent, anomaly=anomaly))
         feed.tasks.append((number, alert_id, person))
     for happened in _news(feed, raised):
         feed.loop(owner, at := feed.later(at), happened)

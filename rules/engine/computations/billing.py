@@ -6,14 +6,13 @@ bills), `customer_application`. A cycle is named by its month (`ym`, 202603 or 2
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from functools import partial
 from itertools import pairwise
 
 from rules.engine.computations.registry import computation
 from rules.engine.periods import month_number
-from rules.engine.rows import Fields, Found, Rows, SubjectRow, number
+from rules.engine.rows import Asked, Fields, Found, Rows, SubjectRow, number
 from rules.state import Place
 from schemas import Value
 
@@ -40,7 +39,7 @@ def reverse_running(rows: Rows, row: SubjectRow, *, k: Decimal = Decimal(3)) -> 
     return Found(f"示数由{row.fields.get('prev_reading')}降至{row.fields.get('cur_reading')}")
 
 
-@computation(meter_freeze=("freeze_date", "reg_code", "value"))
+@computation(stricter_below=("days",), meter_freeze=("freeze_date", "reg_code", "value"))
 def falling_freezes(rows: Rows, row: SubjectRow, *, days: int = 2) -> Found | None:
     """Find a meter of which a register falls on so many days or more; a passed maximum is one such day at most."""
     del row
@@ -57,12 +56,12 @@ def falling_freezes(rows: Rows, row: SubjectRow, *, days: int = 2) -> Found | No
     return None
 
 
-@computation(reading=READING, meter=METER)
+@computation(reading=READING, meter=METER, meter_install=("meter_no", "base_reading", "installed_at"))
 def wrong_base(rows: Rows, row: SubjectRow) -> Found | None:
     """Find a reading that does not begin where the last cycle closed or, of a new meter, at what it was fitted with.
 
     New is a meter that was fitted in the reading's month or the one before; of an older one whose earlier readings
-    never came nothing can be said.
+    never came nothing can be said. What the crew read off at the meter counts before what the archive says.
     """
     begins = number(row.fields.get("prev_reading"))
     before = _earlier(rows, row.fields)
@@ -84,14 +83,28 @@ def business_in_cycle(rows: Rows, row: SubjectRow) -> Found | None:
     return None
 
 
-@computation(bill=("ym", "audit_state", "reversed_bill_no"), reading=("ym", "anomaly_flags"))
-def error_last_cycle(rows: Rows, row: SubjectRow, *, states: list[str] | None = None) -> Found | None:
-    """Find that the last cycle had an error: a bill in one of these audit states, or a reading with flags."""
+@computation(
+    bill=("ym", "audit_state", "reversed_bill_no"), reading=("ym", "anomaly_flags"),
+    audit_result=("bill_no", "decision", "cause", "decided_at"),
+)  # fmt: skip
+def error_last_cycle(
+    rows: Rows, row: SubjectRow, *, states: list[str] | None = None, released: list[str] | None = None
+) -> Found | None:
+    """Find that the last cycle had an error: a bill in one of these audit states, or a reading with flags.
+
+    Or its audit decided something else than to release the bill as it was: then its cause is told.
+    """
     last = _before(month_number(row.fields.get("ym")))
-    wrong = states if states is not None else ["error"]
-    for bill in rows.of("bill"):
-        if month_number(bill.fields.get("ym")) == last is not None and bill.fields.get("audit_state") in wrong:
+    wrong, right = states if states is not None else ["error"], released if released is not None else ["release"]
+    bills = [bill for bill in rows.of("bill") if month_number(bill.fields.get("ym")) == last is not None]
+    for bill in bills:
+        if bill.fields.get("audit_state") in wrong:
             return Found(f"上期账单{bill.key}核算出错", places=_places(bill))
+    for audit in rows.of("audit_result"):
+        is_of_last = audit.fields.get("bill_no") in {bill.key for bill in bills}
+        if is_of_last and audit.fields.get("decision") not in (None, *right):
+            cause = audit.fields.get("cause") or audit.fields["decision"]
+            return Found(f"上期账单{audit.key}审核有误：{cause}", places=_places(audit))
     for reading in rows.of("reading"):
         if month_number(reading.fields.get("ym")) == last is not None and reading.fields.get("anomaly_flags"):
             return Found(f"上期抄表有异常标记{reading.fields['anomaly_flags']}", places=_places(reading))
@@ -119,7 +132,7 @@ def flow_last_cycle(rows: Rows, row: SubjectRow, *, flows: list[str], reversed_b
     return None
 
 
-@computation(bill=("ym", "energy_kwh", "amount", "reversed_bill_no"))
+@computation(stricter_below=("over", "at_least"), bill=("ym", "energy_kwh", "amount", "reversed_bill_no"))
 def abnormal_change(
     rows: Rows, row: SubjectRow, *, field: str, over: Decimal = Decimal("0.5"), at_least: Decimal = Decimal(100)
 ) -> Found | None:
@@ -152,31 +165,35 @@ def abnormal_change(
 
 
 @computation(
-    bill=("ym", "calc_at", "issued_at", "audited_by", "audit_state", "energy_kwh", "amount", "reversed_bill_no"),
-    reading=(*READING, "anomaly_flags"), meter=METER, billing_flow=("flow_code", "created_at"),
-    customer_application=("archived_at", "app_no"),
+    bill=("ym", "calc_at", "issued_at", "audited_by", "audit_state"),
+    reading=("ym",), billing_flow=("created_at",), customer_application=("archived_at",), audit_result=("decided_at",),
 )  # fmt: skip
-def issued_unaudited(rows: Rows, row: SubjectRow, *, flagged: list[str] | None = None) -> Found | None:
-    """Find a bill issued though no person passed it, while its state or a flag of A01 to A09 demands one.
+def issued_unaudited(
+    rows: Rows, row: SubjectRow, *, flagged: list[str] | None = None, grounds: Sequence[Asked] = ()
+) -> Found | None:
+    """Find a bill issued though no person passed it, while its state or what `grounds` find demands one.
 
-    A flag stands on what lay before the issue: what happened after it, the audit could not have seen.
+    They are asked about the bill and about the readings of its month, by what lay before the issue: what happened
+    after it, the audit could not have seen.
     """
     if row.fields.get("issued_at") is None or row.fields.get("audited_by"):
         return None
     if row.fields.get("audit_state") in (flagged if flagged is not None else ["flagged", "rejected"]):
         return Found("未经人工审核即发行")
-    reason = next(_reasons(rows, row), None)
-    return Found(f"未经人工审核即发行：{reason.detail}", places=reason.places) if reason else None
+    return next(_reasons(rows, row, grounds), None)
 
 
-def _reasons(rows: Rows, bill: SubjectRow) -> Iterator[Found]:
-    """Give why a bill had to be audited when it was issued, with the defaults of domain.md."""
+def _reasons(rows: Rows, bill: SubjectRow, grounds: Sequence[Asked]) -> Iterator[Found]:
+    """Give why a bill had to be audited when it was issued."""
     month = month_number(bill.fields.get("ym"))
     rows = _at_issue(rows, bill.fields)
-    for reading in rows.of("reading"):
-        if month_number(reading.fields.get("ym")) == month is not None:
-            yield from filter(None, (look(rows, reading) for look in ON_READINGS))
-    yield from filter(None, (look(rows, bill) for look in ON_BILLS))
+    readings = [row for row in rows.of("reading") if month_number(row.fields.get("ym")) == month is not None]
+    subjects = {"bill": [bill], "reading": readings}
+    for rule in grounds:
+        for row in subjects.get(rule.each or "", ()):
+            found = rule.find(rows, row)
+            if found is not None:
+                yield found._replace(detail=f"未经人工审核即发行：{rule.title}，{found.detail}")
 
 
 def _at_issue(rows: Rows, bill: Fields) -> Rows:
@@ -195,6 +212,7 @@ def _at_issue(rows: Rows, bill: Fields) -> Rows:
         {
             "customer_application": lambda fields: is_before(fields, "archived_at"),
             "billing_flow": lambda fields: is_before(fields, "created_at"),
+            "audit_result": lambda fields: is_before(fields, "decided_at"),
             "bill": is_earlier_bill,
         }
     )
@@ -234,15 +252,6 @@ def batch_mismatch(rows: Rows, row: SubjectRow) -> Found | None:
         return None
     return Found(f"批扣文件{count}笔{total}元，明细{len(amounts)}笔{sum(amounts)}元")
 
-
-ON_READINGS = (register_rollover.function, reverse_running.function, wrong_base.function)
-ON_BILLS = (
-    partial(abnormal_change.function, field="energy_kwh"),
-    partial(abnormal_change.function, field="amount"),
-    business_in_cycle.function,
-    error_last_cycle.function,
-    partial(flow_last_cycle.function, flows=["F30", "F31", "F32"], reversed_bills=True),
-)
 
 # -- registers
 
@@ -287,12 +296,18 @@ def _meter(rows: Rows, reading: Fields) -> Fields:
 
 
 def _fitted_base(rows: Rows, reading: Fields) -> Decimal | None:
-    meter, month = _meter(rows, reading), month_number(reading.get("ym"))
-    fitted = meter.get("installed_at")
-    if month is None or not isinstance(fitted, int):
-        return None
-    is_new = month_number(rows.calendar.local_date(fitted)) in {month, month - 1}
-    return number(meter.get("install_base")) if is_new else None
+    """Give what a meter showed when it was fitted: by the crew's last record of it, else by the archive."""
+    month = month_number(reading.get("ym"))
+    records = [fields for _, fields in rows.linked("meter_install", "meter_no", reading.get("meter_no"))]
+    told = [(fields.get("installed_at"), number(fields.get("base_reading"))) for fields in records]
+    known = sorted((at, base) for at, base in told if isinstance(at, int) and base is not None)
+    meter = _meter(rows, reading)
+    archived = meter.get("installed_at"), number(meter.get("install_base"))
+    recent = {month, _before(month)} - {None}
+    for fitted, base in (*reversed(known), archived):
+        if isinstance(fitted, int) and month_number(rows.calendar.local_date(fitted)) in recent:
+            return base
+    return None
 
 
 # -- cycles

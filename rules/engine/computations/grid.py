@@ -34,7 +34,7 @@ def item_returned(rows: Rows, row: SubjectRow) -> Found | None:
     return None
 
 
-@computation(trans_load=("ts", "load_rate"), negative_item=WHAT_AN_ITEM_IS_ABOUT)
+@computation(stricter_below=("days", "above"), trans_load=("ts", "load_rate"), negative_item=WHAT_AN_ITEM_IS_ABOUT)
 def overloaded_for_days(rows: Rows, row: SubjectRow, *, days: int = 3, above: Decimal = Decimal("0.8")) -> Found | None:
     """Find equipment that was loaded beyond a rate on so many days in a row, up to the last known, and is not listed.
 

@@ -1,4 +1,6 @@
+from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,8 +16,13 @@ from stagewatch.settings import load_settings
 PLAN = Plan(events=4_000)
 
 
+@cache
+def _shipped() -> tuple[Any, Any]:
+    return load_everything(load_settings(None, {}))
+
+
 def _replay() -> Replay:
-    definitions, sources = load_everything(load_settings(None, {}))
+    definitions, sources = _shipped()
     return Replay(definitions, sources.captured(BY_ROW.partitions), mail_domain="example.com")
 
 
@@ -67,9 +74,9 @@ def test_every_record_is_understood() -> None:
 
 def test_a_stage_in_ten_to_twenty_raises_something() -> None:
     replay = _replay()
-    replay.feed(records(Plan(events=20_000)))
+    replay.feed(records(Plan(events=8_000)))
     late = {(a.instance, a.stage, a.visit) for a in replay.outcome.alerts if a.event == "raised" and a.stage}
-    entered = sum(isinstance(h.row, Progress) and h.op == "c" for h in happenings(Plan(events=20_000)))
+    entered = sum(isinstance(h.row, Progress) and h.op == "c" for h in happenings(Plan(events=8_000)))
     assert 0.05 <= len(late) / entered <= 0.10
 
 

@@ -69,6 +69,18 @@ def test_with_skip_bad_the_rest_is_written_and_the_bad_rows_are_kept(
     assert rejects == ["app_no,source_count,_why", "A2,x,row 3: source_count: text instead of a whole number"]
 
 
+def test_a_row_larger_than_a_record_is_named_before_anything_is_written(
+    broker: EmbeddedBroker, tmp_path: Path, capsys: Said
+) -> None:
+    path = write_csv(
+        tmp_path / "apps.csv", [{"app_no": "A1", "cust_name": "x"}, {"app_no": "A2", "cust_name": "户" * 400_000}]
+    )
+    assert ingest(path) == 1
+    assert "a record holds 1000000" in capsys.readouterr().out
+    assert ingest(path, "--skip-bad") == 0
+    assert list(rows_in(broker.bootstrap)) == ["A1"]
+
+
 def test_a_row_lands_beside_the_sources_own_and_says_who_brought_it(broker: EmbeddedBroker, tmp_path: Path) -> None:
     capture_rows(broker.bootstrap, [captured("A1", 100, org_no="1")])
     assert ingest(write_csv(tmp_path / "apps.csv", [{"app_no": "A1", "org_no": "2"}])) == 0

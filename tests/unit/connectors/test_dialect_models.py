@@ -64,6 +64,13 @@ def test_moments_of_a_log_that_began_anew_hold_for_the_source_and_may_differ_by_
     assert mapping(tmp_path, said, other).format.log_resets == (1_772_413_200_000,)
 
 
+def test_how_topics_grow_holds_for_the_source_and_may_differ_by_topic(tmp_path: Path) -> None:
+    said = text("format: {partitions: multiplied}")
+    assert mapping(tmp_path, text()).format.partitions == "any"
+    assert mapping(tmp_path, said).format.partitions == "multiplied"
+    assert mapping(tmp_path, said, {"cdc.*": {"format": {"partitions": "any"}}}).format.partitions == "any"
+
+
 def test_scales_of_decimals_that_are_bytes(tmp_path: Path) -> None:
     assert mapping(tmp_path, text("format: {decimal: base64}", scale=", scale: 2")).columns["amt"].scale == 2
 
@@ -80,6 +87,7 @@ def test_scales_of_decimals_that_are_bytes(tmp_path: Path) -> None:
             text('format: {log_resets: ["2026-11-22T03:00:00Z", "2026-11-22T02:00:00Z"]}'),
             "each moment must be later than the one before",
         ),
+        (text("format: {partitions: doubled}"), "x.yaml:3:22: partitions"),
         (text('format: {delimiter: ""}'), "x.yaml:3:21: delimiter"),
         (text("format: {operations: {INS: merge}}"), "x.yaml:3:28: INS"),
         (text("format: {colour: red}"), "colour"),

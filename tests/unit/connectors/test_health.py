@@ -115,5 +115,12 @@ def test_where_every_record_is_dated_in_the_future_nothing_shows_that_a_source_s
     assert found.why.startswith("R-D01: x_a silent; x_a: records dated in the future")
 
 
-def test_a_clock_that_is_a_little_ahead_is_none() -> None:
-    assert health({"cdc.x.x_a": flow(-5 * MINUTE)}).state == State.RUNNING
+def test_a_clock_that_is_a_little_ahead_tells_of_now_at_the_latest() -> None:
+    found = health({"cdc.x.x_a": flow(-5 * MINUTE)})
+    assert (found.state, found.last_at, found.tables[0].last_at) == (State.RUNNING, NOW, NOW)
+
+
+@pytest.mark.parametrize("ahead_ms", [5 * MINUTE + 1, 50 * MINUTE])
+def test_a_record_dated_some_minutes_ahead_keeps_nothing_running_either(ahead_ms: int) -> None:
+    found = health({"cdc.x.x_a": flow(-ahead_ms), "cdc.x.x_b": flow(2 * HOUR)})
+    assert (found.state, found.last_at) == (State.SILENT, NOW - 2 * HOUR)

@@ -57,7 +57,7 @@ def test_an_error_is_told_when_nothing_is_under_way_any_more() -> None:
 
 def test_a_relayed_batch_that_breaks_off_leaves_nothing_under_way() -> None:
     producer = Producer([False, False])
-    writer = InnerWriter("nowhere:1", landing_on(producer))
+    writer = InnerWriter("nowhere:1", landing_on(producer), "dmz")
     with pytest.raises(TryLater, match="takes no records"):
-        writer.write(RelayedRecord("cdc.x.t", 0, offset, 1, b"k", b"v") for offset in range(3))
+        writer.write([RelayedRecord("cdc.x.t", 0, offset, 1, b"k", b"v") for offset in range(3)], {})
     assert [sent.is_over for sent in producer.sent] == [True, True]

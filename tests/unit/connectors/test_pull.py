@@ -1,5 +1,7 @@
 """The pull source against a real HTTP server, and a landing that notes what it is given and can fail."""
 
+import base64
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,10 @@ import pytest
 from aiohttp import web
 
 from connectors.web import BadAnswer, Pulled, load_pulls, wait_after
+from connectors.web.endpoint import MOST_ANSWER
 from rules.engine.fusion import new_row
 from schemas import BadInput, Decoder, DefinitionError, TryLater, read_origin, supersedes
+from schemas.ingested import INGEST_HEADER
 from tests.helpers.decoding import catalog, mapping
 from tests.helpers.pulling import DEFINITION, TOPIC, Noted, run, serving
 
@@ -236,3 +240,52 @@ def test_a_proxy_of_the_environment_is_gone_through(tmp_path: Path, monkeypatch:
         monkeypatch.setenv("no_proxy", "")
         assert run(tmp_path, "http://behind.example", Noted()).rows == 1
     assert asked == ["behind.example"]
+
+
+@pytest.mark.parametrize(
+    ("auth", "sent"),
+    [
+        ("{{bearer: env:PULL_SECRET}}", "Bearer 口令"), ("{{header: Authorization, value: env:PULL_SECRET}}", "口令"),
+        ("{{user: 用户, password: env:PULL_SECRET}}", "Basic " + base64.b64encode("用户:口令".encode()).decode()),
+    ],
+)  # fmt: skip
+def test_a_secret_beyond_latin_1_is_sent_in_utf_8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, auth: str, sent: str
+) -> None:
+    told: list[str] = []
+
+    def answer(request: web.Request) -> web.Response:
+        told.append(request.headers["Authorization"])
+        return items()
+
+    monkeypatch.setenv("PULL_SECRET", "口令")
+    with serving(answer) as url:
+        run(tmp_path, url, Noted(), DEFINITION + f"auth: {auth}\n")
+    assert told == [sent]
+
+
+def test_a_row_larger_than_a_record_is_a_dead_letter_and_holds_nothing_up(tmp_path: Path) -> None:
+    rows = [{"appNo": f"A{n}", "org": "1" * size, "updated": f"2026-03-0{n}T00:00:00Z", "note": "x" * size}
+            for n, size in ((1, 1), (2, 1_100_000), (3, 1))]  # fmt: skip
+    landing, bad = Noted(), list[tuple[int, Any]]()
+    with serving(lambda _request: web.json_response({"data": {"items": rows}})) as url:
+        assert run(tmp_path, url, landing, bad=bad) == Pulled(pages=1, rows=3, bad=1)
+    assert bad == [(1, [""])]
+    assert [len(value) < 10_000 for _, value, _ in landing.records] == [True] * 3
+    (refused,) = (value for key, value, _ in landing.records if not key)
+    assert b"takes 1100" in refused
+    with pytest.raises(BadInput):
+        Decoder(mapping(TOPIC)).decode(
+            key=b"", value=refused, headers=[(INGEST_HEADER, b"pull")], timestamp=0, topic=TOPIC, partition=0, offset=0
+        )
+
+
+def test_an_answer_larger_than_any_page_is_not_read_to_its_end(tmp_path: Path) -> None:
+    packer, mega = zlib.compressobj(1, wbits=31), b" " * (1 << 20)
+    packed = b"".join(packer.compress(mega) for _ in range(MOST_ANSWER // len(mega) + 1)) + packer.flush()
+
+    def answer(_request: web.Request) -> web.Response:
+        return web.Response(body=packed, headers={"Content-Encoding": "gzip"}, content_type="application/json")
+
+    with serving(answer) as url, pytest.raises(BadAnswer, match="more than 134217728 bytes; ask for it in pages"):
+        run(tmp_path, url, Noted())

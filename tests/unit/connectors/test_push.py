@@ -501,6 +501,18 @@ def test_of_a_wrong_body_no_more_than_the_first_faults_are_looked_for(
     run(tmp_path, broker.bootstrap, token, use)
 
 
+def test_a_row_larger_than_a_record_is_named_and_not_asked_for_again(
+    broker: EmbeddedBroker, tmp_path: Path, token: str
+) -> None:
+    async def use(push: Endpoint) -> None:
+        answer = await push.post([ROW, {**ROW, "cust_name": "户" * 400_000}])
+        (fault,) = answer.body["faults"]
+        assert (answer.status, fault["row"], "a record holds 1000000" in fault["error"]) == (400, 1, True)
+        assert (await push.post({**ROW, "cust_name": "户" * 300_000})).status == 202
+
+    run(tmp_path, broker.bootstrap, token, use, max_bytes=4_000_000)
+
+
 @pytest.mark.parametrize("item", [b"{}", b'{"a":{}}', b"[[]]", b"0.5"])
 def test_a_body_of_very_many_values_is_refused_before_it_is_read(item: bytes) -> None:
     body = b"[" + b",".join([item] * 1_100_000) + b"]"

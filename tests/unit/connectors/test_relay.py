@@ -41,17 +41,24 @@ class Outside:
     """What people enter on the outer network."""
 
     entries: list[RelayedRecord] = field(default_factory=list)
+    incarnation: str = ""
 
     def enter(self, text: str, at: int) -> None:
-        self.entries.append(RelayedRecord(TOPIC, 0, len(self.entries), at, text.encode(), text.encode()))
+        data = text.encode()
+        self.entries.append(RelayedRecord(TOPIC, 0, len(self.entries), at, data, data, [], self.incarnation))
+
+    def make_anew(self, incarnation: str) -> None:
+        self.entries.clear()
+        self.incarnation = incarnation
 
     def enter_without_key(self, text: str, at: int, partition: int) -> None:
         self.entries.append(RelayedRecord(TOPIC, partition, len(self.entries), at, None, text.encode()))
 
     def read(self, positions: Mapping[str, int], most: int) -> Read:
-        start = positions.get(f"{TOPIC}:0", 0)
+        place = f"{TOPIC}:0@{self.incarnation}" if self.incarnation else f"{TOPIC}:0"
+        start = positions.get(place, positions.get(f"{TOPIC}:0", 0))
         found = self.entries[start : start + most]
-        return Read(found, {f"{TOPIC}:0": start + len(found)})
+        return Read(found, {place: start + len(found)})
 
 
 @dataclass
@@ -69,9 +76,19 @@ class Few:
 class Inside:
     """The inner network's Kafka; the process may die after any record."""
 
+    is_exact: bool = False
     log: list[RelayedRecord] = field(default_factory=list)
+    kept: Mapping[str, str] | None = None
+    """The progress that was committed last; only with transactions."""
+    is_taken: bool = False
     dies_after: int | None = None
+    loses_answer: bool = False
+    """It takes the next batch, and nobody hears so."""
     partitions: int = 1
+
+    def take_over(self) -> Mapping[str, str] | None:
+        is_known, self.is_taken = self.is_taken or not self.is_exact, True
+        return None if is_known else self.kept
 
     def width(self, topic: str) -> int:
         return self.partitions if topic == TOPIC else 0
@@ -82,14 +99,21 @@ class Inside:
     def marks(self, ends: Mapping[str, int]) -> set[str]:
         return {dict(record.headers)[RELAY_HEADER].decode() for record in self.log[ends[f"{TOPIC}:0"] :]}
 
-    def write(self, records: Iterable[RelayedRecord]) -> None:
+    def write(self, records: Iterable[RelayedRecord], progress: Mapping[str, str]) -> None:
+        begun = list[RelayedRecord]() if self.is_exact else self.log
         for record in records:
             if self.dies_after == 0:
-                self.dies_after = None
+                self.dies_after, self.is_taken = None, False
                 raise TryLater("died")
-            self.log.append(record)
+            begun.append(record)
             if self.dies_after is not None:
                 self.dies_after -= 1
+        if self.is_exact:
+            self.log += begun
+            self.kept = dict(progress)
+        if self.loses_answer:
+            self.loses_answer = self.is_taken = False
+            raise TryLater("no answer")
 
     @property
     def seen(self) -> list[str]:
@@ -158,14 +182,14 @@ class World:
         def clock() -> float:
             return self.now_s
 
+        self.inside.is_taken = False
         self.sender = Sender("dmz", self.folder / "outer.db", *self.link.outer, secret=SECRET, clock=clock)
         self.receiver = Receiver(
             "dmz", self.folder / "inner.db", *self.link.inner, topics=frozenset({TOPIC}), secret=SECRET, clock=clock
         )
 
     def restart(self) -> None:
-        self.sender.close()
-        self.receiver.close()
+        self.close()
         self.start()
 
     def enter(self, *texts: str) -> None:
@@ -195,7 +219,7 @@ class World:
         """Its disk is gone; `back_s`: its clock, too, was set back."""
         self.restart_without("outer", back_s)
 
-    def restart_without(self, name: str, back_s: float) -> None:
+    def restart_without(self, name: str, back_s: float = 0) -> None:
         self.close()
         for path in self.folder.glob(f"{name}.db*"):
             path.unlink()
@@ -222,16 +246,24 @@ class World:
         self.receiver.close()
 
 
-@pytest.fixture(params=[FolderLink, TableLink])
+@pytest.fixture(params=[(FolderLink, False), (FolderLink, True), (TableLink, True)], ids=["plain", "exact", "table"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, request.param(tmp_path))
+    link, is_exact = request.param
+    world = World(tmp_path, link(tmp_path), inside=Inside(is_exact))
+    yield world
+    world.close()
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "exact"])
+def folders(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, FolderLink(tmp_path), inside=Inside(request.param))
     yield world
     world.close()
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, FolderLink(tmp_path))
+def exact(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, FolderLink(tmp_path), inside=Inside(is_exact=True))
     yield world
     world.close()
 
@@ -320,6 +352,85 @@ def test_a_receiver_that_dies_between_records_writes_none_twice(folders: World, 
     assert folders.inside.seen == ["a", "b", "c"]
 
 
+def test_a_receiver_that_never_hears_that_its_batch_was_taken_writes_it_once(world: World) -> None:
+    world.enter("one", "two")
+    world.inside.loses_answer = True
+    for _ in range(3):
+        world.turn(31)
+    assert world.inside.seen == ["one", "two"]
+    assert world.sender.pending() == []
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_a_receiver_that_lost_its_state_goes_on_from_what_stands_inside(exact: World, *, acknowledged: bool) -> None:
+    for n in range(5):
+        exact.enter(f"v{n}")
+        exact.turn()
+    exact.enter("v5")
+    if not acknowledged:
+        exact.inside.loses_answer = True
+        exact.turn()
+    exact.restart_without("inner")
+    exact.enter("v6")
+    for _ in range(3):
+        exact.turn(31)
+    assert exact.inside.seen == [f"v{n}" for n in range(7)]
+    assert (exact.sender.pending(), exact.receiver.gap()) == ([], [])
+
+
+def test_when_both_sides_lost_their_state_nothing_is_written_twice(exact: World) -> None:
+    for n in range(5):
+        exact.enter(f"v{n}")
+        exact.turn()
+    exact.restart_without("inner")
+    exact.lose_the_senders_state()
+    exact.enter("v5")
+    for _ in range(4):
+        exact.turn(31)
+    assert exact.inside.seen == [f"v{n}" for n in range(6)]
+
+
+def test_a_receiver_that_was_replaced_for_a_while_goes_on_from_what_the_other_wrote(
+    exact: World, tmp_path: Path
+) -> None:
+    exact.enter("v0")
+    exact.turn()
+    exact.close()
+    for path in tmp_path.glob("inner.db*"):
+        path.rename(tmp_path / f"old-{path.name}")
+    exact.start()
+    for n in range(1, 4):
+        exact.enter(f"v{n}")
+        exact.turn()
+    exact.close()
+    for path in tmp_path.glob("inner.db*"):
+        path.unlink()
+    for path in tmp_path.glob("old-inner.db*"):
+        path.rename(tmp_path / path.name.removeprefix("old-"))
+    exact.start()
+    exact.enter("v4")
+    for _ in range(3):
+        exact.turn(31)
+    assert exact.inside.seen == [f"v{n}" for n in range(5)]
+
+
+def test_a_state_of_a_time_without_transactions_is_gone_on_from(folders: World) -> None:
+    """Also where its last batch was half written."""
+    folders.inside.is_exact = False
+    folders.enter("v0")
+    folders.turn()
+    for n in range(1, 4):
+        folders.outside.enter(f"v{n}", START_MS)
+    folders.inside.dies_after = 2
+    folders.turn()
+    assert folders.inside.seen == ["v0", "v1", "v2"]
+    folders.inside.is_exact = True
+    folders.restart()
+    for _ in range(3):
+        folders.turn(31)
+    assert folders.inside.seen == ["v0", "v1", "v2", "v3"]
+
+
 def test_a_restart_goes_on_where_it_was(world: World) -> None:
     for text in "abc":
         world.enter(text)
@@ -404,7 +515,7 @@ def test_a_half_written_batch_that_was_lost_with_its_senders_state_is_written_on
         folders.outside.enter(text, START_MS)
     folders.inside.dies_after = dies_after
     folders.turn()
-    assert len(folders.inside.log) == dies_after
+    assert len(folders.inside.log) == (0 if folders.inside.is_exact and dies_after < 4 else dies_after)
     folders.link.lose()
     folders.link.carry()
     for path in folders.link.folders["in"].glob("*.relay"):
@@ -436,6 +547,57 @@ def test_what_stood_half_written_is_forgotten_once_it_has_come_again(folders: Wo
     for _ in range(3):
         folders.turn(31)
     assert folders.inside.seen == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("back_s", [0, 100_000])
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_topic_made_anew_outside_crosses_whole_whatever_the_clock_says(
+    folders: World, back_s: float, *, is_lost: bool
+) -> None:
+    folders.outside.make_anew("first")
+    for n in range(5):
+        folders.enter(f"v{n}")
+        folders.turn()
+    folders.outside.make_anew("second")
+    if is_lost:
+        folders.lose_the_senders_state(back_s)
+    else:
+        folders.now_s -= back_s
+    for n in range(5, 12):
+        folders.enter(f"v{n}")
+    for _ in range(3):
+        folders.turn(31)
+    assert folders.inside.seen == [f"v{n}" for n in range(12)]
+    assert folders.sender.made_anew() == ({} if is_lost else {TOPIC: 1})
+    folders.lose_the_senders_state(back_s)
+    for _ in range(3):
+        folders.turn(31)
+    assert folders.inside.seen == [f"v{n}" for n in range(12)], "and is known then"
+
+
+@pytest.mark.parametrize("dies_after", [None, 2])
+def test_what_crossed_before_topics_had_lives_is_known_when_they_have(folders: World, dies_after: int | None) -> None:
+    for n in range(4):
+        folders.outside.enter(f"v{n}", START_MS)
+    folders.inside.dies_after = dies_after
+    folders.turn()
+    assert isinstance(folders.link, FolderLink)
+    for path in folders.link.folders["in"].glob("*.relay"):
+        path.unlink()
+    folders.outside.entries = [
+        RelayedRecord(TOPIC, 0, n, START_MS, r.key, r.value, [], "first")
+        for n, r in enumerate(folders.outside.entries)
+    ]  # fmt: skip
+    folders.outside.incarnation = "first"
+    folders.lose_the_senders_state()
+    for _ in range(3):
+        folders.turn(31)
+    folders.outside.make_anew("second")
+    folders.lose_the_senders_state(back_s=100_000)
+    folders.enter("v4", "v5")
+    for _ in range(3):
+        folders.turn(31)
+    assert folders.inside.seen == [f"v{n}" for n in range(6)]
 
 
 def test_what_has_no_key_stays_in_its_partition_when_the_topic_inside_grows(folders: World) -> None:
@@ -519,10 +681,11 @@ def test_a_batch_of_another_channel_or_kind_is_refused() -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_whatever_happens_every_entry_arrives_once_in_order(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("is_exact", [False, True], ids=["plain", "exact"])
+def test_whatever_happens_every_entry_arrives_once_in_order(tmp_path: Path, seed: int, *, is_exact: bool) -> None:
     chance, numbers = random.Random(seed), itertools.count()
     link = FolderLink(tmp_path)
-    world = World(tmp_path, link)
+    world = World(tmp_path, link, inside=Inside(is_exact))
     for _ in range(60):
         for _ in range(chance.randrange(3)):
             world.outside.enter(str(next(numbers)), int(world.now_s * 1000))
@@ -534,7 +697,11 @@ def test_whatever_happens_every_entry_arrives_once_in_order(tmp_path: Path, seed
             world.restart()
         if chance.random() < 0.05:
             world.lose_the_senders_state(back_s=chance.choice([0, 500]))
+        if is_exact and chance.random() < 0.1:
+            world.restart_without("inner")
+        world.inside.loses_answer = chance.random() < 0.1
         world.turn(chance.randrange(1, 20), is_cut=chance.random() < 0.5)
+    world.inside.loses_answer = False
     for _ in range(10):
         world.turn(31)
     assert world.inside.seen == [str(n) for n in range(next(numbers))], f"seed {seed}"

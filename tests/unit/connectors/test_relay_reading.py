@@ -37,6 +37,7 @@ class Grown:
         self.silent: set[TopicPartition] = set()
         """Partitions whose leader says where they end, and gives nothing."""
         self.given = self.entered = 0
+        self.incarnation: str | None = None
         for partition, size in enumerate(sizes):
             for _ in range(size):
                 self.enter(partition)
@@ -49,6 +50,15 @@ class Grown:
 
     def topics(self) -> set[str]:
         return {TOPIC}
+
+    def describe_topics(self, topics: list[str]) -> list[dict[str, object]]:
+        return [{"name": topic, "error_code": 0, "topic_id": self.incarnation} for topic in topics]
+
+    def make_anew(self) -> None:
+        self.logs, self.incarnation = {tp: [] for tp in self.logs}, f"{self.incarnation}+"
+
+    def close(self) -> None:
+        self.assigned, self.at = set(), {}
 
     def partitions_for_topic(self, _topic: str) -> set[int]:
         return {tp.partition for tp in self.logs}
@@ -84,10 +94,19 @@ class Grown:
         return {}
 
 
+class Reader(OuterReader):
+    """Its client is not Kafka's: no broker gives its partitions in an order on demand."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__("nowhere:1", [TOPIC])
+        self._consumer = self._admin = client
+
+    def _connect(self) -> None:
+        """It is."""
+
+
 def reader_of(client: Any) -> OuterReader:
-    reader = OuterReader("nowhere:1", [TOPIC])
-    reader._consumer = client  # noqa: SLF001 - no broker here gives its partitions in an order on demand
-    return reader
+    return Reader(client)
 
 
 def read_all(reader: OuterReader, client: Grown) -> list[int]:
@@ -158,6 +177,48 @@ def test_a_partition_that_gives_nothing_holds_up_what_could_be_newer_and_is_name
     assert read_all(reader, client) == list(range(6))
 
 
+def test_a_topic_that_was_made_anew_is_read_from_its_beginning() -> None:
+    client = Grown(3)
+    client.incarnation = "first"
+    reader = reader_of(client)
+    positions = reader.read({}, MOST).positions
+    assert positions == {f"{TOPIC}:0@first": 3}
+    client.make_anew()
+    for _ in range(5):
+        client.enter(0)
+    read = reader.read(positions, MOST)
+    assert [int(record.value or b"") for record in read.records] == [3, 4, 5, 6, 7], "none is skipped"
+    assert {record.place for record in read.records} == {f"{TOPIC}:0@first+"}
+    assert read.positions == {f"{TOPIC}:0@first+": 5}
+
+
+def test_what_is_read_while_its_topic_is_made_anew_is_taken_for_neither() -> None:
+    client = Grown(3)
+    client.incarnation = "first"
+
+    class Remaking(Grown):
+        """Between its name being asked for and its records being read."""
+
+        def poll(self, **how: Any) -> dict[TopicPartition, list[Entered]]:
+            client.__class__ = Grown
+            client.make_anew()
+            client.enter(0)
+            return client.poll(**how)
+
+    client.__class__ = Remaking
+    reader = reader_of(client)
+    with pytest.raises(TryLater, match="made anew while it was read"):
+        reader.read({}, MOST)
+    assert [record.place for record in reader.read({}, MOST).records] == [f"{TOPIC}:0@first+"]
+
+
+def test_a_position_that_an_older_program_kept_is_gone_on_from() -> None:
+    client = Grown(5)
+    client.incarnation = "first"
+    read = reader_of(client).read({f"{TOPIC}:0": 3}, MOST)
+    assert ([record.offset for record in read.records], read.positions) == ([3, 4], {f"{TOPIC}:0@first": 5})
+
+
 def test_a_sender_that_kept_less_than_was_given_reads_it_again() -> None:
     client = Grown(10, 10)
     reader = reader_of(client)
@@ -181,6 +242,9 @@ class Jumping:
 
     def topics(self) -> set[str]:
         return {TOPIC}
+
+    def describe_topics(self, topics: list[str]) -> list[dict[str, object]]:
+        return [{"name": topic, "error_code": 0, "topic_id": None} for topic in topics]
 
     def partitions_for_topic(self, _topic: str) -> set[int]:
         return {0}

@@ -54,6 +54,14 @@ def test_a_files_name_says_its_table(folder: Path, name: str, table: str, *, is_
     assert (found.table, found.is_full) == (table, is_full)
 
 
+def test_a_file_that_goes_away_meanwhile_and_what_is_none_are_passed_over(folder: Path) -> None:
+    (folder / "mkt.mkt_app.csv").touch()
+    (folder / "mkt.mkt_app-1.csv").symlink_to(folder / "gone.csv")  # looks like one that went between two looks
+    (folder / "mkt.mkt_app-2.csv").mkdir()
+    found = Arrivals(folder, TABLES, needs_marker=False, settle_s=0).look(0)
+    assert names(found) == ["mkt.mkt_app.csv"]
+
+
 def names(found: list[Any]) -> list[str]:
     return [arrival.path.name for arrival in found]
 

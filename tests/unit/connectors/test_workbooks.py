@@ -12,7 +12,7 @@ import pytest
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from connectors.files import Form, UnreadableFile, open_sheet
-from connectors.files.spoilt import Spoilt
+from connectors.files.spoilt import NOT_WORKED_OUT, Spoilt
 from connectors.files.workbook_rows import MOST_AT_ONCE, MOST_ROWS, Portioned
 from connectors.files.workbook_strings import StringsOnDisk
 
@@ -166,6 +166,18 @@ def cell_of(tmp_path: Path, xml: str) -> object:
 @pytest.mark.parametrize("error", ["#REF!", "#SPILL!", "#CALC!", "#FIELD!", "#GETTING_DATA", "#SOMETHING_NEW!"])
 def test_a_cell_that_is_marked_as_an_error_is_no_text(tmp_path: Path, error: str) -> None:
     assert cell_of(tmp_path, f'<c r="B2" t="e"><v>{error}</v></c>') == Spoilt(f"the formula gave {error}")
+
+
+@pytest.mark.parametrize("kind", ["", 't="n"', 't="s"', 't="b"', 't="d"'])
+@pytest.mark.parametrize("blanks", [" ", "\n   ", "\t", "&#160;"])
+def test_a_cell_of_blanks_only_is_empty_and_its_row_is_read(tmp_path: Path, kind: str, blanks: str) -> None:
+    assert cell_of(tmp_path, f'<c r="B2" {kind}><v>{blanks}</v></c><c r="C2"><v>7</v></c>') is None
+
+
+def test_blanks_of_a_formula_are_its_text_or_no_value(tmp_path: Path) -> None:
+    assert cell_of(tmp_path, '<c r="B2" t="str"><f>A1</f><v> </v></c>') == " "
+    assert cell_of(tmp_path, '<c r="B2"><f>A1</f><v> </v></c>') == NOT_WORKED_OUT
+    assert isinstance(cell_of(tmp_path, '<c r="B2" t="e"><v> </v></c>'), Spoilt)
 
 
 @pytest.mark.parametrize(

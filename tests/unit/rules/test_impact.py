@@ -1,10 +1,23 @@
 """What a change would mean right now is what happens when it is taken up."""
 
+from collections import Counter
 from pathlib import Path
 
-from rules import Engine, Impact, Step, measure, measure_values
-from tests.helpers.builders import World
-from tests.helpers.rulebooks import LOOSE, TIGHT, sets
+from rules import (
+    SHIPPED,
+    Definitions,
+    DefinitionSet,
+    Engine,
+    Impact,
+    Step,
+    compiled,
+    measure,
+    measure_values,
+    read_definitions,
+    with_files,
+)
+from tests.helpers.builders import World, shipped
+from tests.helpers.rulebooks import LOOSE, TIGHT, edited, sets
 from tests.helpers.thresholds import Court, definitions, delta
 
 
@@ -63,3 +76,72 @@ def test_values_are_judged_by_the_thresholds_that_would_count(tmp_path: Path) ->
         measure_values(impact, court.judge, threshold(tmp_path, after).rules)
         assert (impact.raised.total(), impact.spared.total()) == (raised, spared)
         assert {example.rule for example in impact.examples} <= {"X-TRIAL"}
+
+
+# -- the change, and what replaying everything by it raises
+
+NOW = "2026-03-12T10:00"
+CITY = (
+    "version: cascade/v1\nid: city\ntitle: T\norg: '33401'\nlimits:\n"
+    "  - {process: hv_connection, stage: SURVEY, limit: 2wd}\n"
+)
+TRIAL = (
+    "version: rules/v1\nid: trial\ntitle: T\nrules:\n"
+    "  - {code: R-T91, title: T, kind: deadline, processes: [hv_connection], stage: SURVEY,"
+    " rungs: {WARN: {after: 1d}, ALARM: {after: 3d}}, text: stage_idle}\ntests: []\n"
+)
+BASE = "base: state_council\n"
+EXTRA_DAYS = (
+    f"{BASE}holidays: [{{name: X, from: 2026-03-09, to: 2026-03-10}}]\n"
+    "workdays: [{name: Y, from: 2026-03-07, to: 2026-03-07}]\n"
+)
+
+
+def staggered(definitions: Definitions) -> World:
+    """Surveys that began day after day, of two cities; every third was finished in time."""
+    world = World(definitions=definitions, now="2026-03-02T09:00")
+    for number in range(8):
+        key, at = f"A{number}", f"2026-03-{2 + number:02}T09:00"
+        world.app(key, at=at, org_no="3340102" if number % 2 else "3340201")
+        world.visit("SURVEY", key, at=at, finished_at=f"{at[:10]}T18:00" if number % 3 == 0 else None)
+    return world.until(NOW)
+
+
+def open_alerts(world: World) -> set[tuple[str, str, str]]:
+    last = {alert.alert_id: alert for alert in world.alerts}
+    return {(a.rule, a.severity, a.instance) for a in last.values() if a.event in {"raised", "reopened"}}
+
+
+def without_survey(text: str) -> str:
+    begin, end = text.index("  - code: R-T03"), text.index("  - code: R-T04")
+    return text[:begin] + text[end:]
+
+
+def changed_sets(folder: Path) -> dict[str, DefinitionSet]:
+    """A limit, a unit's template, a calendar, a new rule and one that is gone."""
+    shipped_set = read_definitions([SHIPPED])
+    texts = {file.key: file.text for file in shipped_set.files}
+    new = {
+        "a unit's template": CITY,
+        "a new rule": TRIAL,
+        "a rule that is gone": without_survey(texts["rules/connection"]),
+        "a calendar": texts["calendar/state_council"].replace(BASE, EXTRA_DAYS),
+    }
+    found = {"a tighter limit": edited(TIGHT), "a looser limit": edited(LOOSE)}
+    for name, text in new.items():
+        path = folder / f"{name}.yaml"
+        path.write_text(text, encoding="utf-8")
+        found[name] = with_files(shipped_set, [path])
+        assert not found[name].faults, found[name].faults
+    return found
+
+
+def test_what_is_foretold_is_what_a_replay_by_the_changed_rules_raises(tmp_path: Path) -> None:
+    before = open_alerts(staggered(shipped()))
+    for name, loaded in changed_sets(tmp_path).items():
+        after, world, impact = compiled(loaded), staggered(shipped()), Impact()
+        measure(impact, world.engine, Engine(after, world.reference), world.partition)
+        replayed = open_alerts(staggered(after))
+        raised, spared = Counter(a[:2] for a in replayed - before), Counter(a[:2] for a in before - replayed)
+        assert raised or spared, f"{name} changes nothing here"
+        assert (impact.raised, impact.spared) == (raised, spared), name

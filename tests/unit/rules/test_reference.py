@@ -40,6 +40,21 @@ def test_a_repeat_and_an_older_change_say_nothing() -> None:
     assert len(reference.timeline()) == 1
 
 
+def test_topology_that_says_what_it_said_before_makes_nothing_be_counted_again() -> None:
+    reference = Reference(frozenset({"cons_tg", "bay"}))
+    told(reference, "cons_tg", "C1", 10, tg_no="TG1")
+    told(reference, "cons_tg", "C1", 20, tg_no="TG1")
+    told(reference, "bay", "Y1", 30, bus_no="B1")
+    told(reference, "cons_tg", "C1", 40, tg_no="TG2")
+    assert [(event.at, event.entity) for event in reference.timeline()] == [
+        (10, "cons_tg"),
+        (30, "bay"),
+        (40, "cons_tg"),
+    ]
+    assert set(reference.ever_linked("cons_tg", "tg_no", "TG1")) == {"C1"}
+    assert [key for key, _ in reference.linked("cons_tg", "tg_no", "TG1", 40)] == []
+
+
 def test_rows_are_found_by_what_they_said_at_the_time() -> None:
     reference = Reference(REFERENCE)
     told(reference, "tg", "TG1", 10, line_no="L1")

@@ -411,6 +411,47 @@ def test_the_deadline_of_a_row_is_explained_by_the_id_of_its_alert() -> None:
     assert dict(grounds.times.rungs) == {"WARN": ms("2026-03-03T09:00"), "ALARM": ms("2026-03-04T09:00")}
 
 
+# -- sums
+
+PAID = (
+    "code: X-P, kind: deadline, each: bill, start: sent_at, rungs: {ALARM: {after: 1h}}, until_row: {entity: payment, "
+    "match: {bill_no: bill_no}, when: {cancelled_at: null}, field: paid_at, covers: {amount: amount}}"
+)
+
+
+def pay(world: World, no: str, amount: Any, at: str, **fields: Any) -> None:
+    world.row("payment", no, "T1", at=at, bill_no="B1", amount=amount, paid_at=at, cancelled_at=None, **fields)
+
+
+def test_a_part_is_no_end_and_of_several_the_end_is_the_one_by_which_the_sum_is_reached() -> None:
+    world = thing(PAID)
+    world.row("bill", "B1", "T1", bill_no="B1", amount=Decimal("100.00"), sent_at="2026-03-02T09:00")
+    pay(world, "P2", Decimal("59.99"), "2026-03-02T09:10")
+    pay(world, "P1", Decimal(40), "2026-03-02T09:20")
+    world.until("2026-03-02T10:00")
+    assert world.open(key="T1") == [("X-P", "ALARM")]
+    world.restart()
+    world.row(
+        "payment", "P3", "T1", bill_no="B1", amount=Decimal("0.01"), paid_at="2026-03-02T09:59", cancelled_at=None
+    )
+    assert world.events() == [("X-P", "ALARM", "raised"), ("X-P", "ALARM", "cleared")]
+
+
+@pytest.mark.parametrize(
+    ("owed", "paid", "is_late"),
+    [(100, [100, -100], True), (100, [100, -100, 100], False), (100, [None], False), (None, [1], False), (0, [], True)],
+)
+def test_what_is_paid_back_is_owed_again_and_what_is_not_known_is_enough(
+    owed: int | None, paid: list[int | None], *, is_late: bool
+) -> None:
+    world = thing(PAID)
+    world.row("bill", "B1", "T1", bill_no="B1", amount=owed, sent_at="2026-03-02T09:00")
+    for number, amount in enumerate(paid):
+        pay(world, f"P{number}", amount, f"2026-03-02T09:{number + 10}")
+    world.until("2026-03-02T10:00")
+    assert world.raised() == ([("X-P", "ALARM", "2026-03-02T10:00")] if is_late else [])
+
+
 # -- what is wrong with a rule
 
 
@@ -434,6 +475,14 @@ def test_the_deadline_of_a_row_is_explained_by_the_id_of_its_alert() -> None:
         ("code: X-1, kind: documents, papers: [{entity: a, field: b, stages: [LUNCH]}]", "no stage 'LUNCH'"),
         ("code: X-1, kind: deadline, each: a, rungs: {WARN: {after: 1h}}", "starts at a field of it"),
         ("code: X-1, kind: deadline, every_stage: true, limit: 5wd, rungs: {WARN: {at: deadline}}", "`limit: stage`"),
+        (
+            "code: X-1, kind: sequence, each: a, later: b, earlier: {entity: c, field: d, key: e, covers: {f: g}}",
+            "no `match`, no `covers`",
+        ),
+        (
+            "code: X-1, kind: sequence, each: a, later: b, earlier: {entity: c, field: d, covers: {e: f, g: h}}",
+            "one number of theirs",
+        ),
         (
             "code: X-1, kind: sequence, each: a, later: b, earlier: {entity: c, field: d, when: {e: {near: 1}}}",
             "unknown comparison",

@@ -3,7 +3,7 @@
 import pytest
 
 from rules import Definitions, Engine, Ledger, Step, proposed, restored
-from tests.helpers.builders import World, ms
+from tests.helpers.builders import World, local, ms
 from tests.helpers.rulebooks import CHOICE, LOOSE, SURVEY, TIGHT, Book, Edit, edited, sets
 
 ORDER = "{code: SCHEME, title: 供电方案编制"
@@ -180,6 +180,20 @@ def test_limits_may_be_for_new_instances_only() -> None:
         *[("R-T03", "WARN", "2026-03-07T00:00")] * 2,
         *[("R-T03", "ALARM", "2026-03-10T00:00")] * 2,
     ]
+
+
+def test_of_two_versions_at_work_each_notices_the_news_that_its_own_limits_ask_for() -> None:
+    world = surveyed()
+    by_industry = SURVEY.replace("limit: 5wd", "when: {industry_code: X}, limit: 2wd")
+    take_up(world, Book().publish(FOR_NEW, ("limits/default", SURVEY, f"{by_industry}\n  {SURVEY}")))
+    for key in ("A1", "A2"):
+        world.app(key, accepted_at="2026-03-02T09:00", tg_no="TG1", industry_code="Y")
+    world.visit("SURVEY", "A2")
+    for key in ("A1", "A2"):
+        world.app(key, op="u", accepted_at="2026-03-02T09:00", tg_no="TG1", industry_code="X")
+    world.until("2026-03-11")
+    late = {a.instance: local(a.raised_at) for a in world.alerts if (a.rule, a.severity) == ("R-T03", "ALARM")}
+    assert late == {"A1": "2026-03-10T00:00", "A2": "2026-03-10T00:00"}
 
 
 def test_an_overlay_published_late_moves_open_deadlines() -> None:

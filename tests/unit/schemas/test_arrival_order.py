@@ -4,6 +4,7 @@ import pytest
 
 from rules.engine.fusion import fuse_row, new_row
 from schemas import Decoder
+from schemas.mapping import Format, Growth
 from tests.helpers.decoding import AT, table
 from tests.helpers.hostile_wire import dump
 
@@ -16,8 +17,9 @@ def canal(*stages: str) -> bytes:
     return dump({"type": "UPDATE", "isDdl": False, "es": 5, "data": rows, "old": None})
 
 
-def decoder() -> Decoder:
-    return Decoder(table(COLUMNS, instance="id", entity="visit", dialect="canal-json"))
+def decoder(growth: Growth = "any") -> Decoder:
+    form = Format(partitions=growth)
+    return Decoder(table(COLUMNS, instance="id", entity="visit", dialect="canal-json", format=form))
 
 
 def test_of_thousands_of_images_of_one_row_in_a_record_the_last_holds() -> None:
@@ -37,5 +39,32 @@ def test_a_record_dated_ahead_of_those_behind_it_is_warned_of(ahead_ms: int, war
         changes = of.decode_all(
             key=None, value=canal("A"), timestamp=arrived, topic="cdc.x.t", partition=3, offset=offset
         )
-        of.arrivals.note(changes, own_ms, arrived)
+        of.note_arrival(changes, own_ms, arrived)
     assert [("partition 3, offset 2" in line, "3480 s" in line) for line in of.warnings] == [(True, True)] * warnings
+
+
+@pytest.mark.parametrize(
+    ("told", "warnings"),
+    [
+        (((1, 0), (3, 2 * MINUTE)), 0), (((3, 2 * MINUTE), (1, 0)), 0), (((3, 0), (1, MINUTE)), 0),
+        (((3, 0), (1, 2 * MINUTE)), 1), (((1, 2 * MINUTE), (3, 0)), 1), (((1, 9 * MINUTE), (2, 0), (3, 0)), 1),
+    ],
+)  # fmt: skip
+def test_a_row_that_goes_to_a_lower_partition_is_warned_of_where_that_cannot_be(
+    told: tuple[tuple[int, int], ...], warnings: int
+) -> None:
+    of = decoder("multiplied")
+    for partition, late_ms in told:
+        at = AT + late_ms
+        changes = of.decode_all(
+            key=None, value=canal("A"), timestamp=at, topic="cdc.x.t", partition=partition, offset=0
+        )
+        of.note_arrival(changes, at, at)
+    assert [("row 1 " in line, "lower number" in line) for line in of.warnings] == [(True, True)] * warnings
+
+
+def test_records_dated_ahead_are_nothing_to_warn_of_where_partitions_are_multiplied() -> None:
+    of = decoder("multiplied")
+    changes = of.decode_all(key=None, value=canal("A"), timestamp=AT, topic="cdc.x.t", partition=3, offset=0)
+    of.note_arrival(changes, AT - 58 * MINUTE, AT)
+    assert of.warnings == []

@@ -135,10 +135,12 @@ def test_a_message_that_was_begun_is_tried_again_at_night() -> None:
 
 
 def test_what_became_moot_is_cancelled_at_once_and_the_rest_leaves() -> None:
-    held = outbox({})
+    standing = Standing()
+    held = outbox({}, standing)
     for number in range(2):
         held.add(notice(f"a{number}"), NIGHT)
     assert held.holds("a0")
+    standing.note(ended("a0"), NIGHT + HOUR)
     assert held.cancel("a0", NIGHT + HOUR) == 1
     assert shown(held, "a0") == ("cancelled", "its alert ended before it left")
     assert not held.holds("a0")
@@ -161,6 +163,28 @@ def test_what_ended_and_is_there_again_is_told() -> None:
     held.add(notice(), NIGHT)
     standing.note(ended("a1"), NIGHT + HOUR)
     standing.note(ended("a1", "reopened"), NIGHT + 2 * HOUR)
+    assert len(held.due(MORNING)) == 1
+
+
+def test_what_says_that_it_is_there_again_is_told_though_news_of_the_end_comes_later() -> None:
+    standing = Standing()
+    held = outbox({}, standing)
+    again = notice(rung="reopened-1:10000001")
+    held.add(notice(), NIGHT)
+    held.add(again, NIGHT + 2 * SECOND)
+    standing.note(ended("a1"), NIGHT + SECOND)
+    assert held.cancel("a1", NIGHT + 3 * SECOND) == 1
+    standing.note(ended("a1", "reopened"), NIGHT + 2 * SECOND)
+    assert [each.key for message in held.due(MORNING) for each in message.notices] == [again.key]
+
+
+def test_what_ended_and_is_there_again_before_anything_was_done_about_it_is_told() -> None:
+    standing = Standing()
+    held = outbox({}, standing)
+    held.add(notice(), NIGHT)
+    standing.note(ended("a1"), NIGHT + SECOND)
+    standing.note(ended("a1", "reopened"), NIGHT + 2 * SECOND)
+    assert held.cancel("a1", NIGHT + 3 * SECOND) == 0
     assert len(held.due(MORNING)) == 1
 
 
@@ -311,7 +335,7 @@ def test_what_was_over_long_ago_is_forgotten() -> None:
         standing.note(ended(f"a{number}"), NOW + number)
         standing.put(silence(id=f"s{number}", until=NOW + number))
     standing.forget(NOW + 2)
-    assert [standing.has_ended(f"a{number}") for number in range(3)] == [False, False, True]
+    assert [standing.is_moot(notice(f"a{number}")) for number in range(3)] == [False, False, True]
     assert list(standing.silences) == ["s2"]
 
 

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from schemas.notice import Recipient
-from sinks import compose, masked, masked_address
+from sinks import compose, masked, masked_address, sms_length, sms_parts
 from sinks.routing import address_of
-from sinks.wording import local_time, mail_html, mail_subject, mail_text, short_text
+from sinks.wording import local_time, mail_html, mail_subject, mail_text
 from tests.helpers.notices import MOBILE, NOW, SHANGHAI, delivery, message, notice
 
 GROUP = {"group": "NL1", "group_text": "公变 T1 受限，涉及 {count} 户：{list}。"}
@@ -17,23 +17,40 @@ def test_a_single_notice_says_its_own_text() -> None:
 
 
 def test_a_group_says_how_many_and_which() -> None:
-    text = short_text([notice("a1", **GROUP), notice("a2", **GROUP), notice("a1", **GROUP)])
+    text = message(notice("a1", **GROUP), notice("a2", **GROUP), notice("a1", **GROUP)).text
     assert text == "公变 T1 受限，涉及 2 户：APP-a1、APP-a2。"
 
 
-def test_a_very_large_group_is_cut_after_a_hundred() -> None:
-    text = short_text([notice(f"a{number}", **GROUP) for number in range(150)])
+def test_a_group_names_each_task_by_its_number_and_every_instance_before_any_number() -> None:
+    told = [msgspec.structs.replace(notice(f"a{n}", **GROUP), instance=f"33260000{n:04}") for n in range(20)]
+    tasks = [msgspec.structs.replace(each, task=f"{n:08}") for n, each in enumerate(told)]
+    assert "332600000000（00000000）、332600000001（00000001）。" in message(*tasks[:2]).text
+    text = message(*tasks).text
+    assert [each.instance for each in tasks if each.instance not in text] == []
+    numbered = [each.task for each in tasks if f"{each.instance}（{each.task}）" in text]
+    assert numbered == [each.task for each in tasks[: len(numbered)]]
+    assert 5 < len(numbered) < 20
+    assert len(sms_parts(text)) <= 6
+
+
+def test_a_very_large_group_fits_into_six_parts_and_says_how_many_more_there_are_and_where() -> None:
+    text = message(
+        *[msgspec.structs.replace(notice(f"a{n}", **GROUP), instance=f"3326{n:08}") for n in range(150)]
+    ).text
     assert "涉及 150 户" in text
-    assert "APP-a99等。" in text
+    listed = text.count("、") + 1
+    assert f"等（另{150 - listed}件见平台清单）。" in text
+    assert listed >= 20
+    assert len(sms_parts(text)) <= 6
 
 
 def test_braces_in_a_name_are_just_braces() -> None:
     group = {"group": "g", "group_text": "{0.__class__} {count} {x}"}
-    assert short_text([notice("a1", **group), notice("a2", **group)]) == "{0.__class__} 2 {x}"
+    assert message(notice("a1", **group), notice("a2", **group)).text == "{0.__class__} 2 {x}"
 
 
 def test_a_group_without_a_wording_says_each_text_once() -> None:
-    assert short_text([notice("a1", text="甲"), notice("a2", text="乙"), notice("a3", text="甲")]) == "甲；乙"
+    assert message(notice("a1", text="甲"), notice("a2", text="乙"), notice("a3", text="甲")).text == "甲；乙"
 
 
 def test_what_was_gathered_is_a_sentence_each_the_gravest_first_signed_once() -> None:
@@ -43,22 +60,23 @@ def test_what_was_gathered_is_a_sentence_each_the_gravest_first_signed_once() ->
         notice("a3", **GROUP),
         notice("a4", text="【江山供电】丁。", severity="ALARM"),
     ]
-    assert short_text(told) == "【江山供电】丁。；甲。；公变 T1 受限，涉及 2 户：APP-a2、APP-a3。"
+    assert message(*told).text == "【江山供电】丁。；甲。；公变 T1 受限，涉及 2 户：APP-a2、APP-a3。"
 
 
 def test_what_does_not_fit_into_six_parts_is_counted() -> None:
-    text = short_text([notice(f"a{number}", text=f"{number:03}" + "文" * 57) for number in range(50)])
-    assert len(text) <= 402 + len("；另有44条")
+    text = message(*[notice(f"a{number:03}", text=f"{number:03}" + "文" * 57) for number in range(50)]).text
     assert text.startswith("000")
-    assert text.endswith("；另有44条")
+    assert text.endswith("；另有45条见平台清单")
+    assert len(sms_parts(text)) == 5
+    assert sms_length(text) + 34 <= 6 * 67, "with the longest signature, too"
 
 
 def test_a_large_group_leaves_room_for_what_was_gathered_with_it() -> None:
     group = [msgspec.structs.replace(notice(f"a{n}", **GROUP), instance=f"3326{n:08}") for n in range(120)]
-    text = short_text([*group, notice("b", text="乙")])
+    text = message(*group, notice("b", text="乙")).text
     assert len(text) <= 402
     assert "涉及 120 户" in text
-    assert "等。" in text
+    assert "等（另" in text
     assert text.endswith("乙")
     assert len(text) > 200
 

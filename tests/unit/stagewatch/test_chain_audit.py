@@ -1,6 +1,6 @@
 """The auditor against a real loop and a real outbox: silent while both work, and it says where either stopped."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 import pytest
@@ -12,7 +12,7 @@ from sinks import Delivered, Outbox, OutboxPolicy
 from sinks.store import NotificationRow
 from stagewatch.chain_audit import Stopped, audit
 from tests.helpers.anomalies import brought_to
-from tests.helpers.loops import DAY, HOUR, MOBILE, MONDAY, assigned, happened, new_loop, said, shipped
+from tests.helpers.loops import DAY, HOUR, MOBILE, MONDAY, assigned, happened, new_loop, number_of, said, shipped
 
 MINUTE = 60_000
 
@@ -29,16 +29,19 @@ class Chain:
         self.loop, self.outbox = loop, Outbox(OutboxPolicy(channels=frozenset({"sms"})))
         self.views: dict[str, TaskView] = {}
 
-    def work(self, now: int, *, loses: Callable[[str], bool] = lambda _rung: False) -> None:
-        """Bring everything to `now`; notices whose rung `loses` says are lost on their way to the outbox."""
+    def work(
+        self, now: int, *, loses: Callable[[str], bool] = lambda _rung: False, loses_to: Collection[str] = ()
+    ) -> None:
+        """Bring everything to `now`; notices whose rung `loses` says, or to somebody, are lost on their way."""
         self.loop.advance(now)
         for notice in self.loop.take_todo().notices:
-            if not loses(notice.rung):
+            if not loses(notice.rung) and notice.recipient.no not in loses_to:
                 self.outbox.add(reachable(notice), now)
         for delivery in self.outbox.due(now):
             self.outbox.settle(delivery, Delivered("r"), now)
-            for number in (notice.task for notice in delivery.notices if notice.task):
-                self.loop.outcome(Outcome(number=number, state="delivered"), now)
+            for notice in (notice for notice in delivery.notices if notice.task):
+                told = Outcome(number=notice.task, state="delivered", to=notice.recipient.no)
+                self.loop.outcome(told, now)
         self.views |= {number: view for number, view in self.loop.take_views().items() if view is not None}
 
     def audit(self, now: int, rows: Iterable[NotificationRow] | None = None) -> list[Stopped]:
@@ -53,10 +56,8 @@ class Supervised(Chain):
 
     def __init__(self) -> None:
         super().__init__(new_loop())
-        first = assigned()
-        self.loop.assign(first, MONDAY)
-        self.outbox.add(msgspec.structs.replace(first.notice, task=first.number), MONDAY)
-        self.number = first.number
+        self.loop.assign(assigned(), MONDAY)
+        self.number = number_of()
 
 
 def acknowledged(loop: Loop) -> None:
@@ -136,6 +137,83 @@ def test_who_was_told_and_has_no_task_is_found() -> None:
     chain.views.clear()
     assert chain.kinds(MONDAY + 5 * MINUTE) == []
     assert chain.kinds(MONDAY + HOUR) == ["no_task"]
+
+
+def two_managers() -> Chain:
+    chain = Chain(new_loop())
+    for person in ("M1", "M2"):
+        chain.loop.assign(assigned(person=person, parent=""), MONDAY)
+    return chain
+
+
+def test_of_two_managers_the_one_who_was_never_told_is_found() -> None:
+    chain = two_managers()
+    chain.work(MONDAY, loses_to={"M2"})
+    assert chain.audit(MONDAY + 5 * MINUTE) == []
+    (found,) = chain.audit(MONDAY + HOUR)
+    assert (found.kind, found.person, found.number) == ("not_told", "M2", number_of(person="M2"))
+    assert found.text == "M2 was to be told of it and was not"
+
+
+@pytest.mark.parametrize("state", ["no_channel", "refused", "failed"])
+def test_of_two_managers_the_one_whom_the_message_did_not_reach_is_found_until_a_later_one_does(state: str) -> None:
+    chain = two_managers()
+    chain.work(MONDAY)
+    sent = chain.outbox.notifications()
+    rows = [msgspec.structs.replace(row, state=state) if row.recipient_no == "M2" else row for row in sent]
+    (found,) = chain.audit(MONDAY + HOUR, rows)
+    assert (found.kind, found.text) == ("not_told", f"M2 was to be told of it and was not: {state}")
+    other = msgspec.structs.replace(rows[0], recipient_no="M2", key=f"a1:M2:sms:reminder-0-1:{found.number}")
+    assert chain.audit(MONDAY + HOUR, [*rows, other]) == []
+
+
+def test_of_two_managers_the_one_who_has_no_task_is_found() -> None:
+    chain = two_managers()
+    chain.work(MONDAY)
+    del chain.views[number_of(person="M2")]
+    (found,) = chain.audit(MONDAY + HOUR)
+    assert (found.kind, found.person, found.text) == ("no_task", "M2", "M2 was told and they have no task")
+
+
+def test_whose_task_was_handed_to_a_colleague_misses_none() -> None:
+    chain = two_managers()
+    chain.work(MONDAY)
+    chain.loop.command(said("hand_over", by="M1", to="M2"), "0-1")
+    chain.work(MONDAY + HOUR)
+    assert chain.audit(MONDAY + 2 * HOUR) == []
+
+
+def test_whom_a_task_was_handed_to_and_who_was_not_told_of_it_is_found() -> None:
+    chain = Supervised()
+    chain.work(MONDAY)
+    chain.loop.command(said("hand_over", by="M1", to="M2"), "0-1")
+    chain.work(MONDAY + HOUR, loses_to={"M2"})
+    (found,) = chain.audit(MONDAY + 2 * HOUR)
+    assert (found.kind, found.person, found.since) == ("not_told", "M2", MONDAY + HOUR)
+
+
+def test_a_task_that_did_not_hear_of_the_message_to_whom_it_was_handed_is_found() -> None:
+    chain = Supervised()
+    chain.work(MONDAY)
+    chain.loop.command(said("hand_over", by="M1", to="M2"), "0-1")
+    chain.work(MONDAY + HOUR)
+    chain.work(MONDAY + HOUR)
+    assert chain.views[chain.number].state == "DELIVERED"
+    assert chain.audit(MONDAY + 2 * HOUR) == []
+    chain.views[chain.number] = msgspec.structs.replace(chain.views[chain.number], state="SENT")
+    assert chain.kinds(MONDAY + 2 * HOUR) == ["unheard"]
+
+
+def test_who_was_told_on_one_step_and_not_on_the_next_is_found() -> None:
+    """The same person on two steps: of an alert that came back, too."""
+    chain = Supervised()
+    for at in range(MONDAY, MONDAY + 2 * DAY, HOUR):
+        chain.work(at)
+    closed_and_back(chain.loop)
+    for at in range(MONDAY + 2 * DAY, MONDAY + 6 * DAY, HOUR):
+        chain.work(at, loses=lambda rung: rung.startswith("escalated-1-2"))
+    found = chain.audit(MONDAY + 6 * DAY)
+    assert [(each.kind, each.text) for each in found] == [("not_told", "U3340101 was to be told of it and was not")]
 
 
 def test_a_message_that_stays_where_it_is_is_found() -> None:

@@ -16,7 +16,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 
 from schemas import DeadLetter, encode_dead_letter
 from stagewatch.__main__ import run
-from stagewatch.embedded import EmbeddedBroker
+from stagewatch.embedded import ADDRESS, EmbeddedBroker, running_url
 from stagewatch.topic_reader import read_topic
 
 Said = pytest.CaptureFixture[str]
@@ -30,8 +30,13 @@ LETTERS = [
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
-    with EmbeddedBroker(tmp_path_factory.mktemp("broker") / "broker.log") as broker:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("broker")
+
+
+@pytest.fixture(scope="module")
+def broker(folder: Path) -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker(folder / "broker.log") as broker:
         yield broker
 
 
@@ -85,6 +90,41 @@ def test_what_was_refused_goes_back_as_it_was_and_a_dry_run_sends_nothing(broker
     assert sent == [(1, b'{"app_no":"A1"}', b"\xff{oops")]
     assert run(["deadletters", "replay", "9-9"]) == 1
     assert run(["deadletters", "replay"]) == 2
+
+
+@pytest.mark.usefixtures("letters")
+def test_the_embedded_broker_of_a_worker_in_the_same_data_folder_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    monkeypatch.delenv("STAGEWATCH_BROKER")
+    assert run(["deadletters", "list"]) == 1
+    assert "no broker is set" in capsys.readouterr().err
+    monkeypatch.setenv("STAGEWATCH_DATA_DIR", str(folder))
+    assert run(["deadletters", "list", "--topic", "cdc.mkt.mkt_app", "-o", "json"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert run(["settings", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["value"] == "embedded"  # as it is set
+
+
+def test_a_broker_that_was_killed_or_ended_is_not_taken_for_one_that_runs(tmp_path: Path) -> None:
+    assert running_url(tmp_path) is None
+    with EmbeddedBroker(tmp_path / "broker.log") as broker:
+        assert running_url(tmp_path) == broker.url
+        with EmbeddedBroker(tmp_path / "broker.log") as second:
+            assert running_url(tmp_path) == second.url
+        assert running_url(tmp_path) is None
+        (tmp_path / ADDRESS).write_text(f"{ended_process()} {broker.url}")  # another's port by now
+        assert running_url(tmp_path) is None
+    assert running_url(tmp_path) is None
+    (tmp_path / ADDRESS).write_text(f"{os.getpid()} {broker.url}")  # another's number by now
+    assert running_url(tmp_path) is None
+    (tmp_path / ADDRESS).write_text("cut sho")
+    assert running_url(tmp_path) is None
+
+
+def ended_process() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        return process.pid
 
 
 def test_the_embedded_broker_listens_on_this_machine_only(broker: EmbeddedBroker) -> None:

@@ -108,7 +108,7 @@ def test_a_worker_knows_before_it_begins_what_is_silenced_and_what_ended_of_late
     asyncio.run(read(standing, broker.bootstrap))
     (silence,) = [each for each in standing.silences.values() if each.instance]
     assert standing.silence_of(notice(), silence.at) == silence
-    assert [standing.has_ended(alert) for alert in ("long ago", "of late")] == [False, True]
+    assert [standing.is_moot(notice(alert)) for alert in ("long ago", "of late")] == [False, True]
     assert standing.known_at == NOW + 1000
 
 

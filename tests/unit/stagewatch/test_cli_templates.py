@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rules import SHIPPED
+from rules import SHIPPED, RuleFile, StrategyFile, read_definitions, task_hints
 from stagewatch.__main__ import run
 
 Said = pytest.CaptureFixture[str]
@@ -33,7 +33,18 @@ def test_the_list_has_the_library_and_the_copies_with_length_and_parts(own: Path
     assert ("M17", "standard") in found
     assert found["stage_late", "standard"]["parts"] == 1
     copy = found["stage_late", "3340102"]
-    assert (copy["length"], copy["parts"], copy["parameters"]) == (72, 2, "instance")
+    assert (copy["length"], copy["parts"], copy["parameters"]) == (72 + len("办结回48270366"), 2, "instance")
+
+
+def test_what_tells_of_a_task_is_one_sms_with_its_number(capsys: Said) -> None:
+    assert run(["templates", "list", "-o", "json"]) == 0
+    found = {str(row["id"]): row for row in rows(capsys)}
+    loaded = read_definitions([SHIPPED])
+    strategies = [each for file in loaded.of(StrategyFile) for each in file.strategies]
+    told = task_hints((rule for file in loaded.of(RuleFile) for rule in file.rules), strategies, "48270366")
+    assert told["stage_idle"] == "办结回48270366"
+    assert "billing_flag" not in told
+    assert [name for name in told if name in found and found[name]["parts"] != 1] == ["newly_constrained_group"]
 
 
 def test_the_list_of_a_unit_has_what_its_messages_use(own: Path, capsys: Said) -> None:
@@ -46,7 +57,7 @@ def test_the_list_of_a_unit_has_what_its_messages_use(own: Path, capsys: Said) -
 def test_a_sample_is_shown_part_by_part(own: Path, capsys: Said) -> None:
     assert run(["templates", "show", "stage_late", "--org", "3340102", "-o", "json"]) == 0
     (found,) = rows(capsys)
-    assert [len(part) for part in str(found["sample"]).split(" | ")] == [67, 5]
+    assert [len(part) for part in str(found["sample"]).split(" | ")] == [67, 16]
     assert run(["templates", "show", "M12", "-o", "json"]) == 0
     assert rows(capsys)[0]["title"] == "督办短信"
 
@@ -61,7 +72,7 @@ def test_a_preview_tells_parts_and_faults_before_anything_is_saved(tmp_path: Pat
     path.write_text('version: templates/v1\nid: n\norg: "33401"\ntemplates: {stage_late: "{instance}请办"}\n', "utf-8")
     assert run(["templates", "preview", str(path), "-o", "json"]) == 0
     (row,) = rows(capsys)
-    assert (row["unit"], row["parts"], row["sample"]) == ("33401", 1, "330126000129请办")
+    assert (row["unit"], row["parts"], row["sample"]) == ("33401", 1, "330126000129请办办结回48270366")
     path.write_text('version: templates/v1\nid: n\norg: "33401"\ntemplates: {stage_late: "{nobody}"}\n', "utf-8")
     assert run(["templates", "preview", str(path)]) == 1
     assert f"{path}:4:" in capsys.readouterr().err

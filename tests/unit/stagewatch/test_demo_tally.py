@@ -95,6 +95,14 @@ def test_a_message_about_many_applications_is_one_for_each() -> None:
     assert received == Counter([Message("sms", "138", f"T0007:33260000000{n}") for n in (1, 2)])
 
 
+def test_the_number_to_answer_with_is_no_part_of_what_is_told() -> None:
+    listed = "【业扩管控】告警：设备公变T0007列入负面清单，影响在途申请1户：332600000001（12345674）。办结回括号内编号"
+    texts = [ReceivedSms(msg_id="m", mobile="138", text=text) for text in ("申请1已超期。办结回12345674", listed)]
+    assert received_messages([], texts) == Counter(
+        [Message("sms", "138", "申请1已超期。"), Message("sms", "138", "T0007:332600000001")]
+    )
+
+
 def test_a_message_about_one_application_is_read_the_same_way() -> None:
     text = "【业扩管控】告警：设备线路L00列入负面清单，影响在途申请332600000180（3340101）。"
     received = received_messages([], [ReceivedSms(msg_id="m", mobile="138", text=text)])

@@ -90,6 +90,7 @@ def test_every_key_can_be_said_in_the_environment(tmp_path: Path) -> None:
         "GROUP_WAIT_S": "0.5",
         "MUTE": "[{until: 2026-03-02T09:00:00+08:00, rule: R-T03}]",
         "SMS_GATHER_S": "60",
+        "SMS_PARTS": "4",
         "QUIET_HOURS": "{starts: '21:00', duty: [M1]}",
         "DAILY_CAP": "20",
         "INHIBIT": "true",

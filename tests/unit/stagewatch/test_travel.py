@@ -174,7 +174,7 @@ def test_a_deadline_in_workdays_is_counted_day_by_day(capsys: Said) -> None:
     assert document["alert"]["text"] == alert.text
     assert deadline["due_at"] == iso(alert.due_at or 0)
     assert deadline["limit"] == "5wd"
-    assert deadline["limit_from"] == "limit template default"
+    assert deadline["limit_from"] == "limits/default, line 7"
     assert deadline["days"][0]["why"] == "entry"
     assert [day["counted"] for day in deadline["days"] if day["counted"]] == [1, 2, 3, 4, 5]
     assert deadline["days"][-1]["reached"] == "ALARM"

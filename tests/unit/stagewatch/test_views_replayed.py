@@ -66,6 +66,7 @@ def test_one_row_of_each_table_makes_an_instance_of_every_process() -> None:
     assert found["billing:3301000129"]["rows"].keys() == {
         "bill:BI20260600129", "customer_application:330126000129", "meter:ME33010001290", "payment:PA20260700311",
         "reading:3301000129|ME33010001290|2026-06|total", "bank_debit:BB20260708|1", "restore_command:CM000019",
+        "audit_result:B202603001",
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from itertools import count
 import msgspec
 import pytest
 
-from rules import Strategies, task_number
+from rules import owner_of, task_number
 from schemas import (
     Assigned,
     BadInput,
@@ -17,6 +17,7 @@ from schemas import (
     decode_dead_letter,
     decode_instruction,
     decode_loop,
+    decode_notice,
     decode_task,
     encode_command,
 )
@@ -108,21 +109,31 @@ def test_a_command_counts_from_its_arrival_if_it_claims_to_be_from_later() -> No
     assert decode_command(data, MONDAY).at == MONDAY
 
 
-def with_hint(strategies: Strategies, hint: str) -> Strategies:
-    entries = tuple((each.model_copy(update={"hint": hint}), office) for each, office in strategies.entries)
-    return Strategies(strategies.calendar, entries)
-
-
-def test_who_is_told_gets_the_number_and_what_is_no_task_stays_as_it_is() -> None:
+def test_who_has_a_task_is_told_by_its_owner_and_what_is_no_task_stays_as_it_is() -> None:
     inbox, batch = LoopInbox("inbox", 2), Batch()
     notice, strategies = assigned().notice, shipped().strategies
     assert strategies is not None
-    (told,) = inbox.tell(batch, [alert()], [notice], with_hint(strategies, "办结回{number}"))
+    assert inbox.tell(batch, [alert()], [notice], strategies) == []
+    ((place, rows),) = batch.writes.items()
+    looping = opened(number=place.partition)
+    looping.apply(place, [Record(value) for _, value in rows], len(rows))
+    written = looping.take().writes
+    (told,) = [
+        decode_notice(value or b"") for tp, found in written.items() if tp.topic == "notices" for _, value in found
+    ]
     assert told.text == f"{notice.text}办结回{told.task}"
-    assert len(batch.writes) == 1
-    (quiet,) = inbox.tell(Batch(), [alert()], [notice], strategies)
-    assert (quiet.text, quiet.task) == (notice.text, told.task)
-    assert inbox.tell(Batch(), [alert(rule="A04")], [notice], strategies) == [notice]
+    assert owner_of(told.task, 2) == place.partition
+    assert msgspec.structs.replace(told, text=notice.text, task="") == notice
+    assert inbox.tell(batch, [alert(rule="A04")], [notice], strategies) == [notice]
+
+
+def test_what_the_owner_finds_no_strategy_for_is_told_without_a_number() -> None:
+    """A worker that judges by newer definitions handed it over."""
+    record, looping = assigned(), opened()
+    other = msgspec.structs.replace(record, event=alert(rule="R-X99"))
+    looping.apply(INBOX, [Record(encoded(other))], 1)
+    told = [row for tp, rows in looping.take().writes.items() if tp.topic == "notices" for row in rows]
+    assert [decode_notice(value or b"") for _, value in told] == [record.notice]
 
 
 def test_what_the_outbox_mutes_below_constrained_equipment_makes_no_task() -> None:
@@ -130,8 +141,8 @@ def test_what_the_outbox_mutes_below_constrained_equipment_makes_no_task() -> No
     below = msgspec.structs.replace(assigned().notice, below="S1")
     for inhibits, is_task in ((True, False), (False, True)):
         batch = Batch()
-        (told,) = LoopInbox("inbox", 2, inhibits=inhibits).tell(batch, [alert()], [below], strategies)
-        assert bool(told.task) is bool(batch.writes) is is_task
+        told = LoopInbox("inbox", 2, inhibits=inhibits).tell(batch, [alert()], [below], strategies)
+        assert (told == [], bool(batch.writes)) == (is_task, is_task)
 
 
 def test_what_is_handed_over_under_a_number_that_a_task_may_have_reaches_whoever_owns_either() -> None:

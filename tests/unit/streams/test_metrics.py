@@ -24,6 +24,15 @@ def test_a_source_runs_while_it_speaks_within_its_rhythm() -> None:
     assert 2.5 <= share < 2.6
 
 
+def test_a_record_dated_in_the_future_came_when_it_was_read() -> None:
+    metrics, before = Metrics(version="0"), time.time()
+    metrics.on_captured({"cdc.a.x": "a"}, {"a": 100.0})
+    metrics.on_last_event("cdc.a.x", int(before * 1000) + 86_400_000)
+    said = scraped(metrics, "stagewatch_source_last_event_timestamp_seconds", topic="cdc.a.x")
+    assert said is not None
+    assert before <= said <= time.time()
+
+
 def test_dead_letters_are_counted_by_reason_and_source() -> None:
     metrics = Metrics(version="0")
     metrics.on_captured({"cdc.a.x": "a"}, {})

@@ -10,7 +10,19 @@ from rules.loop.anomaly import ORDER_KINDS, AnomalyState, Refusal
 from rules.loop.anomaly_numbers import unit_in
 from schemas import CommandKind, Happened, Raised
 from tests.helpers.anomalies import ANALYST, HAND, LEADER, WAY, begun, brought_to, of_kind, raised, say, view_of
-from tests.helpers.loops import DAY, HOUR, MONDAY, assigned, kinds, new_loop, said, states, survived, texts
+from tests.helpers.loops import (
+    DAY,
+    HOUR,
+    MONDAY,
+    assigned,
+    kinds,
+    new_loop,
+    number_of,
+    said,
+    states,
+    survived,
+    texts,
+)
 
 STATES = tuple(AnomalyState)
 ALLOWED = {
@@ -231,7 +243,7 @@ def test_a_task_that_nobody_answers_becomes_an_anomaly_if_its_strategy_says_so()
     loop.advance(MONDAY + 2 * DAY)
     (passed,) = loop.take_todo().passed
     assert passed[0] == "A3340101-0123456789abcdef"
-    assert states(loop) == {record.number: "CONVERTED"}
+    assert states(loop) == {number_of(): "CONVERTED"}
     assert isinstance(passed[1], Raised)
     loop.begin(passed[1], MONDAY + 2 * DAY)
     assert loop.anomalies.rows[passed[0]].facts.domain == "业扩报装"

@@ -7,7 +7,7 @@ from rules import Strategies
 from rules.durations import Duration
 from rules.loop import Loop
 from rules.loop.state import TaskState
-from schemas import Outcome
+from schemas import Outcome, Recipient
 from tests.helpers.loops import (
     DAY,
     HOUR,
@@ -15,6 +15,7 @@ from tests.helpers.loops import (
     People,
     alert,
     assigned,
+    first_texts,
     happened,
     kinds,
     new_loop,
@@ -171,7 +172,7 @@ def test_another_mobile_closes_nothing_and_is_told_so() -> None:
     loop.command(said("reply", by="13800000009"), "0-1")
     assert states(loop) == {N1: "SENT"}
     assert texts(loop) == [f"督办{N1}不是发给本号码的，未办结。请用接收督办短信的手机回复。"]
-    assert loop.todo.notices[0].recipient.mobile == "13800000009"
+    assert loop.todo.notices[-1].recipient.mobile == "13800000009"
 
 
 def test_a_number_that_nobody_has_is_answered_after_it_could_have_overtaken_its_task() -> None:
@@ -279,11 +280,56 @@ def test_who_it_is_handed_over_to_is_told_and_may_close_it() -> None:
     loop = new_loop()
     loop.assign(assigned(), MONDAY)
     loop.command(said("hand_over", by="M1", to="77"), "0-1")
-    assert (loop.todo.notices[0].recipient.no, "移交" in texts(loop)[0]) == ("77", True)
+    assert (loop.todo.notices[-1].recipient.no, "移交" in texts(loop)[0]) == ("77", True)
     loop.command(said("reply"), "0-2")
     assert states(loop) == {N1: "SENT"}
-    loop.command(said("reply", by="13977"), "0-3")
+    assert texts(loop)[-1] == f"督办{N1}已移交他人，本次回复未办结。"
+    loop.command(said("reply", by="13800000009"), "0-3")
+    assert texts(loop)[-1] == f"督办{N1}不是发给本号码的，未办结。请用接收督办短信的手机回复。"
+    loop.command(said("reply", by="13977"), "0-4")
     assert states(loop) == {N1: "CLOSED"}
+
+
+def test_of_two_managers_of_one_alert_each_closes_the_own_task_with_the_own_number() -> None:
+    loop = new_loop()
+    for person in ("M1", "M2"):
+        record = assigned(person=person, parent="")
+        mobile = Recipient(no=person, mobile=f"1390000000{person[1]}")
+        loop.assign(
+            msgspec.structs.replace(record, notice=msgspec.structs.replace(record.notice, recipient=mobile)), MONDAY
+        )
+    case = loop.cases["a1"]
+    one, other = case.tasks
+    assert first_texts(loop) == [f"【业扩管控】告警办结回{number}" for number in (one, other)]
+    assert case.parent not in {None, "", one, other}
+    loop.command(said("reply", key=other), "0-1")
+    assert (states(loop), "不是发给本号码" in texts(loop)[-1]) == ({one: "SENT", other: "SENT"}, True)
+    loop.command(said("reply", key=one), "0-2")
+    assert states(loop) == {one: "CLOSED", other: "SENT"}
+    loop.command(said("reply", key=other, by="13900000002"), "0-3")
+    assert states(loop) == {one: "CLOSED", other: "CLOSED"}
+
+
+def test_who_was_told_by_an_older_version_keeps_the_number_and_is_not_told_again() -> None:
+    loop = new_loop()
+    number = number_of("elsewhere")
+    loop.assign(msgspec.structs.replace(assigned(), number=number), MONDAY)
+    assert (states(loop), loop.todo.notices) == ({number: "SENT"}, [])
+
+
+def test_who_is_told_over_two_channels_has_one_task() -> None:
+    loop, record = new_loop(), assigned()
+    loop.assign(record, MONDAY)
+    loop.assign(msgspec.structs.replace(record, notice=msgspec.structs.replace(record.notice, channel="mail")), MONDAY)
+    assert [(notice.channel, notice.task) for notice in loop.todo.notices] == [("sms", N1), ("mail", N1)]
+    assert states(loop) == {N1: "SENT"}
+
+
+def test_the_sentence_for_several_tasks_says_where_each_number_is() -> None:
+    loop, record = new_loop(), assigned()
+    notice = msgspec.structs.replace(record.notice, group="g", group_text="{count}户：{list}。")
+    loop.assign(msgspec.structs.replace(record, notice=notice), MONDAY)
+    assert loop.todo.notices[0].group_text == "{count}户：{list}。办结回括号内编号"
 
 
 def test_a_closed_task_is_forgotten_in_the_end() -> None:
