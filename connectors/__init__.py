@@ -16,7 +16,7 @@ from connectors.health import (
     short_span,
     source_health,
 )
-from connectors.landing import Landing
+from connectors.landing import Landing, sent_key, written_keys
 from connectors.references import MissingSecret, Reference, secret_of
 from connectors.relations import Matching, MatchRate, Relation, relations_of
 from connectors.schema_registry import SchemaRegistry
@@ -61,8 +61,10 @@ __all__ = [
     "relations_of",
     "run_source_tests",
     "secret_of",
+    "sent_key",
     "shipped_entities",
     "short_span",
     "source_health",
     "source_page",
+    "written_keys",
 ]

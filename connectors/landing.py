@@ -21,6 +21,24 @@ _GIVEN_UP_S = 1.0
 DEFAULT_PARTITIONS = 8
 """As the worker makes its own topics where it finds none to go by."""
 Header = tuple[str, bytes]
+NO_KEY = b"none"
+"""Stands for no key until it is serialized: kafka-python refuses a record of neither key nor value, Kafka has them."""
+
+
+def sent_key(key: bytes | None) -> bytes:
+    """Give a key as `send` takes it of a producer with `key_serializer=written_keys()`."""
+    return NO_KEY if key is None else key
+
+
+def written_keys() -> Any:  # noqa: ANN401 - kafka-python carries no types
+    """Give what writes `sent_key`s as they were."""
+    from kafka.serializer import Serializer
+
+    class Keys(Serializer):  # type: ignore[misc]
+        def serialize(self, topic: str, headers: object, data: bytes) -> bytes | None:  # noqa: ARG002 - kafka-python's
+            return None if data is NO_KEY else data
+
+    return Keys()
 
 
 class Landing:
@@ -40,6 +58,7 @@ class Landing:
         try:
             self._producer = KafkaProducer(
                 bootstrap_servers=self._bootstrap.split(","), acks="all", linger_ms=5, allow_auto_create_topics=False,
+                key_serializer=written_keys(),
                 bootstrap_timeout_ms=int(self._wait_s * 1000), max_block_ms=int(self._wait_s * 1000),
                 request_timeout_ms=int(self._wait_s * 1000),
                 delivery_timeout_ms=int((self._wait_s + _GIVEN_UP_S) * 1000),
@@ -88,7 +107,7 @@ class Landing:
 
         try:
             self._under_way.append(
-                self._producer.send(topic, value, key=key, headers=list(headers), partition=partition)
+                self._producer.send(topic, value, key=sent_key(key), headers=list(headers), partition=partition)
             )
         except KafkaError as error:
             raise TryLater(f"{topic} takes no records: {type(error).__name__}") from error
@@ -127,7 +146,7 @@ class Landing:
         failure: Exception | None = None
         try:
             for key, value, headers in records:
-                sent.append(self._producer.send(topic, value, key=key or None, headers=list(headers)))
+                sent.append(self._producer.send(topic, value, key=sent_key(key or None), headers=list(headers)))
         except KafkaError as error:
             failure = error
         self._await(sent, failure)

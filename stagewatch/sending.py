@@ -34,9 +34,11 @@ def send_all(bootstrap: str, records: Iterable[Outgoing]) -> None:
     from kafka import KafkaProducer
     from kafka.errors import KafkaError
 
+    from connectors import sent_key, written_keys
+
     try:
-        producer = KafkaProducer(bootstrap_servers=bootstrap.split(","), acks="all")
-        waiting = [producer.send(r.topic, r.value, key=r.key, partition=r.partition) for r in records]
+        producer = KafkaProducer(bootstrap_servers=bootstrap.split(","), acks="all", key_serializer=written_keys())
+        waiting = [producer.send(r.topic, r.value, key=sent_key(r.key), partition=r.partition) for r in records]
         for each in waiting:
             each.get(SEND_S)
         producer.close()

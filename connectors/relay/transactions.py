@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
+from connectors.landing import sent_key, written_keys
+
 WAIT_S = 30.0
 """Longest wait for the broker to take what was written, and again for it to commit."""
 _GIVEN_UP_S = 1.0
@@ -49,6 +51,7 @@ class Transactions:
         wait_ms = int(WAIT_S * 1000)
         self._producer = KafkaProducer(
             bootstrap_servers=self._bootstrap.split(","), transactional_id=self.name, acks="all", linger_ms=5,
+            key_serializer=written_keys(),
             transaction_timeout_ms=int(OPEN_MOST_S * 1000), allow_auto_create_topics=False,
             bootstrap_timeout_ms=wait_ms, max_block_ms=wait_ms, request_timeout_ms=wait_ms,
             delivery_timeout_ms=wait_ms + int(_GIVEN_UP_S * 1000),
@@ -73,7 +76,7 @@ class Transactions:
 
     def _send(self, records: Iterable[Outgoing]) -> list[int]:
         sent = [
-            self._producer.send(each.topic, each.value, each.key, list(each.headers), each.partition)
+            self._producer.send(each.topic, each.value, sent_key(each.key), list(each.headers), each.partition)
             for each in records
         ]  # fmt: skip
         deadline = time.monotonic() + WAIT_S + 2 * _GIVEN_UP_S

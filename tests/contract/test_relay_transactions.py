@@ -84,6 +84,18 @@ def test_a_receiver_that_lost_its_state_half_through_a_batch_goes_on_exactly(
     assert values(kafka.bootstrap, topic) == list(range(500, 3000))
 
 
+@pytest.mark.parametrize("broker", ["kafka", "tansu"])
+def test_a_record_of_neither_key_nor_value_crosses(broker: str, request: pytest.FixtureRequest) -> None:
+    bootstrap, channel = request.getfixturevalue(broker).bootstrap, f"dmz-{uuid.uuid4().hex[:8]}"
+    topic = f"cdc.x.{channel}"
+    nothing = RelayedRecord(topic, 1, 0, START_MS, None, None)
+    with inner_of(bootstrap, channel) as inner:
+        inner.take_over()
+        inner.write([*entries(topic, 1), nothing, *entries(topic, 2)], {"last": "1"})
+    found = list(read_topic(bootstrap, topic))
+    assert sorted((r.key or b"", r.value or b"") for r in found) == [(b"", b""), (b"row", b"1"), (b"row", b"2")]
+
+
 class _First(FolderBox):
     """Shows the batches up to a number."""
 

@@ -23,6 +23,8 @@ QUIET = [h for h in HOSTILE if h.expect == SILENT]
 ODD = [h for h in HOSTILE if h.expect in {OK, FINDING}]
 BEFORE_S, SETTLED_S = 3.0, 6.0
 TOPICS = {APP, PROGRESS}
+NO_KEY = b"none"
+"""Stands for no key until it is serialized: the client refuses a record of neither key nor value, Kafka does not."""
 
 
 class Poisoner:
@@ -32,15 +34,17 @@ class Poisoner:
         self._world = world
         self._rng = random.Random(f"poison/{world.seed}")
         self._producer: Any = KafkaProducer(
-            bootstrap_servers=world.kafka.bootstrap, acks="all", max_request_size=LARGEST, linger_ms=0
-        )
+            bootstrap_servers=world.kafka.bootstrap, acks="all", max_request_size=LARGEST, linger_ms=0,
+            key_serializer=lambda key: None if key is NO_KEY else key,
+        )  # fmt: skip
 
     def tell(self, hostile: Hostile) -> None:
         """Tell one and wait until the broker has it."""
         number = self._rng.randrange(self._world.options.partitions)
         # Row 1 is a life's own: the corpus must not move it to another application.
         value = hostile.value and hostile.value.replace(b'"progress_id":1,', b'"progress_id":987654321,')
-        told = self._producer.send(hostile.topic, key=hostile.key, value=value, partition=number).get(60)
+        key = NO_KEY if hostile.key is None else hostile.key
+        told = self._producer.send(hostile.topic, key=key, value=value, partition=number).get(60)
         if hostile in LETTERS:
             self._world.feed.raw.append(RawSent(hostile.topic, number, told.offset))
         self._world.hit[f"poison: {hostile.expect}"] += 1
