@@ -41,6 +41,7 @@ def tellings(models: Iterable[SourceModel]) -> dict[str, Telling]:
     for model in models:
         for table in model.tables.values():
             fields = {column.field or name.lower() for name, column in table.columns.items()} | table.constants.keys()
+            fields |= {field for each in table.columns.values() if each.also for field in each.also.fields.values()}
             told = [(table.entity, fields)]
             told += [(view.entity, fields | set(filter(None, view.columns.values()))) for view in table.also]
             for entity, each in told:
@@ -54,6 +55,22 @@ def entity_of(entity: str, source: str, precedence: Precedence, declared: Collec
     """Give the name under which rows of a source's table go; `declared`: the sources that feed the entity."""
     order = [name for name in precedence.get(entity, ()) if name in declared]
     return f"{entity}@{source}" if source in order[1:] else entity
+
+
+def believed_first(precedence: Precedence, feeds: Collection[tuple[str, str]]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Give by entity and field the rows beside (`negative_item@mkt`) that are believed before the entity's own.
+
+    `feeds`: entity, as its rows go under, and source of every table and view.
+    """
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for name, order in precedence.items():
+        entity, dot, field = name.partition(".")
+        own = [at for at, source in enumerate(order) if (entity, source) in feeds]
+        before = order[: own[0] if own else len(order)] if dot else ()
+        beside = tuple(f"{entity}@{source}" for source in before if (f"{entity}@{source}", source) in feeds)
+        if beside:
+            found.setdefault(entity, {})[field] = beside
+    return found
 
 
 def read_precedence(

@@ -58,6 +58,13 @@ class CodesOf(_Model):
     )
 
 
+class FieldsBy(_Model):
+    """As which further field a value is told, by what another column of the row says."""
+
+    column: Name = Field(description="column that says it")
+    fields: dict[str, Name] = Field(min_length=1, description="its value to the field; the other fields are null then")
+
+
 class ColumnModel(_Model):
     """One column; a plain type name stands for `{type: name}`."""
 
@@ -69,6 +76,9 @@ class ColumnModel(_Model):
     title: str = Field(default="", description="the item's name in the business, if the column has one")
     codes: Annotated[CodesOf, BeforeValidator(_list_of)] | None = Field(
         default=None, description="code list that its values are converted by, to the standard codes"
+    )
+    also: FieldsBy | None = Field(
+        default=None, description="further field under which its value is told: a number whose kind another column says"
     )
     is_kept: bool = Field(
         default=True, description="false: accepted and checked by imports, not kept by workers (long texts, persons)"

@@ -94,6 +94,7 @@ def _column(name: str, column: ColumnModel, table: TableModel) -> str:
     notes: list[str] = [] if column.type == "text" else [column.type]
     notes += [column.title] if column.title else []
     notes += [f"codes {column.codes.list}"] if column.codes else []
+    notes += [f"also {kind}: `{field}`" for kind, field in column.also.fields.items()] if column.also else []
     notes += [] if column.is_kept else ["not kept"]
     notes += [f"→ `{table.joins[name]}`"] if name in table.joins else []
     return f"`{name}`" + (f" ({', '.join(notes)})" if notes else "")

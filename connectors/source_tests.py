@@ -12,7 +12,7 @@ import msgspec
 
 from connectors.source_models import ExpectModel, TestModel
 from connectors.sources import SourceCatalog, SourceFile
-from schemas import BadInput, Change, Column, Decoder, Dialect, Fault, TableMapping, decoder_of, epoch_ms, iso
+from schemas import BadInput, Change, Column, Decoder, Dialect, Fault, TableMapping, as_told, decoder_of, epoch_ms, iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _difference_of(columns: Mapping[str, Column], expect: ExpectModel, change: C
         found = change.fields[name]
         if not _equal(columns.get(name), wanted, found):
             is_time = name in columns and columns[name].type in ("timestamp", "date") and isinstance(found, int)
-            return f"field '{name}': expected '{wanted}', not '{iso(int(str(found))) if is_time else found}'"
+            return f"field '{name}': expected '{wanted}', not '{iso(as_told(int(str(found)))) if is_time else found}'"
     for name in expect.missing:
         if name in change.fields:
             return f"field '{name}' should be missing"
@@ -105,7 +105,7 @@ def _equal(column: Column | None, wanted: object, found: object) -> bool:
         return str(found) == str(wanted) or found == Decimal(str(wanted))
     if column is not None and column.type in ("timestamp", "date") and isinstance(wanted, str):
         try:
-            return epoch_ms(wanted) == found
+            return isinstance(found, int) and epoch_ms(wanted) in (found, as_told(found))
         except ValueError:
             return False
     return wanted == found and type(wanted) is type(found)

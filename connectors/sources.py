@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from connectors.codes import CodeFile, code_faults, lists_of, standard_lists
 from connectors.dialect_models import DialectModel, format_of
 from connectors.health import span_ms
-from connectors.precedence import Precedence, entity_of, read_precedence, tellings
+from connectors.precedence import Precedence, believed_first, entity_of, read_precedence, tellings
 from connectors.source_models import CodeListModel, CodeListsModel, ColumnModel, SourceModel, TableModel
 from connectors.views import Told, is_followed, view_faults, with_views
 from schemas import (
@@ -76,6 +76,11 @@ class SourceCatalog:
         """All that the tables tell: each table's own view, then its further ones."""
         return tuple(view for mapping in self.mappings for view in (mapping, *mapping.also))
 
+    @property
+    def believed(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """By entity and field the rows beside that are believed before its own: `connectors.precedence`."""
+        return believed_first(self.precedence, {(view.entity, view.source) for view in self.views})
+
     def told(self, entities: Collection[str]) -> "SourceCatalog":
         """Give the catalog with the further views alone that belong to instances of these entities."""
         return self._with_views(lambda each: is_followed(each, entities))
@@ -99,6 +104,7 @@ class SourceCatalog:
         found: dict[str, set[str]] = {}
         for mapping in self.views:
             names = {column.name for column in mapping.columns.values() if column.is_kept}
+            names.update(name for column in mapping.columns.values() for name in column.also.values())
             found.setdefault(mapping.entity, set()).update(names, mapping.constants)
         return {entity: frozenset(names) for entity, names in found.items()}
 
@@ -249,7 +255,7 @@ class _Context:
 def _mappings(files: Sequence[SourceFile], context: _Context, faults: list[Fault]) -> Iterable[TableMapping]:
     """Give the mapping of every table; adds a fault for a topic of two tables and for what a dialect lacks."""
     seen: dict[str, str] = {}
-    fed = _feeders(files)
+    fed = {entity: each.sources for entity, each in tellings(file.model for file in files).items()}
     for file in files:
         faults.extend(code_faults(file.model, context.standard, file.places))
         codes = lists_of(file.model, context.standard)
@@ -288,16 +294,6 @@ def _undecodable(
                 yield places.fault((*path, "columns", name), f"'{name}' is written as bytes: it needs its `scale`")
 
 
-def _feeders(files: Sequence[SourceFile]) -> dict[str, set[str]]:
-    """Give per entity the sources that feed it."""
-    found: dict[str, set[str]] = {}
-    for file in files:
-        for table in file.model.tables.values():
-            for entity in (table.entity, *(view.entity for view in table.also)):
-                found.setdefault(entity, set()).add(file.model.source.lower())
-    return found
-
-
 def _undeclared(places: Places, path: tuple[str | int, ...], table: TableModel) -> Iterable[Fault]:
     """Give the columns of key, instance, joins and dated codes that the table does not declare, or does not keep.
 
@@ -315,6 +311,7 @@ def _undeclared(places: Places, path: tuple[str | int, ...], table: TableModel) 
     named += [
         (("columns", name, "codes", "by"), c.codes.by) for name, c in table.columns.items() if c.codes and c.codes.by
     ]
+    named += [(("columns", name, "also", "column"), c.also.column) for name, c in table.columns.items() if c.also]
     yield from _unkept(places, path, table, {name.lower() for _, name in named})
     for part, name in named:
         if name.lower() not in declared:
@@ -375,6 +372,8 @@ def _column(name: str, model: ColumnModel, codes: Mapping[str, CodeList]) -> Col
         codes=codes.get(model.codes.list) if model.codes else None,
         codes_by=(model.codes.by or "").lower() if model.codes else "",
         is_kept=model.is_kept,
+        also_by=model.also.column.lower() if model.also else "",
+        also=model.also.fields if model.also else {},
     )
 
 

@@ -91,7 +91,8 @@ def grounds_of(rule: Deadline, instance: Instance, visit: Visit | None, facts: F
     if times is None:
         return None
     spans = rule._spans(instance, visit) or ()  # noqa: SLF001 - one room; the engine needs no door for it
-    return _grounds(times, rule.applying(instance, facts), tuple(merge_spans(spans)))
+    sharp = rule._calendar.by_clock  # noqa: SLF001
+    return _grounds(times, rule.applying(instance, facts), tuple(merge_spans((a, sharp(b)) for a, b in spans)))
 
 
 def _grounds(times: Times, applying: Applying | None, spans: tuple[Span, ...]) -> Grounds:

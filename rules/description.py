@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rules.state import Instance, Visit, is_time, rung_parts
-from schemas import Value, from_wire, iso
+from schemas import Value, as_told, from_wire, iso
 
 
 def describe(instance: Instance) -> dict[str, Any]:
@@ -39,10 +39,10 @@ def _visit(visit: Visit) -> dict[str, Any]:
     return {
         "stage": visit.stage,
         "visit": visit.visit,
-        "entered_at": _time(visit.entered_at),
-        "finished_at": _time(visit.finished_at),
-        "suspend_from": _time(visit.suspend_from),
-        "suspend_to": _time(visit.suspend_to),
+        "entered_at": _told(visit.entered_at),
+        "finished_at": _told(visit.finished_at),
+        "suspend_from": _told(visit.suspend_from),
+        "suspend_to": _told(visit.suspend_to),
         "result": visit.result,
         "dept": visit.dept,
         "handler": visit.handler,
@@ -73,8 +73,12 @@ def _time(ms: int | None) -> str | None:
     return None if ms is None else iso(ms)
 
 
+def _told(ms: int | None) -> str | None:
+    return None if ms is None else iso(as_told(ms))
+
+
 def shown(name: str, value: Value) -> object:
     """Give a field's value for a document: a time as ISO 8601, a decimal as text."""
     if isinstance(value, int) and is_time(name, value):
-        return iso(value)
+        return iso(as_told(value))
     return value if value is None or isinstance(value, str | int | bool) else str(value)

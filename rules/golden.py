@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from rules.believed import own_fields
 from rules.description import shown
 from rules.reconciliation import differences
 from rules.state import Instance, Row
@@ -51,13 +52,17 @@ def golden_record(
     """Give the columns of the instance's own row, sorted by name; none while no source has told of it.
 
     `entity`: of the instance's own row; `source_of`: topic to source. A source that does not tell a column says
-    nothing about it; one that tells null says that there is nothing.
+    nothing about it; one that tells null says that there is nothing, but where a field has an order of its own and
+    another source feeds the entity.
     """
-    rows = [(source_of(row.place.topic), row, from_wire(row.fields)) for row in _rows(instance, entity)]
+    rows = [(source_of(row.place.topic), row, from_wire(own_fields(row))) for row in _rows(instance, entity)]
     found: dict[str, GoldenColumn] = {}
     for name in sorted({name for _, _, fields in rows for name in fields}):
-        order = precedence.get(f"{entity}.{name}") or precedence.get(entity, ())
+        own_order = precedence.get(f"{entity}.{name}")
+        order = own_order or precedence.get(entity, ())
         told = sorted((each for each in rows if name in each[2]), key=lambda each: _rank(each[0], order))
+        if own_order:  # a null beside counts for nothing, as in judgement
+            told.sort(key=lambda each: each[2][name] is None and each[1] is not instance.main)
         source, row, fields = told[0]
         value = fields[name]
         others = tuple((other, said[name]) for other, _, said in told[1:] if said[name] != value)

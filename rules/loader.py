@@ -24,6 +24,7 @@ from rules.evaluation_models import EvaluationFile, evaluation_faults
 from rules.fitting import fitting_faults
 from rules.indicator_models import IndicatorFile
 from rules.loop import Strategies, StrategyFile
+from rules.mending import mended, place_set
 from rules.message_fitting import message_faults
 from rules.message_models import MessageFile
 from rules.models import LimitFile, OrphanRule, Process, Rule, RuleFile, TemplateFile
@@ -33,7 +34,7 @@ from rules.template_fitting import copies_of
 from rules.threshold_fitting import threshold_faults
 from rules.vocabulary import Vocabulary
 from rules.workdays import state_council_calendar
-from schemas import EMPTY, DefinitionError, Fault, Places, load_yaml, pydantic_faults, stands_twice
+from schemas import EMPTY, DefinitionError, Fault, Places, YamlPath, load_yaml, pydantic_faults, stands_twice
 
 SHIPPED = Path(__file__).parent / "definitions"
 """The definitions that come with the product."""
@@ -88,6 +89,14 @@ def digest_of(text: str) -> str:
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Maimed:
+    """What could be read of a file that is not well formed, and where something else was put in."""
+
+    file: LoadedFile
+    replaced: frozenset[YamlPath]
+
+
 @dataclass(slots=True)
 class DefinitionSet:
     """All files of some folders; a later folder's file replaces one of the same kind and id."""
@@ -96,6 +105,8 @@ class DefinitionSet:
     faults: list[Fault] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     """Kinds of which a file could not be read: what is not in `files` may be in that one."""
+    maimed: list[Maimed] = field(default_factory=list)
+    """What could be read of the files that are not well formed, for further faults alone."""
 
     def put(self, file: LoadedFile) -> None:
         """Take a file in, in place of an earlier one of the same kind and id."""
@@ -106,9 +117,10 @@ class DefinitionSet:
                 return
         self.files.append(file)
 
-    def refuse(self, kind: str | None, faults: list[Fault]) -> None:
+    def refuse(self, kind: str | None, faults: list[Fault], rest: Maimed | None = None) -> None:
         """Note the faults of a file that is not well formed; a kind that cannot be told may be any."""
         self.faults += faults
+        self.maimed += [rest] if rest is not None else []
         self.broken |= {kind} if kind in KINDS else set(KINDS)
 
     def of(self, kind: type[_Kind]) -> list[_Kind]:
@@ -161,15 +173,37 @@ def _read_all(paths: Iterable[Path], loaded: DefinitionSet) -> None:
 
 def fit(loaded: DefinitionSet, vocabulary: Vocabulary | None = None) -> None:
     """Add the faults that no single file shows to those of a set, and sort them by place."""
-    parsed = [(file.model, file.places) for file in loaded.files]
-    loaded.faults += [*fitting_faults(parsed, vocabulary, loaded.broken), *_calendar_faults(loaded)]
-    loaded.faults += evaluation_faults(parsed, loaded.broken)
-    loaded.faults += threshold_faults(parsed, loaded.broken)
-    loaded.faults += message_faults(parsed, loaded.broken)
-    loaded.faults += report_faults(parsed, loaded.broken)
-    if not loaded.broken & {"limits/v1", "process/v1"}:
-        loaded.faults += cascade_faults(parsed)
+    found = _faults_between(loaded, vocabulary)
+    loaded.faults += _with_maimed(loaded, vocabulary, found) if loaded.maimed else found
     loaded.faults.sort(key=lambda fault: (fault.file, fault.line, fault.column, fault.message))
+
+
+def _with_maimed(loaded: DefinitionSet, vocabulary: Vocabulary | None, without: list[Fault]) -> list[Fault]:
+    """Give the faults between the files, those of the maimed among them.
+
+    Of the other files those alone that are also found `without` the maimed: what is found only beside them comes of
+    what was put in, and what is found only without them comes of their absence.
+    """
+    seen = DefinitionSet(list(loaded.files), broken=loaded.broken)
+    for rest in loaded.maimed:
+        seen.put(rest.file)
+    ours = {rest.file.path: place_set(rest.file.places, rest.replaced) for rest in loaded.maimed}
+    return [
+        fault for fault in _faults_between(seen, vocabulary)
+        if (fault in without if fault.file not in ours else (fault.line, fault.column) not in ours[fault.file])
+    ]  # fmt: skip
+
+
+def _faults_between(loaded: DefinitionSet, vocabulary: Vocabulary | None) -> list[Fault]:
+    parsed = [(file.model, file.places) for file in loaded.files]
+    faults = [*fitting_faults(parsed, vocabulary, loaded.broken), *_calendar_faults(loaded)]
+    faults += evaluation_faults(parsed, loaded.broken)
+    faults += threshold_faults(parsed, loaded.broken)
+    faults += message_faults(parsed, loaded.broken)
+    faults += report_faults(parsed, loaded.broken)
+    if not loaded.broken & {"limits/v1", "process/v1"}:
+        faults += cascade_faults(parsed)
+    return faults
 
 
 def read_file(path: Path, loaded: DefinitionSet) -> LoadedFile | None:
@@ -188,7 +222,7 @@ def read_text(text: bytes, name: str, loaded: DefinitionSet) -> LoadedFile | Non
     try:
         file = _well_formed(text, name)
     except _IllFormed as error:
-        loaded.refuse(error.kind, error.faults)
+        loaded.refuse(error.kind, error.faults, error.rest)
         return None
     loaded.put(file)
     return file
@@ -197,9 +231,9 @@ def read_text(text: bytes, name: str, loaded: DefinitionSet) -> LoadedFile | Non
 class _IllFormed(DefinitionError):
     """A text that is no definition; `kind` is the version it gives itself, None if it cannot be told."""
 
-    def __init__(self, kind: str | None, faults: list[Fault]) -> None:
+    def __init__(self, kind: str | None, faults: list[Fault], rest: Maimed | None = None) -> None:
         super().__init__(faults)
-        self.kind = kind
+        self.kind, self.rest = kind, rest
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
@@ -222,7 +256,9 @@ def _well_formed(text: bytes, name: str) -> LoadedFile:
     try:
         return LoadedFile(name, kind.model_validate(data), places, text.decode("utf-8-sig"))
     except ValidationError as error:
-        raise _IllFormed(version, pydantic_faults(error, places)) from None
+        rest = mended(kind, data, error)
+        maimed = None if rest is None else Maimed(LoadedFile(name, rest[0], places), rest[1])
+        raise _IllFormed(version, pydantic_faults(error, places), maimed) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from rules.believed import own_fields
 from rules.engine.deadlines import usable
-from rules.state import Instance, is_time
+from rules.state import Instance, Place, is_time
 from schemas import Value, from_wire
 
 TOLERANCE_MS = 60_000
@@ -49,8 +50,26 @@ def differences(instance: Instance, *, tolerance_ms: int = TOLERANCE_MS) -> list
         if entity == "visit":
             found += _of_visit(instance, source, from_wire(row.fields), tolerance_ms)
         elif instance.main is not None and not instance.main.is_deleted:
-            found += _between(source, "", from_wire(instance.main.fields), from_wire(row.fields), tolerance_ms)
+            found += _between(source, "", from_wire(own_fields(instance.main)), from_wire(row.fields), tolerance_ms)
     return found
+
+
+def compared(instance: Instance, source: str, item: str) -> Iterator[Place]:
+    """Give where the rows were read, ours and the other source's, that tell of one item (`Difference.item`)."""
+    visit, _, _ = item.rpartition(".")
+    if not visit:
+        yield from () if instance.main is None else (instance.main.place,)
+    else:
+        yield from (each.place for each in instance.visits if _named(each.stage, each.visit) == visit)
+    for name, row in sorted((instance.others or {}).items()):
+        entity, _, theirs = name.partition(":")[0].partition("@")
+        told = _named(row.fields.get("stage"), row.fields.get("visit")) if entity == "visit" else ""
+        if theirs and theirs == source and told == visit:
+            yield row.place
+
+
+def _named(stage: object, number: object) -> str:
+    return f"{stage}#{number}" if isinstance(number, int) and number > 1 else str(stage)
 
 
 def _of_visit(instance: Instance, source: str, theirs: Mapping[str, Value], tolerance_ms: int) -> Iterator[Difference]:
@@ -61,8 +80,7 @@ def _of_visit(instance: Instance, source: str, theirs: Mapping[str, Value], tole
             "entered_at": visit.entered_at, "finished_at": visit.finished_at,
             "suspend_from": visit.suspend_from, "suspend_to": visit.suspend_to,
         }  # fmt: skip
-        again = f"#{visit.visit}" if (visit.visit or 1) > 1 else ""
-        yield from _between(source, f"{visit.stage}{again}.", ours, theirs, tolerance_ms)
+        yield from _between(source, f"{_named(visit.stage, visit.visit)}.", ours, theirs, tolerance_ms)
 
 
 def _between(

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from operator import itemgetter
 from typing import NamedTuple
 
+from rules.believed import NOBODY, Believed, said_elsewhere
 from rules.engine.deadlines import usable
 from rules.engine.fusion import is_newer, place_of
 from rules.state import Place
@@ -50,13 +51,18 @@ class ReferenceEvent(NamedTuple):
 class _History:
     """The versions of one reference row, by arrival; `None` fields: deleted."""
 
-    __slots__ = ("order", "place", "position", "said", "times", "versions")
+    __slots__ = ("order", "places", "position", "said", "times", "versions")
 
     def __init__(self) -> None:
         self.position, self.order, self.said = BEFORE_ALL, 0, 0
-        self.place = _NOWHERE
+        self.places: list[Place] = []
         self.times: list[int] = []
         self.versions: list[Fields | None] = []
+
+    @property
+    def place(self) -> Place:
+        """Where the newest version was read."""
+        return self.places[-1] if self.places else _NOWHERE
 
     def at(self, time: int) -> Fields | None:
         times = self.times
@@ -69,8 +75,15 @@ class _History:
 class Reference:
     """All reference rows of one worker."""
 
-    def __init__(self, entities: frozenset[str]) -> None:
-        self.entities = entities
+    def __init__(self, entities: frozenset[str], believed: Believed = NOBODY) -> None:
+        """Begin empty; `believed`: in which fields rows of other sources count before an entity's own."""
+        self.entities, self.believed = entities, believed
+        self._beside = {
+            each: names
+            for each in entities
+            if (names := tuple(sorted(n for n in entities if n.startswith(f"{each}@"))))
+        }
+        """Entities that several sources tell of, and what the rows of the others are called."""
         self._rows: dict[str, dict[str, _History]] = {entity: {} for entity in entities}
         self._links: dict[tuple[str, str], set[str]] = {}
         self._first: dict[str, int] = {}
@@ -86,21 +99,61 @@ class Reference:
         if not is_newer(change, history):
             return
         history.position, history.order, history.said = standing(change, history)
-        history.place = place_of(change)
         before = history.versions[-1] if history.versions else None
         after = None if change.op == "d" else {**(before or {}), **change.fields}
         at = max(change.at, history.times[-1]) if history.times else change.at
+        entity = change.entity.partition("@")[0]
+        times = self._changing(entity, change.row, at) if entity in self._beside else ()
+        counted = [self._counting(entity, change.row, time) for time in times]
         history.times.append(at)
+        history.places.append(place_of(change))
         history.versions.append(after)
         self._link(change.entity, change.row, after)
-        if change.entity in JUDGED:
-            self._tell(change, at, before, after)
+        if entity in self._beside:
+            self._link(entity, change.row, after)
+            for time, was in zip(times, counted, strict=True) if entity in JUDGED else ():
+                self._tell(change, entity, time, was, self._counting(entity, change.row, time))
+        elif entity in JUDGED:
+            self._tell(change, entity, at, before, after)
+
+    def _changing(self, entity: str, key: str, at: int) -> list[int]:
+        """Give when it changes from `at` on what counts of a row that several sources tell of."""
+        histories = (self._rows[name].get(key) for name in (entity, *self._beside[entity]))
+        return sorted({at, *(time for each in histories if each for time in each.times if time > at)})
+
+    def _counting(self, entity: str, key: str, at: int) -> Fields | None:
+        """Give what counted at `at` of a row that several sources tell of: its own, or else that of another source.
+
+        In the fields in which another source is believed first, what that says.
+        """
+        history = self._rows[entity].get(key)
+        own = history.at(at) if history else None
+        if own is None and history is not None and history.times and history.times[0] <= at:
+            return None  # deleted, by the source that the entity is believed of
+        rows = {name: each.at(at) for name in self._beside[entity] if (each := self._rows[name].get(key))}
+        base = own if own is not None else next((row for row in rows.values() if row is not None), None)
+        order = self.believed.get(entity)
+        if base is None or order is None or not rows:
+            return base
+        said = said_elsewhere(order, lambda name: [row] if (row := rows.get(name)) is not None else ())
+        return {**base, **said} if said else base
 
     def get(self, entity: str, key: str, at: int) -> Fields | None:
         """Give the row as it was known at `at`, or None."""
+        if entity in self._beside:
+            return self._counting(entity, key, at)
         rows = self._rows.get(entity)
         history = rows.get(key) if rows else None
         return history.at(at) if history else None
+
+    def place(self, entity: str, key: str, at: int) -> Place | None:
+        """Give where the newest change of the row was read that was known at `at`, a delete too; None: no such."""
+        for name in (entity, *self._beside.get(entity, ())):
+            history = self._rows.get(name, {}).get(key)
+            index = bisect_right(history.times, at) if history else 0
+            if history and index:
+                return history.places[index - 1]
+        return None
 
     def of_day(self, entity: str, key: str, at: int, moment: int) -> Fields | None:
         """Give the row as it held at `moment`, as known at `at`, or None.
@@ -124,6 +177,10 @@ class Reference:
 
     def last_known(self, entity: str, key: str, at: int) -> Fields | None:
         """Give the row as it was known at `at`, or before it was deleted."""
+        if entity in self._beside:
+            times = [time for time in self._changing(entity, key, -NEVER) if time <= at]
+            known = (self._counting(entity, key, time) for time in reversed(times))
+            return next((fields for fields in known if fields is not None), None)
         history = self._rows.get(entity, {}).get(key)
         index = bisect_right(history.times, at) if history else 0
         versions = history.versions[:index] if history else []
@@ -173,11 +230,11 @@ class Reference:
             if value is not None:
                 self._links.setdefault((f"{entity}.{field}", str(value)), set()).add(key)
 
-    def _tell(self, change: Change, at: int, before: Fields | None, after: Fields | None) -> None:
+    def _tell(self, change: Change, entity: str, at: int, before: Fields | None, after: Fields | None) -> None:
         source = f"{change.topic}:{change.partition}"
-        for time, kind in _happenings(change.entity, at, before, after):
+        for time, kind in _happenings(entity, at, before, after):
             is_history = change.op == "r" and time == at
-            self._insert(ReferenceEvent(time, source, change.offset, kind, change.entity, change.row, is_history))
+            self._insert(ReferenceEvent(time, source, change.offset, kind, entity, change.row, is_history))
 
     def _insert(self, event: ReferenceEvent) -> None:
         if not self._cursors:

@@ -102,6 +102,7 @@ def _fields(given: dict[str, Any], time: Time) -> dict[str, Value]:
 def _value(value: Any, time: Time) -> Value:  # noqa: ANN401 - a YAML scalar
     if isinstance(value, float):
         return Decimal(str(value))
-    is_time = isinstance(value, str) and _A_TIME.fullmatch(value)
-    known: Value = time(value) if is_time else value
+    if isinstance(value, str) and _A_TIME.fullmatch(value):
+        return time(value) - (len(value) == len("2026-01-01"))  # a date is kept as the last millisecond of its day
+    known: Value = value
     return known

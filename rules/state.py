@@ -39,6 +39,8 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     """Of the changes at `position` (of one commit) the newest applied: `Change.order`."""
     said: int = 0
     """Position of the latest time that a row from outside said (`schemas.ingested`); 0: none did."""
+    told: dict[str, WireValue] | None = None
+    """What the row itself says, where another source is believed in some field and `fields` has what counts."""
 
 
 class Visit(msgspec.Struct, array_like=True, gc=False):

@@ -176,12 +176,22 @@ class WorkCalendar:
         """Give the first local midnight at or after `ms`: an end of day stays what it is."""
         return self._midnight(self._day(ms - 1) + 1)
 
+    def by_clock(self, ms: int) -> int:
+        """Give the moment from which clocks count: the last millisecond of a local day is its 24:00.
+
+        A date without a time is kept as that millisecond, so that its local date is right (`schemas.columns`).
+        """
+        if self._is_even:
+            return ms if (ms + 1 - self._first_ms) % DAY_MS else ms + 1
+        return ms + (self._midnight(self._day(ms + 1)) == ms + 1)
+
     def local_date(self, ms: int) -> str:
         """Give the local date as YYYY-MM-DD; beyond the years 1 to 9999 the nearest that can be written."""
         return _date(self._day(ms)).isoformat()
 
     def local_text(self, ms: int) -> str:
         """Say a moment as people do: 3月10日15:30; a midnight is the end of the day before: 3月9日24时."""
+        ms = self.by_clock(ms)
         day = self._day(ms)
         since = ms - self._midnight(day)
         if since == 0:
@@ -233,7 +243,8 @@ class WorkCalendar:
 
     def _suspended_days(self, spans: Iterable[Span]) -> list[tuple[int, int]]:
         """Give the days that spans touch as ascending pairs (first, last) without overlap, both included."""
-        touched = [(self._day(start), self._day(end - 1) + 1) for start, end in spans if start < end]
+        ended = ((start, self.by_clock(end)) for start, end in spans)
+        touched = [(self._day(start), self._day(end - 1) + 1) for start, end in ended if start < end]
         return [(start, end - 1) for start, end in merge_spans(touched)]
 
     def _time_of_day(self, ms: int, since: int) -> tuple[int, int]:

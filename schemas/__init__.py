@@ -9,6 +9,7 @@ from schemas.codec import (
     CLOCK_KEY,
     MARK_KEY,
     WireValue,
+    as_told,
     decode_alert,
     decode_change,
     decode_clock,
@@ -92,7 +93,7 @@ from schemas.loop import (
 )
 from schemas.mapping import VISIT_TYPES, Column, ColumnType, Dialect, MessageKey, TableMapping, TimestampUnit, View
 from schemas.notice import Channel, Instruction, Notice, Recipient, message_text
-from schemas.record import Raw
+from schemas.record import LATEST_ARRIVAL, Raw, too_late
 from schemas.recorded import Recorded, parse_recorded
 from schemas.report import ReportIndicator, ReportOrder, ReportUnit
 from schemas.row_form import Columns, RowForm, as_written
@@ -108,6 +109,7 @@ __all__ = [
     "DATED",
     "EMPTY",
     "INGEST_HEADER",
+    "LATEST_ARRIVAL",
     "MARK_KEY",
     "MAX_BYTES",
     "MAX_DEPTH",
@@ -186,6 +188,7 @@ __all__ = [
     "YamlPath",
     "advice_on",
     "alert_id",
+    "as_told",
     "as_written",
     "decode_alert",
     "decode_change",
@@ -237,4 +240,5 @@ __all__ = [
     "stands_twice",
     "supersedes",
     "to_wire",
+    "too_late",
 ]

@@ -48,6 +48,8 @@ class AlertEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     object: AlertObject | None
     text: str
     evidence: tuple[Evidence, ...]
+    provisional: bool = False
+    """`due_at` was reckoned in workdays of a year whose calendar is not published yet; on the wire only if so."""
 
 
 def alert_id(  # noqa: PLR0913, PLR0917 - the id is a function of exactly these (contract, section 5)

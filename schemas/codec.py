@@ -39,6 +39,8 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose: all of it is U
 _MIN_MS, _MAX_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999, all that ISO 8601 can write
 _T = TypeVar("_T")
 
+_QUARTER_MS = 900_000
+"""Midnights of all zones lie on quarters of an hour of UTC."""
 _pack = msgspec.msgpack.Encoder().encode
 _to_json = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -47,6 +49,11 @@ def iso(ms: int) -> str:
     """Give epoch milliseconds as `2026-03-09T16:00:00.000Z`; beyond the years 1 to 9999, the nearest of these."""
     moment = _EPOCH + timedelta(milliseconds=min(max(ms, _MIN_MS), _MAX_MS))
     return moment.isoformat(timespec="milliseconds") + "Z"
+
+
+def as_told(ms: int) -> int:
+    """Give a time as others read it: a date, kept as the last millisecond of its local day, is told as its 24:00."""
+    return ms if (ms + 1) % _QUARTER_MS else ms + 1
 
 
 def epoch_ms(text: str) -> int:
@@ -179,6 +186,7 @@ class _WireAlert(msgspec.Struct, kw_only=True, gc=False):
     object: AlertObject | None
     text: str
     evidence: tuple[Evidence, ...]
+    provisional: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 def encode_alert(alert: AlertEvent) -> bytes:
@@ -190,7 +198,7 @@ def encode_alert(alert: AlertEvent) -> bytes:
             visit=alert.visit, raised_at=iso(alert.raised_at),
             due_at=None if alert.due_at is None else iso(alert.due_at),
             org_no=alert.org_no, dept=alert.dept, person=alert.person, object=alert.object, text=alert.text,
-            evidence=alert.evidence,
+            evidence=alert.evidence, provisional=alert.provisional or msgspec.UNSET,
         )
     )  # fmt: skip
 
@@ -202,7 +210,7 @@ def _decode_alert(data: bytes) -> AlertEvent:
         severity=wire.severity, process=wire.process, instance=wire.instance, stage=wire.stage, visit=wire.visit,
         raised_at=epoch_ms(wire.raised_at), due_at=None if wire.due_at is None else epoch_ms(wire.due_at),
         org_no=wire.org_no, dept=wire.dept, person=wire.person, object=wire.object, text=wire.text,
-        evidence=wire.evidence,
+        evidence=wire.evidence, provisional=wire.provisional is True,
     )  # fmt: skip
 
 

@@ -103,8 +103,12 @@ class LocalZone:
             return ms // _DAY_MS
 
     def end_of_day(self, day: int) -> int:
-        """Give the midnight that ends the local date `day` (days since 1970-01-01), epoch ms."""
-        return self.to_utc((day + 1) * _DAY_MS)
+        """Give the last millisecond of the local date `day` (days since 1970-01-01), epoch ms: how a date is kept.
+
+        So its local date is right for all who ask; who counts by the clock takes it for 24:00
+        (`rules.workdays.WorkCalendar.by_clock`).
+        """
+        return self.to_utc((day + 1) * _DAY_MS) - 1
 
     def _remember(self, day: int) -> int | None:
         first, last = self._offset_at(day * _DAY_MS), self._offset_at((day + 1) * _DAY_MS)
@@ -262,7 +266,7 @@ class _Moment:
         self._multiply, self._divide = _PER_UNIT[TIME_SEMANTICS.get(semantic or "", unit)]
 
     def to_instant(self, value: object) -> int:
-        """Give epoch ms; a date without a time is the end of that local day."""
+        """Give epoch ms; a date without a time is the last millisecond of that local day."""
         if type(value) is str:
             if len(value) == 27 and value[26] == "Z" and value[10] == "T":  # noqa: PLR2004 - 2026-02-02T17:24:09.279328Z
                 try:
@@ -289,7 +293,7 @@ class _Moment:
         return self.to_instant(value)
 
     def to_end_of_day(self, value: object) -> int:
-        """Give the midnight that ends the local day of the value."""
+        """Give the last millisecond of the local day of the value."""
         if type(value) is int:
             if self._counts_days or (not self._knows_days and abs(value) <= _MOST_DAYS):
                 return self._zone.end_of_day(_bounded_day(value))

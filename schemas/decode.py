@@ -32,7 +32,7 @@ from schemas.errors import Broken
 from schemas.ingested import is_ingested
 from schemas.log_resets import LogWatch, lifted
 from schemas.mapping import Dialect, Format, TableMapping
-from schemas.record import Raw
+from schemas.record import LATEST_ARRIVAL, Raw, too_late
 from schemas.table import Table, Tally
 
 SUPPORTED_DIALECTS: frozenset[Dialect] = frozenset(get_args(Dialect))
@@ -168,15 +168,21 @@ class Decoder:
         return [f"{self.mapping.topic}: {what}; set `op_ts_timezone` to the zone that the replicat writes"]
 
     def decode_run(
-        self, records: Iterable[Raw], *, topic: str, partition: int, high: int
+        self, records: Sequence[Raw], *, topic: str, partition: int, high: int
     ) -> tuple[list[Change], list[Refused], int]:
         """Decode records of one partition, in order: the changes, the refused records, and the new running maximum.
 
         `high` is the largest timestamp of the partition before these records; a record whose own is smaller
-        arrived at `high`. What a record tells does not depend on the records around it.
+        arrived at `high`. What a record tells does not depend on the records around it. One whose own lies beyond
+        `LATEST_ARRIVAL` is refused and moves no clock.
         """
-        changes, refused, high = self._decode_run(records, topic=topic, partition=partition, high=high)
-        return self._placed(changes, partition), refused, high
+        changes, refused, reached = self._decode_run(records, topic=topic, partition=partition, high=high)
+        if reached >= LATEST_ARRIVAL > high:  # as good as never: the records are then decoded a second time
+            near = [record for record in records if record.timestamp < LATEST_ARRIVAL]
+            far = [Refused(r, too_late(r.timestamp)) for r in records if r.timestamp >= LATEST_ARRIVAL]
+            changes, refused, reached = self._decode_run(near, topic=topic, partition=partition, high=high)
+            refused = sorted([*refused, *far], key=lambda each: each.record.offset)
+        return self._placed(changes, partition), refused, reached
 
     def _placed(self, changes: list[Change], partition: int) -> list[Change]:
         """Give changes of one partition with the positions that declared resets and growth of the topic give them."""

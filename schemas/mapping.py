@@ -63,6 +63,10 @@ class Column(msgspec.Struct, frozen=True):
     """Time column (lower case) that says which meaning of a code holds; "": the present one."""
     is_kept: bool = True
     """False: declared for imports, and not decoded."""
+    also_by: str = ""
+    """Column (lower case) whose value says as which further field the value is told; "": as none."""
+    also: dict[str, str] = {}
+    """Values of that column to the further field; of these, the fields that it does not name are null."""
 
 
 class Format(msgspec.Struct, frozen=True, kw_only=True):

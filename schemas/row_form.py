@@ -19,7 +19,7 @@ from schemas.table import Table
 def as_written(mapping: TableMapping) -> TableMapping:
     """Give the mapping that reads every declared column as the source wrote it: no codes converted, none left out."""
     columns = {
-        name: msgspec.structs.replace(column, codes=None, codes_by="", is_kept=True)
+        name: msgspec.structs.replace(column, codes=None, codes_by="", is_kept=True, also_by="")
         for name, column in mapping.columns.items()
     }
     return msgspec.structs.replace(mapping, columns=columns)
@@ -112,7 +112,7 @@ class RowForm:
 
 
 def _text_of(kind: ColumnType, value: Value) -> Value:
-    """Write a canonical time as ISO 8601; a date is the midnight that ends it, so one ms before lies in it."""
+    """Write a canonical time as ISO 8601; a date lies one ms before its last, also if kept as the midnight after it."""
     if type(value) is int and kind in ("timestamp", "date"):
         return iso(value if kind == "timestamp" else value - 1)
     return value

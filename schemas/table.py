@@ -33,7 +33,7 @@ class Table:
         self._columns: dict[str, ColumnReader | None] = {}
         self._constants = dict(mapping.constants)
         self._unknown = unknown if unknown is not None else {}
-        self._dated = dated_codes(mapping)
+        self._dated, self._named = dated_codes(mapping), named_fields(mapping)
         for source_name, column in mapping.columns.items():
             if not column.is_kept:
                 continue
@@ -46,9 +46,12 @@ class Table:
         self._extra: dict[str, Convert] = {}
         for name in {*mapping.key, *([mapping.instance] if mapping.instance else [])} - mapping.columns.keys():
             self._extra[name] = unwrapped(types[name], to_text) if name in types else to_text
-        names = [(mapping.columns[n].name if n in mapping.columns else n, n in mapping.columns) for n in mapping.key]
-        self._key = tuple(names)
-        self._single = names[0][0] if len(names) == 1 and names[0][1] else None
+        known = mapping.columns
+        self._key = tuple(
+            (known[n].name, True, known[n].type == "date") if n in known else (n, False, False) for n in mapping.key
+        )
+        name, is_mapped, is_date = self._key[0]
+        self._single = name if len(self._key) == 1 and is_mapped and not is_date else None
         self._instance, self._is_optional = mapping.instance, mapping.is_instance_optional
         mapped = mapping.columns.get(mapping.instance or "")
         self._instance_field = mapped.name if mapped else None
@@ -84,7 +87,7 @@ class Table:
                     fields[field] = value
                 else:
                     fields[field] = convert(value)
-            if self._dated:
+            if self._dated or self._named:
                 self._convert_dated(fields)
             if self._lobs:
                 self._drop_null_lobs(fields)
@@ -95,7 +98,10 @@ class Table:
             raise BadInput("wrong-type", f"column {name[:64]}: {error}") from None
 
     def _convert_dated(self, fields: dict[str, Value]) -> None:
-        """Convert codes whose meaning another column of the row dates; by the present one where that is not told."""
+        """Convert codes whose meaning another column of the row dates; by the present one where that is not told.
+
+        Then tell values under the further field that another column names.
+        """
         for column, field, by, codes in self._dated:
             code, at = fields.get(field), fields.get(by)
             if isinstance(code, str):
@@ -103,6 +109,10 @@ class Table:
                 if found is None:
                     self._count(column)
                 fields[field] = code if found is None else found
+        for field, by, names in self._named:
+            if field in fields and by in fields:
+                kind = fields[by]
+                fields |= {name: fields[field] if value == kind else None for value, name in names.items()}
 
     def _count(self, column: str) -> None:
         self._unknown[column] = self._unknown.get(column, 0) + 1
@@ -144,7 +154,10 @@ class Table:
             return self._view.row(fields)
         if self._single is not None:
             return _key_text(fields.get(self._single)) or None
-        parts = [_key_text((fields if is_mapped else extra).get(name)) for name, is_mapped in self._key]
+        parts = [
+            (_date_key if is_date else _key_text)((fields if is_mapped else extra).get(name))
+            for name, is_mapped, is_date in self._key
+        ]
         known = [part for part in parts if part is not None]
         if len(known) < len(parts):
             return None
@@ -179,6 +192,12 @@ def dated_codes(mapping: TableMapping) -> list[tuple[str, str, str, CodeList]]:
     return found
 
 
+def named_fields(mapping: TableMapping) -> list[tuple[str, str, dict[str, str]]]:
+    """Give the fields that are told as another, too, by what a column says: field, field of that, its values' names."""
+    columns = mapping.columns
+    return [(each.name, columns[each.also_by].name, each.also) for each in columns.values() if each.also_by in columns]
+
+
 _NOTHING: dict[str, Value] = {}
 
 
@@ -188,6 +207,11 @@ def _untyped(mapping: TableMapping, column: Column, convert: Convert) -> Convert
         return from_loose_text(convert)
     is_bytes = mapping.format.decimal == "base64" and column.type == "decimal"
     return from_bytes(column.scale, convert) if is_bytes else convert
+
+
+def _date_key(value: Value) -> str | None:
+    """Write a date in a key as the midnight that ends it: so rows were named when dates were kept as that."""
+    return _key_text(value + 1 if type(value) is int else value)
 
 
 def _key_text(value: Value) -> str | None:

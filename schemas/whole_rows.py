@@ -17,7 +17,7 @@ from schemas.columns import Convert, to_text
 from schemas.debezium import MOST_POSITION, Source, position_of
 from schemas.mapping import ColumnType, TableMapping
 from schemas.record import Raw
-from schemas.table import dated_codes
+from schemas.table import dated_codes, named_fields
 from schemas.view_keys import Test, condition
 
 _Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
@@ -55,6 +55,8 @@ class WholeRow:
         """
         if dated_codes(mapping):
             raise ValueError("the meaning of a code depends on the row's time")
+        if named_fields(mapping):
+            raise ValueError("what a column is called depends on the row")
         spelt = {name.lower(): name for name in image if name.lower() in converts}
         columns = mapping.columns
         self._mapping, self._max_bytes, self._max_depth = mapping, max_bytes, max_depth

@@ -111,6 +111,7 @@ def _html_row(notice: Notice, zone: ZoneInfo) -> str:
 
 def local_time(at: int, zone: ZoneInfo) -> str:
     """`2026-03-09 14:30`; the end of a day as `2026-03-09 24:00`, which people do not take for the next day."""
+    at += (at + 1) % 60_000 == 0  # a date is kept as the last millisecond of its day
     moment = datetime.fromtimestamp(max(0, min(at, _LAST_SECOND - 86_400_000)) / 1000, UTC).astimezone(zone)
     if (moment.hour, moment.minute) == (0, 0):
         return f"{moment - timedelta(days=1):%Y-%m-%d} 24:00"

@@ -93,7 +93,7 @@ def judge_share(path: Path, versions: Versions, until: int, *, mail_domain: str,
 
     `told` is called with the number of changes done by now.
     """
-    reference = Reference(versions.sources.entities(reference=True))
+    reference = Reference(versions.sources.entities(reference=True), versions.sources.believed)
     both = [_Version(each, reference, mail_domain) for each in (versions.running, versions.changed)]
     done = 0
     for piece in _gathered(read_share(path)):

@@ -21,7 +21,7 @@ def judge_values(both: Both, share: Path, versions: Versions, until: int, *, mai
     """
     if not (both.running.deltas or both.changed.deltas):
         return
-    reference = Reference(versions.sources.entities(reference=True))
+    reference = Reference(versions.sources.entities(reference=True), versions.sources.believed)
     for piece in read_share(share):
         for change in piece:
             if change.entity in reference.entities:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 VERBOSE = "stagewatch.is_verbose"
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-DATE_LENGTH = len("2026-06-20")
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -151,7 +150,7 @@ def moment(text: str, *, now_ms: int, zone: str) -> int:
         return now_ms
     try:
         time = datetime.fromisoformat(text.strip())
-        if len(text.strip()) == DATE_LENGTH:
+        if is_date(text):
             time += timedelta(days=1)
         if time.tzinfo is None:
             time = time.replace(tzinfo=ZoneInfo(zone))
@@ -160,3 +159,12 @@ def moment(text: str, *, now_ms: int, zone: str) -> int:
         raise click.BadParameter(
             f"{text!r} is no time; write ISO 8601 such as 2026-06-20T00:00:00+08:00, or `now`"
         ) from None
+
+
+def is_date(text: str) -> bool:
+    """Tell whether a time from the command line is a date alone, `2026-06-20` or `20260620`."""
+    try:
+        date.fromisoformat(text.strip())
+    except ValueError:
+        return False
+    return True

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from stagewatch.cli import DATE_LENGTH, ZONE, command, moment, output_option, settings_option
+from stagewatch.cli import ZONE, command, is_date, moment, output_option, settings_option
 from stagewatch.cli_store import opened_store
 
 DAY_MS = 86_400_000
@@ -33,7 +33,7 @@ def costs(*, since: str | None, until: str, price: float | None, config: Path | 
     end = moment(until, now_ms=int(time.time() * 1000), zone=ZONE)
     begin = end - 30 * DAY_MS
     if since is not None:  # a date alone means the whole of that day
-        begin = moment(since, now_ms=end, zone=ZONE) - DAY_MS * (len(since.strip()) == DATE_LENGTH)
+        begin = moment(since, now_ms=end, zone=ZONE) - DAY_MS * is_date(since)
     with opened_store(config, output) as store:
         units = store.costs(begin, end)
     rows = [[each.org_no or None, each.sms, each.parts, each.unknown, each.mails] for each in units]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,7 +79,12 @@ async def _serve(settings: Settings, output: Output, push: Push) -> None:
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.push_host, settings.push_port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            where = f"{settings.push_host}:{settings.push_port}"
+            why = os.strerror(error.errno or 0)
+            raise Failed(f"cannot listen on {where}: {why}; see push_host, push_port") from None
         host, port = runner.addresses[0][:2]
         output.say(f"ready: http://{host}:{port}/ingest/<source>/<table>")
         ended = asyncio.Event()

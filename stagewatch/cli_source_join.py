@@ -66,14 +66,14 @@ def _rows(catalog: SourceCatalog, found: Gathered, *, is_json: bool) -> Iterator
 
 def _fields(mapping: TableMapping, row: GatheredRow) -> dict[str, Value]:
     """Give a row's fields for a document: times as ISO 8601, decimals as text, phone numbers masked."""
-    from schemas import iso
+    from schemas import as_told, iso
     from sinks import masked_address
 
     times = {column.name for column in mapping.columns.values() if column.type in {"timestamp", "date"}}
     found: dict[str, Value] = {}
     for name, value in row.fields.items():
         if isinstance(value, int) and name in times:
-            found[name] = iso(value)
+            found[name] = iso(as_told(value))
         elif name in PHONES and value is not None:
             found[name] = masked_address(str(value))
         else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stagewatch.cli import command, settings_from, settings_option, unknown
+from stagewatch.cli import VERBOSE, command, settings_from, settings_option, unknown
 
 if TYPE_CHECKING:
     from stagewatch.settings import Settings
@@ -60,7 +60,8 @@ def run(settings: Settings, broker: str, agents: str | None = None) -> int:
     definitions, sources = load_everything(settings)
     for warning in sources.warnings:
         Output().warn(warning)
-    return run_worker(config, definitions, sources)
+    is_verbose = bool(click.get_current_context().find_root().meta.get(VERBOSE))
+    return run_worker(config, definitions, sources, is_verbose=is_verbose)
 
 
 def worker_config(settings: Settings, broker: str, agents: str | None = None) -> WorkerConfig:

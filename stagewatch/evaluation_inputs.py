@@ -89,4 +89,4 @@ def parents_of(changes: Iterable[Change], period: Period, calendar: WorkCalendar
 def _was_valid(row: dict[str, object], period: Period, calendar: WorkCalendar) -> bool:
     begin, end = row.get("valid_from"), row.get("valid_to")
     has_begun = not isinstance(begin, int) or calendar.local_date(begin) <= period.end
-    return has_begun and (not isinstance(end, int) or calendar.local_date(end) > period.end)
+    return has_begun and (not isinstance(end, int) or calendar.local_date(calendar.by_clock(end)) > period.end)

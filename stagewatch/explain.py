@@ -170,9 +170,10 @@ def _rows(grounds: Grounds, alert: AlertEvent, model: Document, book: Book) -> D
     after = _after(model, alert.severity)
     if limit is None and after is None:
         return {"is_provisional": False}
-    due = times.deadline if after is None else dict(times.rungs)[alert.severity]
+    due, sharp = times.deadline if after is None else dict(times.rungs)[alert.severity], calendar.by_clock
+    spans = [(sharp(begin), sharp(end)) for begin, end in grounds.spans]
     return {
-        "stretches": [_stretch(row) for row in clock_rows(times.start, due, grounds.spans)],
+        "stretches": [_stretch(row) for row in clock_rows(sharp(times.start), due, spans)],
         "is_provisional": False,
     }
 

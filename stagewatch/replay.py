@@ -28,6 +28,7 @@ from rules import (
     indicator_value,
 )
 from schemas import (
+    LATEST_ARRIVAL,
     AlertEvent,
     BadInput,
     Change,
@@ -44,6 +45,7 @@ from schemas import (
     iso,
     message_text,
     parse_recorded,
+    too_late,
 )
 
 Progress = Callable[[int], None]
@@ -70,7 +72,7 @@ class Replay:
     def __init__(self, definitions: Definitions, sources: SourceCatalog, *, mail_domain: str) -> None:
         sources = sources.told(definitions.by_entity)
         entities = frozenset(m.entity for m in sources.mappings if m.is_reference)
-        self._reference = Reference(entities)
+        self._reference = Reference(entities, sources.believed)
         self._tracked = sources.entities(reference=False)
         self._definitions = definitions
         self._sources = sources
@@ -93,7 +95,8 @@ class Replay:
             self._feed_together(list(together))
 
     def advance(self, until: int) -> None:
-        """Let time pass up to and including `until`."""
+        """Let time pass up to and including `until`, but not into the year 2200: no time there can be reckoned with."""
+        until = min(until, LATEST_ARRIVAL - 1)
         step = self._new_step()
         self._engine.advance(self._partition, until, step)
         self._take(step)
@@ -289,6 +292,9 @@ def _records(path: Path, refuse: Callable[[BadInput, Recorded], None], progress:
                 record = parse_recorded(line)
             except BadInput as error:
                 refuse(error, Recorded(path.name, 0, number, 0, None, line, {}))
+                continue
+            if record.timestamp >= LATEST_ARRIVAL:
+                refuse(too_late(record.timestamp), record)
                 continue
             tp = (record.topic, record.partition)
             at = newest[tp] = max(record.timestamp, newest.get(tp, 0))

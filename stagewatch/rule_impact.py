@@ -70,7 +70,7 @@ def _judges(bootstrap: str, changelog: str, definitions: Definitions, reference:
 
 def _reference(bootstrap: str, sources: SourceCatalog) -> Reference:
     mappings = [mapping for mapping in sources.mappings if mapping.is_reference]
-    reference = Reference(frozenset(mapping.entity for mapping in mappings))
+    reference = Reference(frozenset(mapping.entity for mapping in mappings), sources.believed)
     for mapping in mappings:
         decoder = Decoder(mapping, schema_of=sources.schema_of)
         high: dict[int, int] = defaultdict(int)

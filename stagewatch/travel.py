@@ -130,7 +130,7 @@ class Travel:
         self.definitions = definitions
         self.key = key
         self._sources = sources
-        self._reference = Reference(sources.entities(reference=True))
+        self._reference = Reference(sources.entities(reference=True), sources.believed)
         self._engine = Engine(definitions, self._reference, mail_domain=mail_domain)
         self.partition: Partition = self._engine.new_partition(0)
         self._engine.finish_recovery(self.partition)

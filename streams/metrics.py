@@ -4,6 +4,7 @@ One object per worker, made by `worker.py`; served from a thread of prometheus-c
 answered while the event loop is busy.
 """
 
+import os
 import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +17,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from schemas import AlertEvent
+from schemas import AlertEvent, TryLater
 from sinks.store import NotificationRow
 from streams.carriers import Carriers
 
@@ -153,8 +154,15 @@ class Metrics:
         )
 
     def serve(self, port: int) -> int:
-        """Serve `/metrics` on all addresses; give the port that was taken (0 asks for any free one)."""
-        self._server, _ = start_http_server(port, registry=self.registry)
+        """Serve `/metrics` on all addresses; give the port that was taken (0 asks for any free one).
+
+        Raises TryLater where the port is another's: who holds it may go.
+        """
+        try:
+            self._server, _ = start_http_server(port, registry=self.registry)
+        except OSError as exc:
+            what = f"cannot serve /metrics on port {port}: {os.strerror(exc.errno or 0)}"
+            raise TryLater(f"{what}; set `metrics_port` to another, or to 0 for any free one") from exc
         return self._server.server_port
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from rules import Reference
-from schemas import BadInput
+from schemas import LATEST_ARRIVAL, BadInput
 from schemas.decode import Decoder
 from streams.logic import SourcePartition
 
@@ -81,6 +81,8 @@ class ReferenceReader:
         decoder = self._decoders[source.topic]
         high = self._high.get(source, -1)
         for record in records:
+            if record.timestamp >= LATEST_ARRIVAL:
+                continue
             high = max(high, record.timestamp)
             try:
                 changes = decoder.decode_all(

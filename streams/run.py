@@ -24,14 +24,16 @@ the time. What the hot path makes has no cycles; those of tasks and exceptions c
 
 
 def run_worker(
-    config: WorkerConfig, definitions: Definitions, sources: Sources, *, restart: Callable[[], None] | None = None
-) -> int:
+    config: WorkerConfig, definitions: Definitions, sources: Sources, *, restart: Callable[[], None] | None = None,
+    is_verbose: bool = False,
+) -> int:  # fmt: skip
     """Run one worker until SIGTERM; give the exit code of the process.
 
     `restart` is called when the worker should begin anew with more captured topics; by default the process
     replaces itself with the same command line, so that nothing of the old state can stay behind.
+    `is_verbose`: an error is logged with its traceback.
     """
-    logs.set_up(level=config.log_level, form=config.log_format)
+    logs.set_up(level=config.log_level, form=config.log_format, is_verbose=is_verbose)
     gc.set_threshold(*GC_THRESHOLD)
     worker = Worker(config, definitions, sources)
     try:

@@ -23,6 +23,10 @@ class Sources(Protocol):
         """Which source is believed, by entity and field."""
 
     @property
+    def believed(self) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+        """By entity and field the rows beside that are believed before its own."""
+
+    @property
     def schema_of(self) -> SchemaOf | None:
         """Where the schemas of Avro topics are asked for; None if nowhere."""
 

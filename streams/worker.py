@@ -136,7 +136,7 @@ class Worker:
 
     async def _read_beforehand(self, mappings: Mapping[str, TableMapping]) -> list[SourcePartition]:
         """Read what judgements rest on to its end: reference data, published rules, silences; give the first's."""
-        reference = Reference(frozenset(m.entity for m in mappings.values() if m.is_reference))
+        reference = Reference(frozenset(m.entity for m in mappings.values() if m.is_reference), self.sources.believed)
         decoders = {t: self.decoders.make(m) for t, m in mappings.items() if m.is_reference}
         self.reader = ReferenceReader(reference, decoders)
         make = partial(self._make_engine, reference=reference)

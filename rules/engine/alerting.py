@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from rules.compiler import CompiledProcess, Definitions
@@ -32,6 +33,9 @@ class Claim(NamedTuple):
     thing: AlertObject | None = None
     dept: str | None = None
     places: tuple[Place, ...] = ()
+    """Where the rows were read that it rests on, the one that it is about first."""
+    further: Callable[[], Iterable[Place | None]] = tuple
+    """Gives more of them; asked only once there is something to say. None: of a row that is not known."""
     values: dict[str, object] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
     """Further parameters of the sentence."""
     counts_workdays: bool = False
@@ -136,7 +140,8 @@ class Alerting:
         is_over = ended_at is not None and stands_for is not None and ended_at > stands_for
         kind: AlertEventKind = "closed" if is_over else "cleared"
         counted = next((t for t in (deadline, raised.deadline, stands_for) if t is not None), None)
-        late = 0 if ended_at is None or counted is None else ended_at - counted
+        ended = None if ended_at is None else self._process(instance).calendar.by_clock(ended_at)
+        late = 0 if ended is None or counted is None else ended - counted
         step.alerts.append(self._event(partition, instance, claim, kind, severity, raised, late=late))
 
     def _event(  # noqa: PLR0913, PLR0917 - the parts of an event
@@ -149,7 +154,9 @@ class Alerting:
         person = told[0][0].no if told and told[0][1] != "none" else None
         item = claim.thing.item if claim.thing else claim.repeat
         values = {**self._values(process, instance, claim, severity, raised), "org": fields.get("org_no")}
-        suffix = self._suffix(process, claim, kind, late, raised)
+        due = raised.deadline if claim.counts_workdays else None
+        is_provisional = due is not None and process.calendar.is_provisional_due(due)
+        suffix = self._suffix(kind, late, is_provisional=is_provisional)
         return AlertEvent(
             alert_id=alert_id(claim.rule.code, process.id, instance.key, claim.stage, claim.visit, item, severity),
             event=kind,
@@ -167,22 +174,17 @@ class Alerting:
             person=person,
             object=claim.thing,
             text=self._wording.say(claim.rule.text, values, unit=values["org"]) + suffix,
-            evidence=tuple(Evidence(*_place(p)) for p in claim.places if p.topic),
+            evidence=_evidence(claim),
+            provisional=is_provisional,
         )
 
-    def _suffix(
-        self, process: CompiledProcess, claim: Claim, kind: AlertEventKind, late: int, raised: Raised
-    ) -> str:  # fmt: skip
+    def _suffix(self, kind: AlertEventKind, late: int, *, is_provisional: bool) -> str:
         ends = {
             "cleared": "（已解除）",
             "closed": f"（已办结，逾{self._wording.lateness(late)}）" if late > 0 else "（已办结）",
             "reopened": "（重新打开）",
         }
-        provisional = ""
-        due = raised.deadline if claim.counts_workdays else None
-        if due is not None and process.calendar.is_provisional_due(due):
-            provisional = "（日历暂定）"
-        return ends.get(kind, "") + provisional
+        return ends.get(kind, "") + ("（日历暂定）" if is_provisional else "")
 
     def _values(
         self, process: CompiledProcess, instance: Instance, claim: Claim, severity: Severity, raised: Raised
@@ -282,5 +284,7 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _place(place: Place) -> tuple[str, int, int]:
-    return place.topic, place.partition, place.offset
+def _evidence(claim: Claim) -> tuple[Evidence, ...]:
+    """Give each record once; a place without a topic is none (what partitions tell one another)."""
+    places = dict.fromkeys(place for place in (*claim.places, *claim.further()) if place is not None and place.topic)
+    return tuple(Evidence(each.topic, each.partition, each.offset) for each in places)

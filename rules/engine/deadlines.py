@@ -6,14 +6,14 @@ Time rules: contract, section 7.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 from rules.durations import Duration, clock_deadline, parse_duration, share
 from rules.engine.conditions import Fields, Test, compile_condition
 from rules.models import DeadlineRule, LimitRow, Rung
-from rules.state import Instance, Row, Visit
+from rules.state import Instance, Place, Row, Visit
 from rules.workdays import WorkCalendar
 from schemas import SEVERITIES, Severity
 
@@ -54,6 +54,9 @@ class Facts(Protocol):
 
     def reference(self, entity: str, key: str) -> Fields | None:
         """Give a reference row as it was known at the partition's clock."""
+
+    def reference_place(self, entity: str, key: str) -> Place | None:
+        """Give where the reference row was read that was known at the partition's clock."""
 
 
 def usable(ms: object) -> int | None:
@@ -100,13 +103,18 @@ class Deadline:
         """Give when a limit counted from the start is over."""
         if limit.unit == "wd":
             return self._calendar.workday_deadline(start, limit.amount, spans)
-        return clock_deadline(start, limit.clock_ms, spans)
+        return self._clock_deadline(start, limit, spans)
+
+    def _clock_deadline(self, start: int, limit: Duration, spans: Sequence[Span]) -> int:
+        """Give when a limit by the clock is over; a date, of a span too, is 24:00 of its day."""
+        sharp = self._calendar.by_clock
+        return clock_deadline(sharp(start), limit.clock_ms, [(sharp(begin), sharp(end)) for begin, end in spans])
 
     def reckoned(
         self, start: int, deadline: int | None, limit: Duration | None = None, spans: Sequence[Span] = ()
     ) -> Times:
         """Give when the rungs are reached that belong to a deadline; None: the last of them is the deadline."""
-        at = start if deadline is None else deadline
+        at = self._calendar.by_clock(start if deadline is None else deadline)
         rungs = _in_order(
             tuple(
                 [
@@ -115,7 +123,7 @@ class Deadline:
                 ]
             )
         )
-        return Times(rungs[-1][1] if deadline is None else deadline, rungs, start)
+        return Times(rungs[-1][1] if deadline is None else at, rungs, start)
 
     def _reached(self, reach: _Reach, limit: Duration | None, start: int, deadline: int, spans: Sequence[Span]) -> int:
         amount = reach.amount
@@ -127,9 +135,9 @@ class Deadline:
             days = (limit.amount if limit else 0) - amount.amount
             return self._calendar.workday_deadline(start, max(days, 0), spans)
         if reach.kind == "share":
-            return share(start, deadline, amount)
+            return share(self._calendar.by_clock(start), deadline, amount)
         if reach.kind == "after":
-            return clock_deadline(start, amount.clock_ms, spans)
+            return self._clock_deadline(start, amount, spans)
         return deadline + amount.clock_ms
 
     def applying(self, instance: Instance, facts: Facts) -> Applying | None:
@@ -149,6 +157,33 @@ class Deadline:
         cons_no = fields.get("cons_no") if self._asks_customer else None
         customer = facts.reference("customer", str(cons_no)) if cons_no is not None else None
         return {**fields, "cons_type": customer.get("cons_type")} if customer else fields
+
+    def rests_on(self, instance: Instance, visit: Visit | None, facts: Facts) -> Iterator[Place | None]:
+        """Give where the rows were read that its times come from, beside the row that it is about (alerts only)."""
+        rule, main = self._rule, instance.main
+        by_column = rule.due is not None and rule.due.reference is None
+        if main is not None and (by_column or not self._starts_at_entry):
+            yield main.place
+        if rule.due is None:
+            yield from self.limited_by(instance, facts)
+        if rule.due is not None and rule.due.reference is not None:
+            for row in rows_of(instance, rule.due.through or ""):
+                yield row.place
+                yield facts.reference_place(rule.due.reference, str(row.fields.get(rule.due.key or "")))
+        if self.restarts_on and visit is not None:
+            last = self._last_report(instance, usable(visit.finished_at))
+            reports = rows_of(instance, self.restarts_on) if last else []
+            yield from (row.place for row in reports if row.fields.get("submitted_at") == last)
+        if rule.spans == "all":
+            yield from (each.place for each in instance.visits if suspended(each) != ())
+
+    def limited_by(self, instance: Instance, facts: Facts) -> Iterator[Place | None]:
+        """Give where the rows were read that decide which limit applies; none where there is but one."""
+        main = instance.main
+        if main is not None and self._limits and self._limits[0].test is not None:
+            yield main.place
+            if self._asks_customer and main.fields.get("cons_no") is not None:
+                yield facts.reference_place("customer", str(main.fields["cons_no"]))
 
     def _due_column(self, instance: Instance, facts: Facts) -> int | None:
         due = self._rule.due

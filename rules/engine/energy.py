@@ -139,7 +139,7 @@ def energies(partition: Partition, instance: Instance, calendar: WorkCalendar) -
             moment = usable(fields.get("date"))
             into, out = amount(fields.get("in_kwh")), amount(fields.get("out_kwh"))
             if moment is not None and into is not None and out is not None:
-                kind, place = _measured(Topology(partition, moment - 1), measured)
+                kind, place = _measured(Topology(partition, calendar.by_clock(moment) - 1), measured)
                 yield Energy(name, calendar.local_date(moment - 1), into, out, kind, place)
 
 
@@ -162,7 +162,7 @@ def _sold(
             fields = from_wire(row.fields)
             moment, value = usable(fields.get("freeze_date")), amount(fields.get("value"))
             if moment is not None and value is not None:
-                freezes[moment] = (name, value)
+                freezes[calendar.by_clock(moment)] = (name, value)
     ratio = _ratio(meter.get("ct_ratio")) * _ratio(meter.get("pt_ratio"))
     for moment, (name, value) in freezes.items():
         day = calendar.local_date(moment - 1)

@@ -7,7 +7,7 @@ never seen half done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from heapq import heappop
 
 import msgspec
@@ -16,20 +16,18 @@ from rules.compiler import CompiledProcess, Definitions
 from rules.engine.alerting import Alerting
 from rules.engine.deadlines import usable
 from rules.engine.fusion import fuse_row, new_row
-from rules.engine.judgement import over_at
 from rules.engine.judges import Judges
-from rules.engine.membership import ITEM, VOTE
+from rules.engine.membership import VOTE
+from rules.engine.own_rows import OwnRows
 from rules.engine.partition import Partition, Step
-from rules.engine.retention import let_go, let_go_all
+from rules.engine.retention import let_go
 from rules.engine.take_up import TakeUp
+from rules.engine.watched import Watched
 from rules.reconciliation import stands_beside
 from rules.reference import NEVER, Reference
 from rules.routing import Routing
-from rules.state import STATE_FORMAT, TIME_ENDS, Instance, PartitionPosition, Place, Row, RulesMark
-from schemas import Broken, Change, WireValue, to_wire
-
-MOVED_BY = ("tg_no", "line_no", "subs_no")
-"""Fields of an application that say where it hangs."""
+from rules.state import STATE_FORMAT, Instance, PartitionPosition, Place, RulesMark
+from schemas import Broken, Change, to_wire
 
 
 class Engine:
@@ -44,8 +42,8 @@ class Engine:
         self.judges = Judges(definitions, reference, alerting)
         self._judgement, self._findings = self.judges.judgement, self.judges.findings
         self._membership = self.judges.membership
-        self._watched: dict[int, tuple[frozenset[str], tuple[str, ...]]] = {}
-        """By process as it stands (`id`; two versions of one may be at work): columns, and those that are judged."""
+        self.own = OwnRows(definitions, self.judges, reference.believed)
+        self._watched = Watched()
         self._handlers: dict[str, Callable[[Partition, Change, Step], None]] = {
             **dict.fromkeys(definitions.by_entity, self._apply_main),
             "visit": self._apply_visit,
@@ -260,8 +258,13 @@ class Engine:
             self._apply_whole(partition, change, step)
             return
         old, new = main.fields, to_wire(change.fields)
-        is_usual = change.op != "d" and not main.is_deleted and main.older is None and old.keys() == new.keys()
-        if not is_usual or self._matters(process, old, new) or (process.disagreement and stands_beside(instance)):
+        is_whole = main.older is None and main.told is None and old.keys() == new.keys()
+        is_usual = change.op != "d" and not main.is_deleted and is_whole
+        if (
+            not is_usual
+            or self._watched.differ(process, old, new)
+            or (process.disagreement and stands_beside(instance))
+        ):
             instances.add(instance)  # so that it is not decoded again
             self._apply_whole(partition, change, step)
             return
@@ -275,76 +278,9 @@ class Engine:
             return
         step.rows[key] = instances.keep(instance)
 
-    def _matters(self, process: CompiledProcess, old: Mapping[str, WireValue], new: Mapping[str, WireValue]) -> bool:
-        """Tell whether a row of the same columns differs in one that anything judges; intervals apart."""
-        known = self._watched.get(id(process))
-        if known is None or known[0] != new.keys():
-            has_times, is_item = process.unknown_code is not None, process.entity == ITEM
-            known = self._watched[id(process)] = (
-                frozenset(new),
-                tuple(
-                    name
-                    for name in new
-                    if name in process.watched or is_item or (has_times and name.endswith(TIME_ENDS))
-                ),
-            )
-        return any(old[name] != new[name] for name in known[1]) if known[1] else False
-
     def _apply_whole(self, partition: Partition, change: Change, step: Step) -> None:
         instance = self._instance_of(partition, change)
-        self._note(partition, instance, step, is_new=self._fuse_main(partition, instance, change, step))
-
-    def _fuse_main(self, partition: Partition, instance: Instance, change: Change, step: Step) -> bool:
-        process, main = self._process(instance), instance.main
-        before = self.judges.all_parts(process, instance)
-        moved = _whereabouts(main)
-        is_first = main is None
-        known = main.fields if main is not None else {}
-        if main is None:
-            instance.main = main = new_row(change)
-        elif not fuse_row(main, change):
-            return False
-        following = self._choose(change.entity, instance, main)
-        if is_first and instance.visits:
-            self._findings.end_orphan(partition, instance, step)
-        if following is not process:
-            self.leave(partition, instance, following, step)
-            if following is not None and following.keeps:
-                let_go_all(instance, following.keeps, following.calendar)
-        instance.over_at = over_at(following, instance, partition.clock) if following else None
-        self._findings.judge_class(partition, instance, step)
-        if following is not None:
-            self.judges.judge_all(partition, following, instance, step, is_new=following is not process)
-            if is_first or following is not process or moved != _whereabouts(main):
-                self._membership.judge_instance(partition, instance, following, step)
-            self._findings.judge_interval(partition, following, instance, known, step)
-            self.judges.judge_end(partition, instance, following, step)
-        partition.index(instance, self._membership.index_keys(partition, instance, following))
-        step.count(before, self.judges.all_parts(following, instance), partition.clock)
-        self.judges.recount(partition, following, instance, step)
-        return True
-
-    def leave(self, partition: Partition, instance: Instance, following: CompiledProcess | None, step: Step) -> None:
-        """Take the instance from its process (or none) to the following one; what is open about it ends before.
-
-        Alert ids name the process, so what was raised under the old one is put aside, and is there again if the
-        instance comes back.
-        """
-        process = self._process(instance)
-        if process is not None:
-            self._membership.end_items(partition, instance, process, step)
-        self._judgement.end_all(partition, instance, process, step)
-        instance.due = None
-        for visit in instance.visits:
-            visit.due = None
-        first = next(iter(self.definitions.processes))
-        old, new = instance.process or first, following.id if following else first
-        instance.process = following.id if following else None
-        if instance.raised and old != new:
-            instance.raised = {
-                code.removesuffix(f"@{new}") if "@" in code else f"{code}@{old}": rungs
-                for code, rungs in instance.raised.items()
-            }
+        self._note(partition, instance, step, is_new=self.own.fuse(partition, instance, change, step))
 
     def _apply_other(self, partition: Partition, change: Change, step: Step) -> None:
         instance = self._instance_of(partition, change)
@@ -359,6 +295,8 @@ class Engine:
             partition.learn_rows(instance)
         elif not fuse_row(others[name], change):
             return False
+        if self.own.believed:
+            self.own.heed(partition, instance, change.entity, step)
         process = self._process(instance) or self.judges.claim_beside(instance, change.entity)
         if process is None:
             return True
@@ -385,14 +323,3 @@ class Engine:
 
     def _process(self, instance: Instance) -> CompiledProcess | None:
         return self.definitions.process_of(instance)
-
-    def _choose(self, entity: str, instance: Instance, main: Row) -> CompiledProcess | None:
-        """Give the process that an instance's row fits, as the instance goes on with it if it began before a change."""
-        found = next((p for p in self.definitions.by_entity[entity] if p.fits(main.fields)), None)
-        if found is None or not instance.edition:
-            return found
-        return self.definitions.held.get((found.id, instance.edition), found)
-
-
-def _whereabouts(row: Row | None) -> tuple[object, ...]:
-    return tuple(row.fields.get(name) for name in MOVED_BY) if row else ()

@@ -6,7 +6,8 @@ clock but for the news that is late and the row that waits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 from rules.compiler import CompiledProcess, Definitions
 from rules.durations import parse_duration
@@ -23,8 +24,8 @@ from rules.models import (
     ReleasedRule,
     Stage,
 )
-from rules.reconciliation import differences, stands_beside
-from rules.state import Instance, Visit, is_time, rung_parts
+from rules.reconciliation import compared, differences, stands_beside
+from rules.state import Instance, Place, Visit, is_time, rung_parts
 from schemas import BEFORE_ALL, WireValue
 
 Single = OrderRule | BackdatedRule | CodeRule | DisagreementRule | OrphanRule | ReleasedRule | IntervalRule
@@ -63,9 +64,11 @@ class Findings:
             broken = stages[code].title if code is not None else _missed(process, instance, each, stage)
             if broken is not None and not (partition.is_history and each.finished_at is not None):
                 claim = _finding(rule, each, other=broken)
+                claim = claim._replace(further=partial(_came_before, process, instance, each, stage))
                 self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
             elif broken is None and raised:
-                self._end(partition, instance, _finding(rule, each), rule, step)
+                claim = _finding(rule, each)._replace(further=partial(_came_before, process, instance, each, stage))
+                self._end(partition, instance, claim, rule, step)
 
     def judge_times(  # noqa: PLR0913, PLR0917 - a visit, now and before
         self, partition: Partition, process: CompiledProcess, instance: Instance, visit: Visit,
@@ -143,11 +146,12 @@ class Findings:
         found = differences(instance, tolerance_ms=parse_duration(rule.tolerance).clock_ms)
         told = dict.fromkeys(f"{each.item}@{each.source}" for each in found)
         for item in told:
-            self._alerting.raise_rung(partition, instance, _disagreement(rule, item), step, severity=rule.severity)
+            claim = _disagreement(rule, instance, item)
+            self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
         for key in list(instance.raised[rule.code]) if instance.raised and is_raised else ():
             known = rung_parts(key)[2]
             if known not in told:
-                self._end(partition, instance, _disagreement(rule, known), rule, step)
+                self._end(partition, instance, _disagreement(rule, instance, known), rule, step)
 
     def judge_interval(
         self, partition: Partition, process: CompiledProcess, instance: Instance, before: Mapping[str, WireValue],
@@ -179,7 +183,7 @@ class Findings:
         if rule is None or instance.main is not None:
             return
         rows = [v.place for v in instance.visits if not v.is_deleted]
-        claim = Claim(face_of(rule), places=tuple(rows[:1]), values={"since": instance.since})
+        claim = Claim(face_of(rule), places=tuple(rows), values={"since": instance.since})
         due = instance.since + self._orphan_ms
         if due <= partition.clock and rows:
             self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity, due=due)
@@ -191,7 +195,8 @@ class Findings:
     def end_orphan(self, partition: Partition, instance: Instance, step: Step) -> None:
         """The application of waiting rows has arrived."""
         if self._orphans is not None:
-            claim = Claim(face_of(self._orphans), values={"since": instance.since})
+            places = (instance.main.place,) if instance.main else ()
+            claim = Claim(face_of(self._orphans), places=places, values={"since": instance.since})
             self._end(partition, instance, claim, self._orphans, step)
 
     def _end(self, partition: Partition, instance: Instance, claim: Claim, rule: Single, step: Step) -> None:
@@ -220,18 +225,41 @@ def broken_predecessor(process: CompiledProcess, instance: Instance, visit: Visi
     if entered is None:
         return None
     for code in after:
-        last: Visit | None = None
-        for each in instance.visits:
-            if each.stage != code or each.is_deleted or _entered(each) > entered:
-                continue
-            if last is None or (each.visit or 0, _entered(each)) > (last.visit or 0, _entered(last)):
-                last = each
-        if last is None:
-            continue
-        finished = usable(last.finished_at)
-        if finished is None or finished > entered or last.result in process.rejected:
+        last = _last_before(instance, code, entered)
+        if last is not None and _is_broken(process, last, entered):
             return code
     return None
+
+
+def _last_before(instance: Instance, code: str, entered: int) -> Visit | None:
+    """Give the last visit of a stage that had begun by then."""
+    last: Visit | None = None
+    for each in instance.visits:
+        if each.stage != code or each.is_deleted or _entered(each) > entered:
+            continue
+        if last is None or (each.visit or 0, _entered(each)) > (last.visit or 0, _entered(last)):
+            last = each
+    return last
+
+
+def _is_broken(process: CompiledProcess, before: Visit, entered: int) -> bool:
+    """Tell whether a visit had not ended, or was rejected, when a later one began."""
+    finished = usable(before.finished_at)
+    return finished is None or finished > entered or before.result in process.rejected
+
+
+def _came_before(process: CompiledProcess, instance: Instance, visit: Visit, stage: Stage) -> Iterator[Place]:
+    """Give where the rows were read that say whether a visit began too early: those that stood open, else all asked."""
+    entered = usable(visit.entered_at)
+    if entered is None:
+        return
+    asked = [last for code in stage.after if (last := _last_before(instance, code, entered)) is not None]
+    broken = [last for last in asked if _is_broken(process, last, entered)]
+    yield from (each.place for each in broken or asked)
+    for entity, is_open, _ in process.awaited.get(stage.code, ()) if not broken else ():
+        for name, row in sorted((instance.others or {}).items()):
+            if name.startswith(f"{entity}:") and not row.is_deleted and is_open(row.fields):
+                yield row.place
 
 
 def _missed(process: CompiledProcess, instance: Instance, visit: Visit, stage: Stage) -> str | None:
@@ -261,11 +289,12 @@ def _finding(rule: Single, visit: Visit, **values: object) -> Claim:
     return Claim(face_of(rule), visit.stage, visit.visit, dept=visit.dept, places=(visit.place,), values=values)
 
 
-def _disagreement(rule: DisagreementRule, item: str | None) -> Claim:
+def _disagreement(rule: DisagreementRule, instance: Instance, item: str | None) -> Claim:
     """Give the claim about one `item@source`; None: an earlier version told of all of an instance in one alert."""
     name, _, source = (item or "").rpartition("@")
     detail = f"{name}（{source}）" if item else "现分项列出"
-    return Claim(face_of(rule), values={"detail": detail}, repeat=item)
+    further = partial(compared, instance, source, name)
+    return Claim(face_of(rule), further=further, values={"detail": detail}, repeat=item)
 
 
 def face_of(rule: Single) -> RuleFace:

@@ -6,6 +6,8 @@ time says nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import cast
 
 from rules.compiler import CompiledProcess, Definitions
@@ -16,7 +18,7 @@ from rules.engine.findings import Single, face_of, orphan_rule
 from rules.engine.message_judgement import MessageJudgement
 from rules.engine.partition import Partition, Step
 from rules.engine.row_judgement import RowJudgement
-from rules.state import Instance, Visit, rung_parts
+from rules.state import Instance, Place, Visit, rung_parts
 from schemas import SEVERITIES, Severity
 
 Told = tuple[str | None, int | None]
@@ -49,18 +51,18 @@ class Judgement:
             if ended_at is not None:
                 if is_raised and (instance.over_at is not None or not _has_open_twin(instance, visit)):
                     times = rule.times(instance, visit, partition)
-                    claim = _visit_claim(rule, process, visit, times)
+                    claim = _visit_claim(partition, rule, process, instance, visit, times)
                     self._end_rungs(partition, instance, claim, times, step, ended_at)
                 continue
             times = rule.times(instance, visit, partition)
             if times is None:
                 if is_raised:
-                    claim = _visit_claim(rule, process, visit, None)
+                    claim = _visit_claim(partition, rule, process, instance, visit, None)
                     self._withdraw(partition, instance, claim, rule.suspended_from(instance, visit), step)
                 continue
             due = times.rungs[0][1]
             if due <= partition.clock or is_raised:
-                claim = _visit_claim(rule, process, visit, times)
+                claim = _visit_claim(partition, rule, process, instance, visit, times)
                 upcoming = self._settle(partition, instance, claim, times, step)
                 if upcoming is None:
                     continue
@@ -100,28 +102,22 @@ class Judgement:
             if has_ended:
                 if is_raised:
                     times = rule.times(instance, None, partition)
-                    claim = self.whole_claim(rule, process, instance)
+                    claim = _whole_claim(partition, rule, process, instance)
                     self._end_rungs(partition, instance, claim, times, step, ended_at)
                 continue
             times = rule.times(instance, None, partition)
             if times is None:
                 if is_raised:
-                    claim = self.whole_claim(rule, process, instance)
+                    claim = _whole_claim(partition, rule, process, instance)
                     self._withdraw(partition, instance, claim, rule.suspended_from(instance, None), step)
                 continue
             due: int | None = max(times.rungs[0][1], times.start)
             if times.start <= partition.clock and (times.rungs[0][1] <= partition.clock or is_raised):
-                claim = self.whole_claim(rule, process, instance)
+                claim = _whole_claim(partition, rule, process, instance)
                 due = self._settle(partition, instance, claim, times, step)
             for time in (due, ended_at):
                 if time is not None and (instance.due is None or time < instance.due):
                     instance.due = time
-
-    def whole_claim(self, rule: Deadline, process: CompiledProcess, instance: Instance) -> Claim:
-        """Give the claim of a rule about the whole instance."""
-        places = (instance.main.place,) if instance.main else ()
-        thing = object_of(instance) if process.entity == "negative_item" else None
-        return Claim(rule.face, thing=thing, places=places, counts_workdays=rule.counts_workdays)
 
     def _settle(self, partition: Partition, instance: Instance, claim: Claim, times: Times, step: Step) -> int | None:
         """Raise or reopen what is due, end what is not due any more; give when the next rung is due."""
@@ -172,21 +168,26 @@ class Judgement:
 
     # -- what goes with a row
 
-    def end_visit(
-        self, partition: Partition, process: CompiledProcess, instance: Instance, told: Told, step: Step
-    ) -> None:
-        """End what is open about a stage and visit number that no row of the instance has any more."""
+    def end_visit(  # noqa: PLR0913 - one visit of an instance, and what took it away
+        self, partition: Partition, process: CompiledProcess, instance: Instance, told: Told, step: Step, *,
+        place: Place,
+    ) -> None:  # fmt: skip
+        """End what is open about a stage and visit number that no row of the instance has any more.
+
+        `place`: where the change was read that took the row away.
+        """
         if any((v.stage, v.visit) == told and not v.is_deleted for v in instance.visits):
             return
-        self._end_open(partition, instance, process, step, only=told)
+        self._end_open(partition, instance, process, step, only=told, places=(place,))
 
     def end_all(self, partition: Partition, instance: Instance, process: CompiledProcess | None, step: Step) -> None:
         """End all that is open under a process that the instance leaves (but for list items: `Membership`)."""
-        self._end_open(partition, instance, process, step, only=None)
+        places = (instance.main.place,) if instance.main else ()
+        self._end_open(partition, instance, process, step, only=None, places=places)
 
-    def _end_open(
+    def _end_open(  # noqa: PLR0913 - what is open of what, and why it ends
         self, partition: Partition, instance: Instance, process: CompiledProcess | None, step: Step, *,
-        only: Told | None,
+        only: Told | None, places: tuple[Place, ...],
     ) -> None:  # fmt: skip
         faces = self._faces(process) if instance.raised else {}
         for code, rungs in (instance.raised or {}).items():
@@ -196,7 +197,7 @@ class Judgement:
                 if item is not None and (only is not None or not is_of_rows):
                     continue
                 if only in (None, (stage, visit)):
-                    claim = Claim(faces[code], stage, visit, repeat=item)
+                    claim = Claim(faces[code], stage, visit, places=places, repeat=item)
                     rung = cast("Severity", severity)
                     self._alerting.end_rung(partition, instance, claim, step, severity=rung, ended_at=None)
 
@@ -252,7 +253,32 @@ def _has_open_twin(instance: Instance, visit: Visit) -> bool:
     )
 
 
-def _visit_claim(rule: Deadline, process: CompiledProcess, visit: Visit, times: Times | None) -> Claim:
+def _whole_claim(partition: Partition, rule: Deadline, process: CompiledProcess, instance: Instance) -> Claim:
+    """Give the claim of a rule about the whole instance."""
+    places = (instance.main.place,) if instance.main else ()
+    thing = object_of(instance) if process.entity == "negative_item" else None
+    further = partial(_whole_rests_on, partition, rule, instance)
+    return Claim(rule.face, thing=thing, places=places, further=further, counts_workdays=rule.counts_workdays)
+
+
+def _whole_rests_on(partition: Partition, rule: Deadline, instance: Instance) -> Iterator[Place | None]:
+    yield from rule.rests_on(instance, None, partition)
+    for visit in instance.visits if rule.until_stage else ():
+        if visit.stage == rule.until_stage and not visit.is_deleted and usable(visit.finished_at) is not None:
+            yield visit.place
+
+
+def _visit_rests_on(partition: Partition, rule: Deadline, instance: Instance, visit: Visit) -> Iterator[Place | None]:
+    """Give what the times of a visit come from; of one that ended with its instance, what ended that."""
+    yield from rule.rests_on(instance, visit, partition)
+    if instance.over_at is not None and usable(visit.finished_at) is None and instance.main is not None:
+        yield instance.main.place
+
+
+def _visit_claim(  # noqa: PLR0913, PLR0917 - a rule, a visit of an instance, its times
+    partition: Partition, rule: Deadline, process: CompiledProcess, instance: Instance, visit: Visit,
+    times: Times | None,
+) -> Claim:  # fmt: skip
     stage = process.stages.get(visit.stage or "")
     dept = visit.dept or (stage.department if stage else None)
     values: dict[str, object] = {"since": times.start} if times else {}
@@ -262,6 +288,7 @@ def _visit_claim(rule: Deadline, process: CompiledProcess, visit: Visit, times: 
         visit.visit,
         dept=dept,
         places=(visit.place,),
+        further=partial(_visit_rests_on, partition, rule, instance, visit),
         values=values,
         counts_workdays=rule.counts_workdays,
     )

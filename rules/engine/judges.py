@@ -87,7 +87,7 @@ class Judges:
             self.findings.judge_orphan(partition, instance, step)
             return True
         if was.name is not None and (change.op == "d" or was.name != (visit.stage, visit.visit)):
-            self.judgement.end_visit(partition, process, instance, was.name, step)
+            self.judgement.end_visit(partition, process, instance, was.name, step, place=visit.place)
             for twin in _named(instance, was.name, visit):
                 self.judge_visit(partition, process, instance, twin, step)
         self.judge_visit(partition, process, instance, visit, step)

@@ -5,7 +5,8 @@ Judged against the list as it was known at the partition's clock (contract, sect
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import cast
 
 from rules.compiler import CompiledProcess, Definitions
@@ -17,7 +18,7 @@ from rules.engine.findings import face_of
 from rules.engine.partition import Partition, Step
 from rules.models import MembershipRule
 from rules.reference import Fields, Reference, is_open
-from rules.state import Instance, rung_parts
+from rules.state import Instance, Place, rung_parts
 from schemas import AlertObject, Change, Severity
 
 ITEM = "negative_item"
@@ -110,7 +111,7 @@ class Membership:
                 if rule.no_spare is not None and not self._has_spare_bay(partition, item):
                     severity = rule.no_spare
                 if rule.object_type in (thing.type, "any"):
-                    claim = self._claim(rule, instance, thing, item)._replace(below=_above(thing, items))
+                    claim = self._claim(partition, rule, instance, thing, item)._replace(below=_above(thing, items))
                     self._alerting.raise_rung(partition, instance, claim, step, severity=severity)
 
     def end_items(  # noqa: PLR0913 - which alerts of which instance
@@ -129,7 +130,7 @@ class Membership:
                     continue
                 fields = self._reference.last_known(ITEM, of_item, partition.clock) or {}
                 thing = equipment(of_item, fields) or AlertObject(rules[code].object_type, "", of_item)
-                claim = self._claim(rules[code], instance, thing, fields)
+                claim = self._claim(partition, rules[code], instance, thing, fields)
                 rung = cast("Severity", severity)
                 self._alerting.end_rung(partition, instance, claim, step, severity=rung, ended_at=ended_at)
                 had_any = True
@@ -171,7 +172,7 @@ class Membership:
         above = _above(thing, self.open_items(partition, instance.main.fields if instance.main else {}))
         for rule in process.on_item:
             if rule.object_type in (thing.type, "any"):
-                claim = self._claim(rule, instance, thing, item)._replace(below=above)
+                claim = self._claim(partition, rule, instance, thing, item)._replace(below=above)
                 self._alerting.raise_rung(partition, instance, claim, step, severity=rule.severity)
 
     def _is_instance_below(self, partition: Partition, instance: Instance, thing: AlertObject, item: Fields) -> bool:
@@ -193,11 +194,32 @@ class Membership:
         stage = process.connect_stage if process else None
         return any(v.stage == stage and v.entered_at is not None and not v.is_deleted for v in instance.visits)
 
-    def _claim(self, rule: MembershipRule, instance: Instance, thing: AlertObject, item: Fields) -> Claim:
+    def _claim(
+        self, partition: Partition, rule: MembershipRule, instance: Instance, thing: AlertObject, item: Fields
+    ) -> Claim:
         face = RuleFace(rule.code, rule.version, rule.title, tuple(rule.tell), rule.text)
-        places = (instance.main.place,) if instance.main else ()
+        further = partial(self._rests_on, partition, rule, instance, thing, item)
         group = f"{rule.text}_group" if rule.on == "item" else None
-        return Claim(face, thing=thing, places=places, values={"level": item.get("limit_level")}, group_text=group)
+        return Claim(face, thing=thing, further=further, values={"level": item.get("limit_level")}, group_text=group)
+
+    def _rests_on(
+        self, partition: Partition, rule: MembershipRule, instance: Instance, thing: AlertObject, item: Fields
+    ) -> Iterator[Place | None]:
+        """Give where application and item were read, first what brought them together, and the network between."""
+        clock, fields = partition.clock, instance.main.fields if instance.main else {}
+        own = instance.main.place if instance.main else None
+        listed = self._reference.place(ITEM, thing.item, clock)
+        yield from (listed, own) if rule.on == "item" else (own, listed)
+        tg_no: object = fields.get("tg_no")
+        line_no: object = fields.get("line_no")
+        is_of_district = thing.type == "pub_trans" and tg_no is not None and str(item.get("tg_no")) != str(tg_no)
+        if tg_no is not None and (is_of_district or (thing.type != "pub_trans" and line_no is None)):
+            yield self._reference.place("tg", str(tg_no), clock)
+            line_no = (self._reference.get("tg", str(tg_no), clock) or {}).get("line_no")
+        line = self._reference.get("line", str(line_no), clock) if thing.type == "main_subs" else None
+        if line is not None:
+            yield self._reference.place("line", str(line_no), clock)
+            yield self._reference.place("bay", str(line.get("bay_no")), clock)
 
     # -- released
 

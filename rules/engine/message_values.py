@@ -57,7 +57,7 @@ class Values:
         if isinstance(value, int) and name in TIMES:
             return rows.calendar.local_text(value)
         if isinstance(value, int) and name == "days_late":
-            return str(days_late(rows.clock, value))
+            return str(days_late(rows.clock, rows.calendar.by_clock(value)))
         return _plain(name, value)
 
 

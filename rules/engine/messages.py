@@ -52,7 +52,8 @@ class RowMessage:
             begins = [] if time is None else [time]
         else:
             begins = [time for time, _ in self._at.of(rows, row)]
-        return sorted(begin + self._shift + step for begin in begins for step in self._steps)
+        sharp = rows.calendar.by_clock
+        return sorted(sharp(begin) + self._shift + step for begin in begins for step in self._steps)
 
 
 def _plain(value: Value) -> str:

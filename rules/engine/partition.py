@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rules.engine.instances import Instances
 from rules.reference import NEVER, Reference, ReferenceCursor
-from rules.state import Instance, RulesMark
+from rules.state import Instance, Place, RulesMark
 from schemas import AlertEvent, Change, IndicatorDelta, Notice, Number
 
 if TYPE_CHECKING:
@@ -93,6 +93,10 @@ class Partition:
     def reference(self, entity: str, key: str) -> dict[str, object] | None:
         """Give a reference row as known at the partition's clock."""
         return self._reference.get(entity, key, self.clock)  # type: ignore[return-value]
+
+    def reference_place(self, entity: str, key: str) -> Place | None:
+        """Give where the reference row was read that was known at the partition's clock."""
+        return self._reference.place(entity, key, self.clock)
 
     def linked(self, entity: str, field: str, value: str) -> list[tuple[str, Mapping[str, object]]]:
         """Give the reference rows whose field had the value at the partition's clock, sorted by key."""

@@ -28,5 +28,5 @@ def year_before(period: Value, calendar: WorkCalendar) -> Value:
     if isinstance(period, int) and not isinstance(period, bool):
         day = date.fromisoformat(calendar.local_date(period - 1))
         last = 28 if (day.month, day.day) == (2, 29) else day.day
-        return calendar.end_of_day(calendar.start_of_day(date(day.year - 1, day.month, last)))
+        return calendar.end_of_day(calendar.start_of_day(date(day.year - 1, day.month, last))) - 1  # as dates are kept
     return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from rules.durations import parse_duration
@@ -12,6 +13,7 @@ from rules.engine.periods import year_before
 from rules.engine.row_ground import Ground, Matching
 from rules.engine.rows import Finding, Rows, SubjectRow, number
 from rules.row_models import Amount, Base, JumpRule, ThresholdRule
+from rules.state import Place
 from rules.workdays import WorkCalendar
 from schemas import SEVERITIES, Value
 
@@ -32,17 +34,25 @@ class Number:
         amount = self._amount
         if self._rows is None:
             return number(row.fields.get(amount.field or ""))
-        found = list(self._rows.of(rows, row))
+        found = self.rests_on(rows, row)
         if amount.count:
             return Decimal(len(found))
         if amount.last is not None:
-            ordered = [each for each in found if each.fields.get(amount.by or "") is not None]
-            newest = max(ordered, key=lambda each: _order(each.fields[amount.by or ""]), default=None)
-            return number(newest.fields.get(amount.last)) if newest else None
+            return number(found[0].fields.get(amount.last)) if found else None
         numbers = [n for each in found if (n := number(each.fields.get(amount.sum or amount.mean or ""))) is not None]
         if amount.sum is not None:
             return sum(numbers, Decimal(0))
         return sum(numbers, Decimal(0)) / len(numbers) if numbers else None
+
+    def rests_on(self, rows: Rows, row: SubjectRow) -> list[SubjectRow]:
+        """Give the other rows that the number is of."""
+        amount = self._amount
+        found = list(self._rows.of(rows, row)) if self._rows else []
+        if amount.last is None:
+            return found
+        ordered = [each for each in found if each.fields.get(amount.by or "") is not None]
+        newest = max(ordered, key=lambda each: _order(each.fields[amount.by or ""]), default=None)
+        return [newest] if newest else []
 
 
 def _order(value: Value) -> tuple[int, Any]:
@@ -75,8 +85,13 @@ class Threshold:
             rungs = tuple((severity, None) for severity, test in self._bounds if test(share))
             if rungs:
                 detail = f"{value:f}为{base:f}的{share * HUNDRED:.1f}%" if base else f"{value:f}"
-                findings.append(self.ground.finding(rows, row, rungs, detail=detail))
+                finding = self.ground.finding(rows, row, rungs, detail=detail)
+                findings.append(finding._replace(further=(partial(self._rests_on, rows, row), *finding.further)))
         return findings
+
+    def _rests_on(self, rows: Rows, row: SubjectRow) -> Iterator[Place | None]:
+        for each in (self._value, self._against):
+            yield from (other.place for other in (each.rests_on(rows, row) if each else ()))
 
 
 def _bound(bound: Mapping[str, Any]) -> Test:
@@ -106,10 +121,13 @@ class Jump:
                 series.setdefault(tuple(row.fields.get(name) for name in rule.alike), []).append(row)
         for row in self.ground.subjects(rows):
             alike = series.get(tuple(row.fields.get(name) for name in rule.alike), [])
-            value, base = number(row.fields.get(rule.value)), self._base(rule.base, row, alike)
+            before = self._before(rule.base, row, alike)
+            value, base = number(row.fields.get(rule.value)), self._mean(before)
             if value is not None and base is not None and self._jumps(value, base):
                 rungs = ((rule.severity, None),)
-                findings.append(self.ground.finding(rows, row, rungs, detail=f"{value:f}，基准{base:.2f}"))
+                finding = self.ground.finding(rows, row, rungs, detail=f"{value:f}，基准{base:.2f}")
+                places = (each.place for each in before if each.place is not None)
+                findings.append(finding._replace(places=(*finding.places, *places)))
         return findings
 
     def _jumps(self, value: Decimal, base: Decimal) -> bool:
@@ -118,16 +136,18 @@ class Jump:
         off = abs(value - base)
         return base != 0 and off > abs(base) * self._share and off >= self._least
 
-    def _base(self, base: Base, row: SubjectRow, alike: list[SubjectRow]) -> Decimal | None:
+    def _before(self, base: Base, row: SubjectRow, alike: list[SubjectRow]) -> list[SubjectRow]:
+        """Give the rows that one is measured by."""
         period = row.fields.get(self._rule.by)
         if period is None:
-            return None
+            return []
         if base.same_period_last_year:
             wanted = year_before(period, self._calendar)
-            values = [each for each in alike if each.fields.get(self._rule.by) == wanted]
-        else:
-            before = [each for each in alike if _order(each.fields[self._rule.by]) < _order(period)]
-            before.sort(key=lambda each: _order(each.fields[self._rule.by]))
-            values = before[-(base.mean_of_last or 1) :]
-        known = [n for each in values if (n := number(each.fields.get(self._rule.value))) is not None]
+            return [each for each in alike if each.fields.get(self._rule.by) == wanted]
+        before = [each for each in alike if _order(each.fields[self._rule.by]) < _order(period)]
+        before.sort(key=lambda each: _order(each.fields[self._rule.by]))
+        return before[-(base.mean_of_last or 1) :]
+
+    def _mean(self, before: list[SubjectRow]) -> Decimal | None:
+        known = [n for each in before if (n := number(each.fields.get(self._rule.value))) is not None]
         return sum(known, Decimal(0)) / len(known) if known else None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 
 from rules.engine.deadlines import Applying, Deadline, RuleFace, Times, usable
 from rules.engine.row_ground import Ground
 from rules.engine.row_ground import Times as TimesOf
 from rules.engine.rows import Finding, Rows, SubjectRow
 from rules.models import DeadlineRule, LimitRow
+from rules.state import Place
 from rules.workdays import WorkCalendar
 
 DAY_MS = 86_400_000
@@ -35,8 +37,20 @@ class RowDeadline:
         for row in self.ground.subjects(rows):
             times = self.times(rows, row)
             if times is not None:
-                findings.append(self.ground.finding(rows, row, times.rungs, since=times.start, deadline=times.deadline))
+                finding = self.ground.finding(rows, row, times.rungs, since=times.start, deadline=times.deadline)
+                rests_on = partial(self._rests_on, rows, row, times.start)
+                findings.append(finding._replace(further=(rests_on, *finding.further)))
         return findings
+
+    def _rests_on(self, rows: Rows, row: SubjectRow, start: int) -> Iterator[Place | None]:
+        """Give where the rows were read that its times come from."""
+        if not isinstance(self._start, str):
+            yield from self._start.places(rows, row, start)
+        due = self._rule.due
+        if due is None:
+            yield from self.ladder.limited_by(rows.instance, rows.around)
+        elif due.reference is not None:
+            yield rows.place(due.reference, row.fields.get(due.key or ""))
 
     def times(self, rows: Rows, row: SubjectRow) -> Times | None:
         """Give when the rungs are reached for one row; None while nothing can fall due."""
@@ -72,6 +86,6 @@ class RowDeadline:
         value = fields.get(due.field)
         if due.is_days:
             is_number = isinstance(value, int | Decimal) and not isinstance(value, bool) and value > 0
-            return start + int(value * DAY_MS) if is_number else None  # type: ignore[operator]
+            return self._calendar.by_clock(start) + int(value * DAY_MS) if is_number else None  # type: ignore[operator]
         time = usable(value)
         return self._calendar.ceil_day(time) if time is not None and due.end_of_day else time

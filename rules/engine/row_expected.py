@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import partial
 
 from rules.durations import parse_duration
 from rules.engine.deadlines import usable
 from rules.engine.row_ground import Ground, Matching
 from rules.engine.rows import Finding, Rows, SubjectRow, number
 from rules.row_models import AbsenceRule, ReconciliationRule, Side
-from rules.state import is_time
+from rules.state import Place, is_time
 from rules.workdays import WorkCalendar
 from schemas import SEVERITIES, Value
 
@@ -53,7 +54,15 @@ class Absence:
             rungs = tuple((severity, due + lag) for severity, lag in self._lags)
             subject = day.isoformat() if row.key is None else f"{row.key}|{day.isoformat()}"
             finding = self.ground.finding(rows, row, rungs, deadline=due, detail=day.isoformat(), subject=subject)
+            rests_on = partial(self._came, rows, row, day if day in there else min(there, default=day))
+            finding = finding._replace(further=(rests_on, *finding.further))
             yield finding._replace(ended_at=there[day]) if day in there else finding
+
+    def _came(self, rows: Rows, row: SubjectRow, day: date) -> Iterator[Place | None]:
+        """Give where the rows of a day were read: of the day itself, or of the first, from which on they are due."""
+        for other in self._expected.of(rows, row):
+            if self._day(other.fields.get(self._rule.expects.date)) == day:
+                yield other.place
 
     def forgets(self, rows: Rows, subject: str | None) -> bool:
         """Tell whether a day is too long ago to be found again."""
@@ -112,6 +121,7 @@ class Reconciliation:
 
     def find(self, rows: Rows) -> list[Finding]:
         """Give what each side has, whether the other has it or not."""
+        rows = rows.as_told()
         if not (self._feeds(rows, self._rule.left) and self._feeds(rows, self._rule.right)):
             return []
         whole = SubjectRow(None, {}, None)
@@ -156,7 +166,8 @@ class Reconciliation:
             rows, row, ((self._rule.severity, due),), since=since, deadline=due, detail=lacking, subject=subject
         )
         known = [time for time in (ended_at, finding.ended_at) if time is not None]
-        return finding._replace(ended_at=min(known, default=None))
+        places = finding.places if other is None or other.place is None else (*finding.places, other.place)
+        return finding._replace(ended_at=min(known, default=None), places=places)
 
     def _differs(self, name: str, one: SubjectRow, other: SubjectRow) -> bool:
         ours, theirs = one.fields.get(name), other.fields.get(name)

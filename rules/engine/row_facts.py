@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 
 from rules.engine.computations import COMPUTATIONS
@@ -78,8 +79,8 @@ class Sequence:
             hits = [(t, other) for t, other in self._earlier.of(rows, row) if since <= t < later]
             if hits:
                 finding = self.ground.finding(rows, row, ((self._severity, None),), since=min(t for t, _ in hits))
-                places = [other.place for _, other in hits if other is not None and other.place is not None]
-                findings.append(finding._replace(places=(*finding.places, *places)))
+                further = [partial(self._earlier.places, rows, row, time) for time in dict.fromkeys(t for t, _ in hits)]
+                findings.append(finding._replace(further=(*further, *finding.further)))
         return findings
 
     def _from(self, rows: Rows, row: SubjectRow, later: int) -> int:
@@ -112,7 +113,10 @@ class Distinct:
             same = [(a, b) for a, b in combinations(people, 2) if a[1] == b[1] and a[0] != b[0]]
             if same:
                 detail = "、".join(dict.fromkeys(f"{a[0]}与{b[0]}同为{a[1]}" for a, b in same))
-                findings.append(self.ground.finding(rows, row, ((self._rule.severity, None),), detail=detail))
+                finding = self.ground.finding(rows, row, ((self._rule.severity, None),), detail=detail)
+                twice = {person for pair in same for _, person in pair}
+                places = (v.place for v in rows.visits if v.stage in self._rule.stages and v.handler in twice)
+                findings.append(finding._replace(places=(*finding.places, *places)))
         return findings
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 
 from rules.engine.computations import COMPUTATIONS
 from rules.engine.conditions import Test, compile_condition
 from rules.engine.deadlines import usable
 from rules.engine.rows import Fields, Finding, Rows, SubjectRow, number
 from rules.row_models import RowGround, RowTime
-from rules.state import is_time
+from rules.state import Place, is_time
 from schemas import Severity
 
 Rungs = tuple[tuple[Severity, int | None], ...]
@@ -66,6 +67,17 @@ class Times:
         times = ((usable(other.fields.get(self.field)), other) for other in self._matching.of(rows, row))
         found = [(time, other) for time, other in times if time is not None]
         yield from found if self._covers is None else _covering(found, row, *self._covers)
+
+    def places(self, rows: Rows, row: SubjectRow, time: int | None) -> Iterator[Place | None]:
+        """Give where the rows were read that tell this time."""
+        for each, other in self.of(rows, row):
+            if each != time:
+                continue
+            if other is not None:
+                yield other.place
+            elif self.key is not None:
+                own = rows.main.fields if rows.main else {}
+                yield rows.place(self.entity, row.fields.get(self.key, own.get(self.key)))
 
 
 def _covering(
@@ -129,16 +141,27 @@ class Ground:
         """Give what the rule says of the row."""
         said = self._say(row.fields, rows) if self._say else ""
         dept = row.fields.get(self._dept) if self._dept else None
+        ended_at = self.ended_at(rows, row, since)
         return Finding(
             subject if subject is not None else row.key,
             rungs,
             deadline,
             since,
-            self.ended_at(rows, row, since),
+            ended_at,
             "，".join(part for part in (said, detail) if part),
             None if dept is None else str(dept),
             () if row.place is None else (row.place,),
+            () if ended_at is None else (partial(self._ended_by, rows, row, ended_at),),
         )
+
+    def _ended_by(self, rows: Rows, row: SubjectRow, ended_at: int) -> Iterator[Place | None]:
+        """Give where the rows were read by which it is over, once it is."""
+        if ended_at > rows.clock:
+            return
+        for each in self._until_rows:
+            yield from each.places(rows, row, ended_at)
+        if self._is_timed and rows.instance.over_at == ended_at and rows.instance.main is not None:
+            yield rows.instance.main.place
 
 
 def _saying(template: str) -> Callable[[Fields, Rows], str] | None:

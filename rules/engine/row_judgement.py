@@ -5,6 +5,7 @@ Called by `rules.engine.judgement` with the rest of what is judged about an inst
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import cast
 
 from rules.compiler import CompiledProcess
@@ -13,7 +14,7 @@ from rules.engine.equipment import object_of
 from rules.engine.partition import Partition, Step
 from rules.engine.row_rules import RowRule, RowRules
 from rules.engine.rows import Finding, Rows
-from rules.state import Instance, rung_parts
+from rules.state import Instance, Place, rung_parts
 from schemas import AlertObject, Severity
 
 
@@ -84,10 +85,16 @@ class RowJudgement:
                 if not of_rule[key].is_open and rule.forgets_days:
                     del of_rule[key]
                 continue
-            claim = Claim(rule.face, stage, visit, repeat=item)
+            claim = Claim(rule.face, stage, visit, places=_left(rule, instance, item), repeat=item)
             self._alerting.end_rung(
                 partition, instance, claim, step, severity=cast("Severity", severity), ended_at=None
             )
+
+
+def _left(rule: RowRule, instance: Instance, item: str | None) -> tuple[Place, ...]:
+    """Give where the row was read, deleted or not, that a finding was about which is no more."""
+    row = (instance.others or {}).get(f"{rule.kind.ground.each}:{(item or '').partition('|')[0]}") or instance.main
+    return (row.place,) if row is not None else ()
 
 
 def _claim(rule: RowRule, finding: Finding, thing: AlertObject | None) -> Claim:
@@ -101,6 +108,7 @@ def _claim(rule: RowRule, finding: Finding, thing: AlertObject | None) -> Claim:
         thing=thing,
         dept=finding.dept,
         places=finding.places,
+        further=lambda: chain.from_iterable(give() for give in finding.further),
         values=values,
         counts_workdays=rule.counts_workdays,
         repeat=finding.subject,

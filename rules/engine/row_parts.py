@@ -37,7 +37,7 @@ class RowParts:
         self._process, self._calendar = process, calendar
         every = tuple(indicators)
         self._energy = tuple(i for i in every if i.kind == "energy")
-        self._of_rows = tuple(_Counted(i) for i in every if i.kind == "rows")
+        self._of_rows = tuple(_Counted(i, calendar) for i in every if i.kind == "rows")
         self.entities = frozenset(i.each for i in every if i.kind == "rows" and i.each)
         """Entities whose rows matter."""
         self.entities |= {name for counted in self._of_rows for name in counted.looks_at}
@@ -123,8 +123,9 @@ class RowParts:
 class _Counted:
     """One indicator that looks at rows, compiled."""
 
-    def __init__(self, indicator: Indicator) -> None:
+    def __init__(self, indicator: Indicator, calendar: WorkCalendar) -> None:
         self.indicator = indicator
+        self._sharp = calendar.by_clock
         self.fits: Test = compile_condition(indicator.when)
         self._shares: Test | None = None if indicator.share is None else compile_condition(indicator.share)
         start, self._end = indicator.seconds or (indicator.after or "", indicator.field or "")
@@ -150,18 +151,18 @@ class _Counted:
         indicator = self.indicator
         if indicator.after is not None:
             begin, end = self._begin(row, rows), usable(row.get(self._end))
-            if begin is None or end is None or end - begin > self._within_ms:
+            if begin is None or end is None or self._sharp(end) - self._sharp(begin) > self._within_ms:
                 return None
         if self._shares is not None:
             return int(self._shares(row)), 1
         if indicator.on_time is not None:
             done, due = (_first_told(name, row, rows) for name in indicator.on_time)
-            is_in_time = due is not None and done is not None and done <= due + self._grace_ms
+            is_in_time = due is not None and done is not None and done <= self._sharp(due) + self._grace_ms
             return (int(is_in_time), 1) if is_in_time or (due is not None and indicator.counts_late) else None
         if indicator.seconds is not None:
             begin, end = self._begin(row, rows), usable(row.get(indicator.seconds[1]))
-            is_known = begin is not None and end is not None and 0 <= end - begin <= self._within_ms
-            return (Decimal(end - begin) / 1000, 1) if is_known and end and begin else None
+            took = -1 if begin is None or end is None else self._sharp(end) - self._sharp(begin)
+            return (Decimal(took) / 1000, 1) if 0 <= took <= self._within_ms else None
         amount: Number | None = amount_of(row.get(indicator.sum)) if indicator.sum else 1
         if indicator.over is None:
             return (amount, 0) if amount else None

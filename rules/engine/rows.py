@@ -6,7 +6,7 @@ ms, a date the end of that local day.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
@@ -31,6 +31,9 @@ class Surroundings(Protocol):
 
     def reference(self, entity: str, key: str) -> Mapping[str, object] | None:
         """Give a reference row."""
+
+    def reference_place(self, entity: str, key: str) -> Place | None:
+        """Give where a reference row was read."""
 
     def linked(self, entity: str, field: str, value: str) -> list[tuple[str, Mapping[str, object]]]:
         """Give the reference rows whose field has the value, sorted by key."""
@@ -61,6 +64,9 @@ class Finding(NamedTuple):
     detail: str = ""
     dept: str | None = None
     places: tuple[Place, ...] = ()
+    """Where the rows were read that it rests on, its own first."""
+    further: tuple[Callable[[], Iterable[Place | None]], ...] = ()
+    """Give more of them, once there is something to say; None: of a row that is not known."""
     stage: str | None = None
     visit: int | None = None
     """The visit that it is about, of rules that look at stages."""
@@ -143,6 +149,15 @@ class Rows:
         some._known = {name: [row for row in self.of(name) if test(row.fields)] for name, test in keeps.items()}
         return some
 
+    def as_told(self) -> Rows:
+        """Give the same rows, the instance's own as its source tells it, whoever else is believed in some field."""
+        own = self.instance.main
+        if own is None or own.told is None or own.is_deleted:
+            return self
+        told = Rows(self.instance, self._entity, self.around, self.calendar)
+        told._main = SubjectRow(None, from_wire(own.told), own.place)
+        return told
+
     def holds(self, entity: str, key: str) -> bool:
         """Tell whether a row is in the instance's state, deleted or not."""
         return f"{entity}:{key}" in (self.instance.others or ())
@@ -150,6 +165,10 @@ class Rows:
     def look_up(self, entity: str, key: object) -> Fields | None:
         """Give a row of reference data as it was known at the clock; None too for a null key."""
         return None if key is None else self.around.reference(entity, str(key))  # type: ignore[return-value]
+
+    def place(self, entity: str, key: object) -> Place | None:
+        """Give where a row of reference data was read as it was known at the clock."""
+        return None if key is None else self.around.reference_place(entity, str(key))
 
     def linked(self, entity: str, field: str, value: object) -> list[tuple[str, Fields]]:
         """Give the reference rows whose field had the value at the clock, sorted by key; none for a null value."""

@@ -126,7 +126,7 @@ class TakeUp:
             return
         following = self._following(process, instance)
         if following is None or following.id != process.id:
-            before.leave(partition, instance, following, step)
+            before.own.leave(partition, instance, following, step)
         else:
             self._withdraw(process, following, instance)
         if following is None:

@@ -21,6 +21,8 @@ class WorkTime:
 
     def between(self, start: int, end: int, spans: Iterable[Span] = ()) -> int:
         """Give the ms from `start` to `end` on workdays outside of all `spans`; 0 if `end` is before `start`."""
+        sharp = self.calendar.by_clock
+        start, end, spans = sharp(start), sharp(end), [(sharp(begin), sharp(to)) for begin, to in spans]
         if end <= start:
             return 0
         suspended = ((max(begin, start), min(to, end)) for begin, to in merge_spans(spans))

@@ -48,6 +48,8 @@ class CanalJson:
         kind = message.type or ""
         op = _ROW_OPS.get(kind)
         if op is None or message.is_ddl:
+            if message.data:
+                raise BadInput("unknown-operation", f"'{kind[:20]}'{' as DDL' * bool(message.is_ddl)} with rows")
             yield _beside(kind, is_ddl=bool(message.is_ddl))
             return
         if not message.data:

@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.columns import LocalZone
 from schemas.debezium import FieldType, Source, position_of, scale_of
-from schemas.dialects.flattened import SILENT_OPS, beside, operation_of, row_op, source_of
+from schemas.dialects.flattened import IMAGES, SILENT_OPS, beside, beside_rows, operation_of, row_op, source_of
 from schemas.dialects.identity import Columns
 from schemas.dialects.limits import Limits
 from schemas.dialects.row_events import RowEvent
@@ -29,7 +29,6 @@ no such id, and `TryLater` where it does not answer: that is never the record's 
 _HEAD = 5
 _MOST_SCHEMAS = 256  # versions of one table's schemas; a hostile producer could name more ids
 _MOST_DEPTH = 64  # of a schema; Debezium's own needs ten
-_IMAGES = ("before", "after")
 
 _decode_schema = msgspec.json.Decoder().decode
 
@@ -61,7 +60,7 @@ class DebeziumAvro:
             yield self._flat(record, known)
             return
         if not isinstance(op, str) or op in SILENT_OPS:
-            yield beside((), op, ())
+            yield beside_rows(op, has_image=any(record.get(name) is not None for name in IMAGES))
             return
         kind = row_op(op)
         row = _image(record, "before" if kind == "d" else "after")
@@ -116,7 +115,7 @@ class DebeziumAvro:
             _collect(schema, named)
             top = _column_types(schema, named)
             rows = {
-                name: kind for image in _IMAGES for name, kind in _column_types(_field(schema, image), named).items()
+                name: kind for image in IMAGES for name, kind in _column_types(_field(schema, image), named).items()
             }
             parsed = fastavro.parse_schema(schema)
         except Exception as error:  # noqa: BLE001 - the library raises whatever its parts raise

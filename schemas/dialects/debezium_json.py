@@ -14,7 +14,7 @@ from schemas.arrival_order import arrival_place
 from schemas.change import Change, Op
 from schemas.columns import LocalZone
 from schemas.debezium import Envelope, column_types, position_of
-from schemas.dialects.flattened import SILENT_OPS, beside, is_half_of_move, operation_of, row_op, source_of
+from schemas.dialects.flattened import SILENT_OPS, beside, beside_rows, is_half_of_move, operation_of, row_op, source_of
 from schemas.dialects.identity import Columns, identify
 from schemas.dialects.limits import (
     PARSER_ERRORS,
@@ -130,7 +130,7 @@ class DebeziumJson:
                 self.moved += 1 if headers and is_half_of_move(headers) else 0
                 row = decode_object(envelope.before) if envelope.before else None
             else:
-                self._skip(beside((), op, ()))
+                self._skip(beside_rows(op, has_image=_has_image(envelope)))
                 return []
             fields, extra = table.read(_no_image(op, key) if row is None else row, has_gaps=self._placeholder in value)
             row_key, instance = table.row_key(fields, extra), table.instance(fields, extra)
@@ -245,6 +245,10 @@ class DebeziumJson:
 
     def _skip(self, reason: str) -> None:
         self.skipped[reason] = self.skipped.get(reason, 0) + 1
+
+
+def _has_image(envelope: Envelope) -> bool:
+    return envelope.after is not None or bytes(envelope.before) not in (b"", b"null")
 
 
 def _no_image(op: Op, key: bytes | None) -> dict[str, Any]:

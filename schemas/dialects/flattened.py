@@ -15,13 +15,16 @@ SILENT_OPS = {"t": "truncate", "m": "message"}
 _NEW_KEY = "__debezium.newkey"
 _ROW_OPS = frozenset({"c", "u", "d", "r"})
 
-_BESIDE: dict[str, set[str]] = {
-    "transaction": {"status", "id"},
-    "schema-change": {"tableChanges", "databaseName"},
-    "notification": {"aggregate_type", "type"},
-    "heartbeat": {"ts_ms"},
+IMAGES = ("before", "after")
+
+_BESIDE: dict[str, tuple[set[str], set[str]]] = {
+    "transaction": ({"status", "id"}, {"event_count", "data_collections", "ts_ms"}),
+    "schema-change": ({"tableChanges", "databaseName"}, {"schemaName", "ddl", "source", "position", "ts_ms"}),
+    "notification": ({"aggregate_type", "type"}, {"id", "additional_data", "timestamp"}),
+    "heartbeat": ({"ts_ms"}, set()),
 }
-"""What Debezium writes besides rows (usually into topics of its own), by the fields that tell it."""
+"""What Debezium writes besides rows (usually into topics of its own): the fields that tell it, and all others that it
+has. What has one more is none of these: an envelope has `ts_ms`, too, and must not pass for a heartbeat."""
 
 _POSITIONS = (
     "lsn", "snapshot", "scn", "commit_scn", "txSeq", "file", "pos", "row", "commit_lsn", "change_lsn",
@@ -29,20 +32,34 @@ _POSITIONS = (
 )  # fmt: skip
 
 
-def beside(names: Collection[str], op: object, columns: Collection[str]) -> str:
-    """Name the kind of a record that is no row, by the names in it. Raises `BadInput` if Debezium writes none such.
+def beside_rows(op: object, *, has_image: bool) -> str:
+    """Name the kind of an envelope that is no row's, by its operation. Raises `BadInput` if Debezium writes none such.
 
-    `columns`: the table's, lower case; a record that has one is a row that lost its operation.
+    What empties a table, or is a message, has no image: a row under such an operation is not dropped unread.
     """
-    if isinstance(op, str) and op in SILENT_OPS:
-        return SILENT_OPS[op]
+    if not isinstance(op, str):
+        raise BadInput("unknown-operation", "none")
+    if op not in SILENT_OPS:
+        raise BadInput("unknown-operation", f"'{op[:20]}'")
+    if has_image:
+        raise BadInput("unknown-operation", f"'{op}' ({SILENT_OPS[op]}) with a row image")
+    return SILENT_OPS[op]
+
+
+def beside(names: Collection[str], op: str | None, columns: Collection[str]) -> str:
+    """Name the kind of a record without an envelope that is no row. Raises `BadInput` if Debezium writes none such.
+
+    `names`: those in it, which tell it; `columns`: the table's, lower case: what has those is a row without operation.
+    """
     if op is None:
-        for kind, needed in _BESIDE.items():
-            if needed <= set(names):
+        for kind, (needed, others) in _BESIDE.items():
+            if needed <= set(names) <= needed | others and not needed <= set(columns):
                 return kind
+        if any(image in names for image in IMAGES):
+            raise BadInput("unknown-operation", "an envelope without `op`")
         if any(name.lower() in columns for name in names):
             raise BadInput("unknown-operation", "a flattened row needs `add.fields=op,source.ts_ms` at its connector")
-    raise BadInput("unknown-operation", f"'{op[:20]}'" if isinstance(op, str) else "none")
+    return beside_rows(op, has_image=False)
 
 
 def operation_of(row: Mapping[str, Any]) -> str | None:

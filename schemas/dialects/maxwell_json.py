@@ -47,6 +47,8 @@ class MaxwellJson:
         kind = record.type or ""
         op = _ROW_OPS.get(kind)
         if op is None:
+            if record.data:
+                raise BadInput("unknown-operation", f"'{kind[:20]}' with a row")
             yield _beside(kind)
         elif not record.data and op != "d":
             raise BadInput("no-row-image", f"operation {kind}")

@@ -31,9 +31,11 @@ class OggJson:
         meta = self.meta.of(record)
         op = self.meta.op_of(meta)
         self.meta.note_clock(meta, at)
-        if op not in ("c", "u", "d", "r"):
-            return op
         before, after = _image(record, "before"), _image(record, "after")
+        if op not in ("c", "u", "d", "r"):
+            if before or after:
+                raise BadInput("unknown-operation", f"'{meta['op_type']}' ({op}) with a row image")
+            return op
         row = before or after if op == "d" else after
         if row is None and op != "d":
             raise BadInput("no-row-image", f"operation {meta['op_type']}")

@@ -98,6 +98,11 @@ class HttpListener:
         self._runner: web.AppRunner | None = None
 
     @property
+    def address(self) -> str:
+        """Where it is to listen, as the URL says it."""
+        return f"{self._door.host}:{self._door.port}"
+
+    @property
     def port(self) -> int:
         """Where it listens; 0: nowhere."""
         return int(self._runner.addresses[0][1]) if self._runner is not None and self._runner.addresses else 0

@@ -6,6 +6,7 @@ Reports and what people write come through a door of ours (`http_door`), if the 
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from typing import assert_never
 
@@ -56,8 +57,11 @@ class SinkChannel:
             await self._listener.open()
             self._deaf = ""
         except OSError as error:
-            self._deaf = f"cannot listen for the gateway: {type(error).__name__}"
-            _log.error("neither reports nor texts will come: channel=%s reason=%s", self.name, self._deaf)
+            self._deaf = f"cannot listen for the gateway on {self._listener.address}: {os.strerror(error.errno or 0)}"
+            _log.error(
+                "neither reports nor texts will come; give `listen` another port: channel=%s reason=%s",
+                self.name, self._deaf,
+            )  # fmt: skip
 
     async def submit(self, sms: Sms) -> Submission:
         """Hand one SMS over, as one part."""

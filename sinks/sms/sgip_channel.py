@@ -1,6 +1,7 @@
 """China Unicom's channel: one connection that we make to send, and a port at which the gateway calls us."""
 
 import logging
+import os
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -41,8 +42,8 @@ class SgipChannel:
             await self._listener.open()
             self._fault = ""
         except OSError as error:
-            self._fault = f"cannot listen for the gateway: {type(error).__name__}"
-            _log.error("no reports will come: wire=%s reason=%s", self.name, self._fault)
+            self._fault = f"cannot listen for the gateway on {self._listener.address}: {os.strerror(error.errno or 0)}"
+            _log.error("no reports will come; give `listen` another port: wire=%s reason=%s", self.name, self._fault)
         await self._sending.connect()
 
     async def submit(self, sms: Sms) -> Submission:

@@ -88,6 +88,11 @@ class SgipListener:
         self._callers: set[asyncio.Task[None]] = set()
 
     @property
+    def address(self) -> str:
+        """Where it is to listen, as the URL says it."""
+        return f"{self._door.host}:{self._door.port}"
+
+    @property
     def port(self) -> int:
         """Where it listens; 0: nowhere."""
         return self._server.sockets[0].getsockname()[1] if self._server is not None else 0

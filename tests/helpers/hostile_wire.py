@@ -130,6 +130,11 @@ NESTED = [
     _app("quotes and no end", b'{"op":"c","after":{"app_no":"' + b'\\"[' * 50_000, "not-json"),
 ]  # fmt: skip
 
+
+def _without_op(event: dict[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in event.items() if name != "op"}
+
+
 NO_ENVELOPE = [
     _app("a number", b"42", "wrong-type"),
     _app("a text", b'"A1"', "wrong-type"),
@@ -151,6 +156,14 @@ NO_ENVELOPE = [
     _app("operation null", dump(envelope(app(), op=None)), "unknown-operation"),
     _app("operation a number", dump(envelope(app(), op=5)), "unknown-operation"),
     _app("operation an object", dump(envelope(app(), op={"c": 1})), "unknown-operation"),
+    _app("operation missing", dump(_without_op(envelope(app()))), "unknown-operation"),
+    _app("operation missing under a payload", dump({"payload": _without_op(envelope(app()))}), "unknown-operation"),
+    _app("operation missing, only a row before", dump(_without_op(envelope(None, before=app()))), "unknown-operation"),
+    _app("operation missing and no row", dump(_without_op(envelope(None))), "unknown-operation"),
+    _app("truncate with a row", dump(envelope(app(), op="t")), "unknown-operation"),
+    _app("message with a row before", dump(envelope(None, op="m", before=app())), "unknown-operation"),
+    _app("columns of no table beside ts_ms", dump({"ts_ms": 1, "nobody": "knows"}), "unknown-operation"),
+    _app("columns id and status and more", dump({"id": 1, "status": "x", "who": "A1"}), "unknown-operation"),
     _app("no row image", dump(envelope(None)), "no-row-image"),
     _app("an update without the row", dump(envelope(None, op="u", before=app())), "no-row-image"),
     _app("row image an array", dump(envelope([1])), "wrong-type"),

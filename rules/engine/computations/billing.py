@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import pairwise
+from operator import itemgetter
 
 from rules.engine.computations.registry import computation
 from rules.engine.periods import month_number
@@ -43,16 +44,20 @@ def reverse_running(rows: Rows, row: SubjectRow, *, k: Decimal = Decimal(3)) -> 
 def falling_freezes(rows: Rows, row: SubjectRow, *, days: int = 2) -> Found | None:
     """Find a meter of which a register falls on so many days or more; a passed maximum is one such day at most."""
     del row
-    registers: dict[Value, list[tuple[int, Decimal]]] = {}
+    registers: dict[Value, list[tuple[int, Decimal, str, SubjectRow]]] = {}
     for each in rows.of("meter_freeze"):
         when, value = each.fields.get("freeze_date"), number(each.fields.get("value"))
         if isinstance(when, int) and value is not None:
-            registers.setdefault(each.fields.get("reg_code"), []).append((when, value))
+            registers.setdefault(each.fields.get("reg_code"), []).append((when, value, each.key or "", each))
     for freezes in registers.values():
-        fallen = [when for (_, before), (when, now) in pairwise(sorted(freezes)) if now < before]
+        fallen = [
+            (one, other) for one, other in pairwise(sorted(freezes, key=itemgetter(0, 1, 2))) if other[1] < one[1]
+        ]
         if len(fallen) >= days:
-            named = "、".join(rows.calendar.local_date(when - 1) for when in fallen[-days:])  # a date is a day's end
-            return Found(f"日冻结示数{len(fallen)}天下降（{named}）")
+            last = fallen[-days:]
+            named = "、".join(rows.calendar.local_date(now[0] - 1) for _, now in last)  # a date is a day's end
+            places = tuple(place for pair in last for *_, freeze in pair for place in _places(freeze))
+            return Found(f"日冻结示数{len(fallen)}天下降（{named}）", places=places)
     return None
 
 
@@ -65,10 +70,11 @@ def wrong_base(rows: Rows, row: SubjectRow) -> Found | None:
     """
     begins = number(row.fields.get("prev_reading"))
     before = _earlier(rows, row.fields)
-    base = number(before[-1].get("cur_reading")) if before else _fitted_base(rows, row.fields)
+    base = number(before[-1].fields.get("cur_reading")) if before else _fitted_base(rows, row.fields)
     if begins is None or base is None or begins == base:
         return None
-    return Found(f"起码{begins:f}，{'上期止码' if before else '装表底数'}{base:f}")
+    places = _places(before[-1]) if before else ()
+    return Found(f"起码{begins:f}，{'上期止码' if before else '装表底数'}{base:f}", places=places)
 
 
 @computation(bill=("ym",), customer_application=("archived_at", "app_no"))
@@ -144,7 +150,7 @@ def abnormal_change(
     month, value = month_number(row.fields.get("ym")), number(row.fields.get(field))
     reversed_bills = {bill.fields.get("reversed_bill_no") for bill in rows.of("bill")}
     before = sorted(
-        (earlier, amount)
+        (earlier, amount, bill.key or "", bill.place)
         for bill in rows.of("bill")
         if bill.key not in reversed_bills
         and not bill.fields.get("reversed_bill_no")
@@ -155,13 +161,14 @@ def abnormal_change(
     )
     if value is None or not before or row.fields.get("reversed_bill_no"):
         return None
-    usual = [amount for _, amount in before[-USUAL_OF:]]
+    usual = [amount for _, amount, *_ in before[-USUAL_OF:]]
+    places = tuple(place for *_, place in before[-USUAL_OF:] if place is not None)
     base = sum(usual, Decimal(0)) / len(usual)
     if (value == 0) != (before[-1][1] == 0):
-        return Found(f"由{before[-1][1]:f}变为{value:f}")
+        return Found(f"由{before[-1][1]:f}变为{value:f}", places=places[-1:])
     if abs(value - base) < at_least or abs(value - base) <= over * abs(base):
         return None
-    return Found(f"{value:f}，前{len(usual)}期平均{base:.2f}")
+    return Found(f"{value:f}，前{len(usual)}期平均{base:.2f}", places=places)
 
 
 @computation(
@@ -227,18 +234,20 @@ def closing_mismatch(rows: Rows, row: SubjectRow) -> Found | None:
     if not isinstance(day, int):
         return None
     closed = rows.calendar.local_date(day - 1)  # a date is the end of its local day
-    charges = [
-        amount
+    paid_then = [
+        (amount, each)
         for each in rows.of("city_payment")
         if isinstance(paid := each.fields.get("paid_at"), int)
         and rows.calendar.local_date(paid) == closed
         and each.fields.get("cancelled_at") is None
         and (amount := number(each.fields.get("amount"))) is not None
     ]
+    charges = [amount for amount, _ in paid_then]
     count, total = number(row.fields.get("pay_cnt")), number(row.fields.get("total_amt"))
     if count in (None, len(charges)) and total in (None, sum(charges)):
         return None
-    return Found(f"结账{count}笔{total}元，收费记录{len(charges)}笔{sum(charges)}元")
+    places = tuple(place for _, each in paid_then for place in _places(each))
+    return Found(f"结账{count}笔{total}元，收费记录{len(charges)}笔{sum(charges)}元", places=places)
 
 
 @computation(bank_batch=("item_cnt", "total_amt", "result_at"), bank_batch_item=("amt",))
@@ -246,11 +255,13 @@ def batch_mismatch(rows: Rows, row: SubjectRow) -> Found | None:
     """Find a bank file that was answered and whose count or sum is not that of its items."""
     if row.fields.get("result_at") is None:
         return None
-    amounts = [amount for each in rows.of("bank_batch_item") if (amount := number(each.fields.get("amt"))) is not None]
+    items = [each for each in rows.of("bank_batch_item") if number(each.fields.get("amt")) is not None]
+    amounts = [amount for each in items if (amount := number(each.fields.get("amt"))) is not None]
     count, total = number(row.fields.get("item_cnt")), number(row.fields.get("total_amt"))
     if count in (None, len(amounts)) and total in (None, sum(amounts)):
         return None
-    return Found(f"批扣文件{count}笔{total}元，明细{len(amounts)}笔{sum(amounts)}元")
+    places = tuple(place for each in items for place in _places(each))
+    return Found(f"批扣文件{count}笔{total}元，明细{len(amounts)}笔{sum(amounts)}元", places=places)
 
 
 # -- registers
@@ -270,16 +281,16 @@ def _step_over_the_top(rows: Rows, reading: Fields, k: Decimal) -> Decimal | Non
         return None
     ratio = (number(meter.get("ct_ratio")) or Decimal(1)) * (number(meter.get("pt_ratio")) or Decimal(1))
     energy = (current + 10**digits - previous) * ratio
-    known = [value for each in _earlier(rows, reading) if (value := number(each.get("energy_kwh"))) is not None]
+    known = [v for each in _earlier(rows, reading) if (v := number(each.fields.get("energy_kwh"))) is not None]
     usual = known[-USUAL_OF:]
     return energy if usual and energy <= k * sum(usual, Decimal(0)) / len(usual) else None
 
 
-def _earlier(rows: Rows, reading: Fields) -> list[Fields]:
+def _earlier(rows: Rows, reading: Fields) -> list[SubjectRow]:
     """Give the readings of the same register in earlier cycles, in order."""
     month = month_number(reading.get("ym"))
     same = [
-        (before, each.fields)
+        (before, each)
         for each in rows.of("reading")
         if each.fields.get("meter_no") == reading.get("meter_no")
         and each.fields.get("reg_code") == reading.get("reg_code")
@@ -287,7 +298,7 @@ def _earlier(rows: Rows, reading: Fields) -> list[Fields]:
         and month is not None
         and before < month
     ]
-    return [fields for _, fields in sorted(same, key=lambda pair: pair[0])]
+    return [each for _, each in sorted(same, key=itemgetter(0))]
 
 
 def _meter(rows: Rows, reading: Fields) -> Fields:

@@ -11,6 +11,7 @@ from rules.engine.equipment import same_equipment
 from rules.engine.periods import year_before
 from rules.engine.rows import Found, Rows, SubjectRow, number
 from rules.reference import is_open
+from rules.state import Place
 
 ITEM = "negative_item"
 WHAT_AN_ITEM_IS_ABOUT = ("nl_type", "trans_no", "line_no", "bus_no")
@@ -30,7 +31,10 @@ def item_returned(rows: Rows, row: SubjectRow) -> Found | None:
             if key == rows.instance.key or cleared_at is None or not isinstance(earliest, int):
                 continue
             if earliest <= cleared_at <= determined_at:
-                return Found(f"{key}于{rows.calendar.local_text(cleared_at)}销号")
+                place = rows.place(ITEM, key)
+                return Found(
+                    f"{key}于{rows.calendar.local_text(cleared_at)}销号", places=() if place is None else (place,)
+                )
     return None
 
 
@@ -41,10 +45,13 @@ def overloaded_for_days(rows: Rows, row: SubjectRow, *, days: int = 3, above: De
     A value at midnight is of the day that ends.
     """
     loaded: dict[date, Decimal] = {}
+    told: dict[date, Place] = {}
     for each in rows.of("trans_load"):
         time, rate = usable(each.fields.get("ts")), number(each.fields.get("load_rate"))
         if time is not None and rate is not None:
             day = date.fromisoformat(rows.calendar.local_date(time - 1))
+            if each.place is not None and (day not in loaded or rate > loaded[day]):
+                told[day] = each.place
             loaded[day] = max(rate, loaded.get(day, rate))
     last = max(loaded, default=None)
     if last is None or any(loaded.get(last - timedelta(days=n), Decimal(0)) <= above for n in range(days)):
@@ -52,4 +59,5 @@ def overloaded_for_days(rows: Rows, row: SubjectRow, *, days: int = 3, above: De
     for name, value in same_equipment(row.fields):
         if any(is_open(item, rows.clock) for _, item in rows.linked(ITEM, name, value)):
             return None
-    return Found(f"连续{days}日负载率超过{above}，最近{loaded[last]}")
+    places = tuple(told[day] for n in range(days) if (day := last - timedelta(days=n)) in told)
+    return Found(f"连续{days}日负载率超过{above}，最近{loaded[last]}", places=places)

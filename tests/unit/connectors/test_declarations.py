@@ -147,7 +147,8 @@ def test_example_row_is_read_with_every_column_and_type(mapping: TableMapping) -
     assert row.keys() == {*mapping.columns, *mapping.key}
     change = decoded(with_all_columns(mapping), row)
     types = {column.name: column.type for column in mapping.columns.values()}
-    assert change.fields.keys() == {*types, *mapping.constants}
+    further = {name for column in mapping.columns.values() for name in column.also.values()}
+    assert change.fields.keys() == {*types, *mapping.constants, *further}
     wrong = {name: change.fields[name] for name, kind in types.items() if type(change.fields[name]) not in TYPES[kind]}
     assert wrong == {}
     assert change.row
@@ -160,6 +161,7 @@ def test_example_row_is_read_by_the_workers_decoder_without_what_is_not_kept(map
     row = example(mapping.source, mapping.table)
     change = decoded(mapping, row, decoder)
     kept = {column.name for column in mapping.columns.values() if column.is_kept}
+    kept |= {name for column in mapping.columns.values() for name in column.also.values()}
     assert change.fields.keys() == kept | mapping.constants.keys()
     assert decoder.unknown_codes == {}
 

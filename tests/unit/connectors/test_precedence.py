@@ -44,6 +44,16 @@ def test_only_source_of_an_entity_feeds_it_whatever_the_order(tmp_path: Path) ->
     assert found.entity == "visit"
 
 
+def test_fields_believed_of_another_source_than_feeds_the_entity_are_known() -> None:
+    def believed(order: dict[str, object]) -> dict[str, dict[str, tuple[str, ...]]]:
+        return load_sources([SHIPPED_SOURCES], None, order).believed
+
+    assert believed({}) == {"negative_item": {"published_at": ("negative_item@mkt",)}}
+    assert believed({"negative_item": ["mkt", "lean"]}) == {}
+    assert believed({"negative_item.published_at": ["lean", "mkt"]}) == {}
+    assert believed({"application.mgr_no": ["lean"]})["application"] == {"mgr_no": ("application@lean",)}
+
+
 @pytest.mark.parametrize(
     ("order", "fault"),
     [

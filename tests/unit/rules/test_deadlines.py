@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from rules import load_definitions
 from rules.loader import Choice
+from schemas import decode_alert, encode_alert
 from tests.helpers.builders import World, ms
 
 FIVE_LATE = [("R-T03", "WARN", "2026-03-07T00:00"), ("R-T03", "ALARM", "2026-03-10T00:00")]
@@ -454,6 +456,9 @@ def test_a_deadline_in_an_unpublished_year_says_so() -> None:
     w.visit("SURVEY")
     w.until("2027-01-10T00:00")
     assert w.last("R-T03").text.endswith("（日历暂定）")
+    said = encode_alert(w.last("R-T03"))
+    assert msgspec.json.decode(said)["provisional"] is True
+    assert decode_alert(said) == w.last("R-T03")
 
 
 def test_the_make_up_saturday_counts_and_the_spring_festival_does_not() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from connectors import SHIPPED_SOURCES, load_sources
 from rules import SHIPPED, Definitions, compiled, load_definitions, read_definitions
 from rules.loader import Choice
 from rules.testing import run_tests
@@ -293,6 +294,37 @@ def test_a_broken_file_hides_no_faults_of_the_others_and_makes_up_none(tmp_path:
     assert any("no stage 'LUNCH'" in f.message for f in faults)
     assert not any("no message template" in f.message for f in faults)
     assert faults == sorted(faults, key=lambda f: (f.file, f.line, f.column, f.message))
+
+
+def test_faults_of_form_and_of_reference_on_one_line_are_both_told(tmp_path: Path) -> None:
+    limits = copied(tmp_path, FILES) / "limits" / "default.yaml"
+    text, old = limits.read_text(encoding="utf-8"), "stage: SCHEME, limit: 15wd"
+    assert old in text
+    limits.write_text(text.replace(old, "stage: SCHEMX, limit: 15wx", 1), encoding="utf-8")
+    faults = read_definitions([tmp_path]).faults
+    assert [fault.message.split(";")[0] for fault in faults] == [
+        "no stage 'SCHEMX' in hv_connection",
+        "limit: '15wx' is not a duration",
+    ]
+    assert faults[0].line == faults[1].line
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("processes/billing_cycle.yaml", "optional: true", "optional: maybe"),  # messages look through its links
+        ("processes/hv_connection.yaml", "code: SURVEY", "code: [SURVEY]"),
+        ("rules/connection.yaml", "rungs: {WARN: {before: 1wd}", "rungs: {WARN: {before: 1wx}"),
+        ("indicators/connection.yaml", "kind: ", "kind: x"),
+        ("limits/default.yaml", "limit: ", "limit: x"),
+    ],
+)
+def test_a_fault_of_form_makes_up_none_of_reference(file: str, old: str, new: str, tmp_path: Path) -> None:
+    changed = copied(tmp_path, FILES) / file
+    text = changed.read_text(encoding="utf-8")
+    changed.write_text(text.replace(old, new, 1), encoding="utf-8")
+    faults = read_definitions([tmp_path], load_sources([SHIPPED_SOURCES]).vocabulary()).faults
+    assert {(Path(fault.file), fault.line) for fault in faults} == {(changed, text[: text.index(old)].count("\n") + 1)}
 
 
 def test_a_calendar_of_every_day_can_be_chosen() -> None:

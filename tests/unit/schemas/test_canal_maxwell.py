@@ -95,6 +95,8 @@ def test_canals_ddl_is_counted(kind: str, is_ddl: bool, reason: str) -> None:  #
     [
         (canal(kind="INSERT"), "no-row-image"), (canal(None), "no-row-image"), (canal(5), "wrong-type"),
         (canal({"id": "1", "app": "A"}, kind="X"), "unknown-operation"), ({"type": 5}, "wrong-type"),
+        (canal({"id": "1", "app": "A"}, kind="TRUNCATE", isDdl=True), "unknown-operation"),
+        (canal({"id": "1", "app": "A"}, isDdl=True), "unknown-operation"),
         (canal({"app": "A1"}), "missing-key"), (canal({"id": "x", "app": "A1"}), "wrong-type"),
         (canal({"id": "1", "app": "A1", "at": "soon"}), "unreadable-date"),
     ],
@@ -167,6 +169,7 @@ def test_a_delete_without_data_takes_its_row_from_the_key() -> None:
     [
         ({"type": "insert", "data": None}, "no-row-image"), ({"type": "merge", "data": {"id": 1}}, "unknown-operation"),
         ({"data": {"id": 1}}, "unknown-operation"), (maxwell(data={"app": "A1"}), "missing-key"),
+        (maxwell("bootstrap-complete"), "unknown-operation"), (maxwell("table-alter"), "unknown-operation"),
         (maxwell(ts="x"), "wrong-type"),
     ],
 )  # fmt: skip

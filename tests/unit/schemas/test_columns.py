@@ -64,22 +64,22 @@ def test_an_embedded_schema_wins_over_the_declared_unit(value: object, semantic:
 
 @pytest.mark.parametrize("semantic", ["io.debezium.time.Date", "org.apache.kafka.connect.data.Date"])
 def test_a_day_in_a_timestamp_column_counts_to_its_end(semantic: str) -> None:
-    assert instant(20510, semantic=semantic) == epoch_ms("2026-02-27T00:00:00+08:00")
+    assert instant(20510, semantic=semantic) == epoch_ms("2026-02-26T23:59:59.999+08:00")
 
 
 @pytest.mark.parametrize("value", [20510, "2026-02-26", "2026-02-26Z", "2026-02-26T00:00:00+08:00",
                                    "2026-02-26T23:59:59.999999+08:00", "2026-02-26 10:00:00",
                                    "2026-02-25T16:00:00Z", 1_772_064_000_000_000])  # fmt: skip
 def test_a_date_is_the_end_of_that_local_day(value: object) -> None:
-    assert day_end(value) == epoch_ms("2026-02-27T00:00:00+08:00")
+    assert day_end(value) == epoch_ms("2026-02-26T23:59:59.999+08:00")
 
 
 def test_a_date_column_stored_as_a_timestamp_is_read_by_its_schema() -> None:
-    assert day_end(1_772_064_000_000, "us", "io.debezium.time.Timestamp") == epoch_ms("2026-02-27T00:00:00+08:00")
+    assert day_end(1_772_064_000_000, "us", "io.debezium.time.Timestamp") == epoch_ms("2026-02-26T23:59:59.999+08:00")
 
 
 def test_a_date_without_time_in_a_timestamp_column_is_the_end_of_that_day() -> None:
-    assert instant("2026-03-02") == epoch_ms("2026-03-03T00:00:00+08:00")
+    assert instant("2026-03-02") == epoch_ms("2026-03-02T23:59:59.999+08:00")
 
 
 @pytest.mark.parametrize(

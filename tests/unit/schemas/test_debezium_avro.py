@@ -140,6 +140,15 @@ def test_what_stands_beside_rows_is_counted(names: dict[str, str], reason: str) 
     assert decoder.skipped == {reason: 1}
 
 
+def test_an_envelope_without_operation_is_refused() -> None:
+    shelf = SchemaShelf()
+    schema = envelope_schema(COLUMNS)
+    schema["fields"] = [field for field in schema["fields"] if field["name"] != "op"]
+    record = {"before": None, "after": ROW, "source": {"version": "3"}, "ts_ms": 1}
+    assert refusal(shelf.write(schema, record), shelf) == "unknown-operation"
+    assert refusal(event(shelf, ROW, op="t"), shelf) == "unknown-operation"
+
+
 def test_what_is_no_record_of_its_schema_is_refused() -> None:
     shelf = SchemaShelf()
     good = event(shelf, ROW)

@@ -21,6 +21,7 @@ from tests.helpers.hostile_wire import (
     envelope,
     progress,
 )
+from tests.helpers.records import Record
 
 UNAVAILABLE = "__debezium_unavailable_value"
 
@@ -117,6 +118,11 @@ def test_snapshot_row_keeps_its_letter() -> None:
         ({"status": "END", "id": "1", "ts_ms": 1}, "transaction"),
         ({"databaseName": "x", "ddl": "", "tableChanges": [], "ts_ms": 1}, "schema-change"),
         ({"id": "7", "aggregate_type": "Initial Snapshot", "type": "STARTED", "additional_data": {}}, "notification"),
+        ({"status": "END", "id": "1", "event_count": 2, "data_collections": [], "ts_ms": 1}, "transaction"),
+        (
+            {"source": {}, "ts_ms": 1, "databaseName": "x", "schemaName": None, "ddl": "", "tableChanges": []},
+            "schema-change",
+        ),
     ],
 )
 def test_records_that_say_nothing_are_counted(value: object, reason: str) -> None:
@@ -124,6 +130,23 @@ def test_records_that_say_nothing_are_counted(value: object, reason: str) -> Non
     assert decode(value, decoder=decoder) is None
     assert decode(value, decoder=decoder) is None
     assert decoder.skipped == {reason: 2}
+
+
+def test_an_envelope_without_operation_is_refused_as_such_also_among_usual_ones() -> None:
+    usual = envelope(app())
+    lost = {name: part for name, part in usual.items() if name != "op"}
+    records = [Record(n, AT, b"", dump(value)) for n, value in enumerate([usual, lost, {"payload": lost}, usual])]
+    changes, refused, _ = Decoder(mapping()).decode_run(records, topic=APP, partition=0, high=0)
+    assert len(changes) == 2
+    assert [(r.record.offset, str(r.why)) for r in refused] == [
+        (n, "unknown-operation: an envelope without `op`") for n in (1, 2)
+    ]
+
+
+def test_a_row_of_a_table_that_is_like_debeziums_own_records_is_refused() -> None:
+    decoder = Decoder(table({"id": "text", "status": "text"}))
+    assert refusal({"id": "1", "status": "open"}, decoder=decoder) == "unknown-operation"
+    assert refusal({"ts_ms": 1}, decoder=Decoder(table({"id": "text", "ts_ms": "int"}))) == "unknown-operation"
 
 
 @pytest.mark.parametrize("spelling", [str.upper, str.lower, str.title, str.swapcase])
@@ -270,3 +293,12 @@ def test_the_instance_that_a_row_left_sees_it_deleted() -> None:
     old = {"progress_id": 7, "app_no": "A12"}
     gone = decoded(envelope({"progress_id": 7, "app_no": "A1"}, op="u", before=old), topic=PROGRESS).leaving()
     assert (gone.op, gone.instance, gone.row, gone.left) == ("d", "A12", "7", "")
+
+
+@pytest.mark.parametrize("far", [AT * 1000, 253_402_214_400_000, 7_258_118_400_000])
+def test_a_record_whose_timestamp_is_no_arrival_is_refused_and_moves_no_clock(far: int) -> None:
+    records = [Record(n, ms, b"", dump(envelope(app()))) for n, ms in enumerate([AT, far, AT + 1])]
+    changes, refused, high = Decoder(mapping()).decode_run(records, topic=APP, partition=0, high=0)
+    assert [(change.offset, change.at) for change in changes] == [(0, AT), (2, AT + 1)]
+    assert [(r.record.offset, r.why.reason) for r in refused] == [(1, "unreadable-date")]
+    assert high == AT + 1

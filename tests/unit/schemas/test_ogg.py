@@ -159,6 +159,11 @@ def test_what_changes_no_row_is_counted(op: str, reason: str) -> None:
     assert decoder.skipped == {reason: 1}
 
 
+@pytest.mark.parametrize("image", ["before", "after"])
+def test_a_row_under_an_operation_that_has_none_is_a_dead_letter(image: str) -> None:
+    assert refusal({**META, "op_type": "T", image: ROW}) == "unknown-operation"
+
+
 @pytest.mark.parametrize("op", ["X", "", None, 5, {"a": 1}, "u"])
 def test_unknown_operation_is_a_dead_letter(op: object) -> None:
     assert refusal({**META, "op_type": op, "after": ROW}) == "unknown-operation"
@@ -179,7 +184,7 @@ def test_a_moved_row_of_which_only_the_key_is_known_comes_with_what_is_known() -
     ("text", "ms"),
     [("2026-03-02 09:00:00", AT), ("2026-03-02:09:00:00.000000000", AT), ("20260302090000", AT),
      ("2026-03-02T01:00:00Z", AT),
-     ("20260301", 1_772_380_800_000), ("2026-03-02 09:00:00.000 +08:00", AT), ("1772442000000000", AT)],
+     ("20260301", 1_772_380_799_999), ("2026-03-02 09:00:00.000 +08:00", AT), ("1772442000000000", AT)],
 )  # fmt: skip
 def test_dates_come_in_many_forms(text: str, ms: int) -> None:
     assert decode({**META, "after": {**ROW, "AT": text}})[0].fields["at"] == ms

@@ -225,6 +225,43 @@ def test_a_rule_without_a_deadline_has_its_evidence(capsys: Said) -> None:
     assert "*" in evidence["fields"]["cust_mobile"]
 
 
+def test_every_alert_names_records_of_the_capture_that_are_of_its_instance_or_its_item() -> None:
+    about = {}
+    for record in capture():
+        row = json.loads(record.value or b"null")
+        row = (row.get("payload") or row).get("after") or {}
+        about[record.topic, record.partition, record.offset] = {
+            str(row[name]) for name in ("app_no", "nl_no", "tg_no") if row.get(name) is not None
+        }
+    for alert in whole().outcome.alerts:
+        places = [(each.topic, each.partition, each.offset) for each in alert.evidence]
+        mine = {alert.instance, *((alert.object.item,) if alert.object else ())}
+        assert places, alert
+        assert len(set(places)) == len(places), alert
+        for place in places:
+            assert about[place] & mine or place[0] == "cdc.ymd.ymd_tg", (alert, place, about[place])
+
+
+@pytest.mark.parametrize(
+    ("rule", "severity", "topics"),
+    [
+        ("R-N01", "ALARM", ["cdc.mkt.mkt_app", "cdc.lean.lean_neg_trans"]),
+        ("R-N04", "ALARM", ["cdc.lean.lean_neg_trans", "cdc.mkt.mkt_app"]),
+        ("R-T03", "WARN", ["cdc.mkt.mkt_app_progress"]),
+        ("R-T04", "WARN", ["cdc.mkt.mkt_app_progress", "cdc.mkt.mkt_app"]),
+    ],
+)
+def test_an_explanation_shows_every_record_that_the_alert_names(
+    rule: str, severity: str, topics: list[str], capsys: Said
+) -> None:
+    alert = an_alert(rule, severity)
+    shown = explained(alert, capsys)["evidence"]
+    named = [{"topic": e.topic, "partition": e.partition, "offset": e.offset} for e in alert.evidence]
+    assert [{name: each[name] for name in ("topic", "partition", "offset")} for each in shown] == named
+    assert [each["topic"] for each in shown][: len(topics)] == topics
+    assert all(each["fields"] for each in shown)
+
+
 def test_who_was_told_and_what_followed(capsys: Said) -> None:
     alert = next(a for a in whole().outcome.alerts if a.event == "closed")
     document = explained(alert, capsys)

@@ -1,10 +1,17 @@
 """What a scrape says of sources."""
 
+import json
+import logging
+import socket
 import time
 from collections import Counter
 
+import pytest
+
+from schemas import TryLater
 from sinks import RoadFigures
 from sinks.sms import ChannelState
+from streams.log import JsonLines
 from streams.metrics import Metrics
 
 
@@ -57,3 +64,32 @@ def test_carriers_are_counted_by_what_they_made_of_sms_and_nothing_is_shown_with
     assert scraped(metrics, "stagewatch_sms_reports_total", carrier="mobile", result="delivered") == 6
     assert scraped(metrics, "stagewatch_sms_up", carrier="unicom") == 0
     assert scraped(metrics, "stagewatch_sms_window_ratio", carrier="unicom") is None
+
+
+def test_a_port_that_is_taken_is_named_with_what_to_do() -> None:
+    with socket.socket() as holder:
+        holder.bind(("0.0.0.0", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with pytest.raises(TryLater) as caught:
+            Metrics(version="0").serve(port)
+    assert str(caught.value) == (
+        f"cannot serve /metrics on port {port}: Address already in use; "
+        "set `metrics_port` to another, or to 0 for any free one"
+    )
+
+
+@pytest.mark.parametrize("is_verbose", [False, True])
+def test_an_error_is_logged_with_its_traceback_only_where_that_was_asked_for(is_verbose: bool) -> None:  # noqa: FBT001
+    lines = JsonLines()
+    lines.is_verbose = is_verbose
+    try:
+        int("x\ny")
+    except ValueError as error:
+        record = logging.LogRecord(
+            "x", logging.CRITICAL, "", 0, "broken", (), (type(error), error, error.__traceback__)
+        )
+    said = json.loads(lines.format(record))["error"]
+    assert ("Traceback" in said) is is_verbose
+    if not is_verbose:
+        assert said.startswith(f"ValueError: invalid literal for int() with base 10: 'x\\ny' (at {__file__}:")

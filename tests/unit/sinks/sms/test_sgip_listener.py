@@ -120,7 +120,9 @@ def test_a_port_that_is_taken_is_a_fault_and_does_not_keep_us_from_sending() -> 
         async with called() as (gateway, first, _reader, _writer):
             url = account_url("sgip", gateway.port) + f"&listen={HOST}:{first.port}"
             async with connected(url) as second:
-                assert second.state.fault == "cannot listen for the gateway: OSError"
+                assert second.state.fault == (
+                    f"cannot listen for the gateway on {HOST}:{first.port}: Address already in use"
+                )
                 assert (await second.submit(sms())).fate is Fate.TAKEN
 
     run(story)
