@@ -39,8 +39,8 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose: all of it is U
 _MIN_MS, _MAX_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999, all that ISO 8601 can write
 _T = TypeVar("_T")
 
-_QUARTER_MS = 900_000
-"""Midnights of all zones lie on quarters of an hour of UTC."""
+_MIDNIGHT_MS = 16 * 3_600_000
+"""When a day begins in Asia/Shanghai, of the day in UTC."""
 _pack = msgspec.msgpack.Encoder().encode
 _to_json = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -53,7 +53,7 @@ def iso(ms: int) -> str:
 
 def as_told(ms: int) -> int:
     """Give a time as others read it: a date, kept as the last millisecond of its local day, is told as its 24:00."""
-    return ms if (ms + 1) % _QUARTER_MS else ms + 1
+    return ms + 1 if (ms + 1) % _DAY_MS == _MIDNIGHT_MS else ms
 
 
 def epoch_ms(text: str) -> int:

@@ -50,8 +50,9 @@ class Table:
         self._key = tuple(
             (known[n].name, True, known[n].type == "date") if n in known else (n, False, False) for n in mapping.key
         )
-        name, is_mapped, is_date = self._key[0]
-        self._single = name if len(self._key) == 1 and is_mapped and not is_date else None
+        self._single = next((name for name, is_mapped, is_date in self._key if is_mapped and not is_date), None)
+        if len(self._key) != 1:
+            self._single = None
         self._instance, self._is_optional = mapping.instance, mapping.is_instance_optional
         mapped = mapping.columns.get(mapping.instance or "")
         self._instance_field = mapped.name if mapped else None

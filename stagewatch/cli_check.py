@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stagewatch.cli import command, settings_from, settings_option
+from stagewatch.cli import command, output_option, settings_from, settings_option
 from stagewatch.connector_setup import version_of, yaml_files
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 @command(short_help="Lint every definition and source; report all faults.")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@output_option
 @settings_option
-def check(*, paths: tuple[Path, ...], config: Path | None) -> int:
+def check(*, paths: tuple[Path, ...], form: str, config: Path | None) -> int:
     """Lint processes, rules, limits, calendars, templates, indicators, sources and connectors.
 
     PATHs are files or folders; without any, those that are configured (by default those shipped). Every fault
@@ -32,14 +33,14 @@ def check(*, paths: tuple[Path, ...], config: Path | None) -> int:
     """
     from stagewatch.output import Output
 
-    output = Output()
+    output = Output(is_json=form == "json")
     settings = settings_from(config, output)
     faults, warnings = _connector_findings(_chosen(paths, settings.connectors), settings)
     for warning in [*_dialect_warnings(settings), *warnings]:
         output.warn(str(warning))
     faults = [*_setting_faults(settings), *faults_of(paths, settings), *_road_faults(paths, settings), *faults]
     for fault in faults:
-        output.line(str(fault))
+        output.fault(fault)
     if faults:
         output.error(f"{len(faults)} fault{'s' if len(faults) > 1 else ''}")
         return 1

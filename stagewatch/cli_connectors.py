@@ -129,13 +129,14 @@ def apply_connectors(
 
 @command(name="validate", short_help="Let each connector check its settings.")
 @paths_argument
+@output_option
 @settings_option
-def validate_connectors(*, paths: tuple[Path, ...], config: Path | None) -> int:
+def validate_connectors(*, paths: tuple[Path, ...], form: str, config: Path | None) -> int:
     """Let Kafka Connect check the settings of every file; a Debezium connector tries its database for it."""
     from connectors.connect import objections
     from stagewatch.output import Output
 
-    output = Output()
+    output = Output(is_json=form == "json")
     settings = settings_from(config, output)
     client, wanted = _client(settings), _wanted(paths, settings, output)
     count = 0
@@ -146,7 +147,7 @@ def validate_connectors(*, paths: tuple[Path, ...], config: Path | None) -> int:
         for error in errors:
             count += 1
             fault = desired.places.fault(("config", error.setting), f"{error.setting}: {error.message}", key=True)
-            output.line(str(fault))
+            output.fault(fault)
     if count:
         output.error(f"{count} fault{'s' if count > 1 else ''}")
         return 1

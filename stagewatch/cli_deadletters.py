@@ -97,9 +97,10 @@ def show_letter(*, number: str, config: Path | None, form: str) -> None:
 @click.option("--reason", help="All of this reason.")
 @click.option("--topic", help="All from this topic.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
+@output_option
 @settings_option
-def replay_letters(
-    *, numbers: tuple[str, ...], reason: str | None, topic: str | None, dry_run: bool, config: Path | None
+def replay_letters(  # noqa: PLR0913 - its options
+    *, numbers: tuple[str, ...], reason: str | None, topic: str | None, dry_run: bool, form: str, config: Path | None
 ) -> None:
     """Write the raw bytes of dead letters back into the partitions that they came from.
 
@@ -109,7 +110,7 @@ def replay_letters(
     from stagewatch.output import Output
     from stagewatch.sending import Outgoing, send_all
 
-    output = Output()
+    output = Output(is_json=form == "json")
     if not (numbers or reason or topic):
         raise click.UsageError("say which: NUMBERS, --reason or --topic")
     bootstrap = _bootstrap(config, output)
@@ -123,7 +124,10 @@ def replay_letters(
         if (not numbers or number in numbers) and reason in {None, letter.reason} and topic in {None, letter.topic}
     ]
     for number, letter in chosen:
-        output.line(f"{number} to {letter.topic}[{letter.partition}]")
+        if output.is_json:
+            output.record({"number": number, "topic": letter.topic, "partition": letter.partition})
+        else:
+            output.line(f"{number} to {letter.topic}[{letter.partition}]")
     if dry_run:
         output.say(f"would send {len(chosen)} records")
         return

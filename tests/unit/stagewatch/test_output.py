@@ -2,7 +2,13 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 
+import pytest
+
+from schemas import Fault
 from stagewatch.output import Output
 
 
@@ -95,3 +101,25 @@ def test_lone_surrogates_are_escaped_in_json() -> None:
     output.record({"a": "\ud800一"})
     out.getvalue().encode()
     assert json.loads(out.getvalue()) == {"a": "\ud800一"}
+
+
+def test_a_fault_is_its_place_and_its_message_in_both_forms() -> None:
+    fault = Fault("limits.yaml", 3, 7, "no stage 'SCHEMX'")
+    output, out, _ = make()
+    output.fault(fault)
+    assert out.getvalue() == "limits.yaml:3:7: no stage 'SCHEMX'\n"
+    output, out, _ = make(is_json=True)
+    output.fault(fault)
+    assert json.loads(out.getvalue()) == {
+        "file": "limits.yaml", "line": 3, "column": 7, "message": "no stage 'SCHEMX'",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [["rules", "draw", "hv_connection"], ["templates", "list"]])
+def test_a_locale_that_cannot_write_a_name_ends_no_command(arguments: list[str]) -> None:
+    surroundings = os.environ | {"PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "stagewatch", *arguments], env=surroundings, capture_output=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert b"\\u" in ran.stdout

@@ -1,8 +1,12 @@
 """Times of records that lie beyond any calendar, and where the clock ends."""
 
+import gzip
 import json
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, get_args
+
+import pytest
 
 from rules import state_council_calendar
 from rules.threshold_models import Execution, Frequency
@@ -52,3 +56,17 @@ def test_every_timetable_has_a_next_time_where_the_clock_ends() -> None:
         table = Timetable(Execution(frequency=frequency), state_council_calendar())
         following = table.next_after(LATEST_ARRIVAL - 1)
         assert following is None or following >= LATEST_ARRIVAL
+
+
+@pytest.mark.parametrize(("kept", "behind"), [(None, 0), (0.7, 5)])
+def test_a_file_that_cannot_be_unpacked_is_named_with_the_last_line(
+    kept: float | None, behind: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = tmp_path / "events.jsonl.gz"
+    lines = [line(number, AT + number, f"{number:08}" + token_hex(2_000)) for number in range(10)]
+    whole = gzip.compress("\n".join(lines).encode()) if kept else b"no gzip file"
+    events.write_bytes(whole[: int(len(whole) * (kept or 1))])
+    assert run(["replay", str(events), "-o", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err
+    assert f"{events}: cannot be unpacked behind line " in said
+    assert int(said.partition("behind line ")[2].partition(":")[0]) >= behind
