@@ -33,7 +33,7 @@ CHANGES = [
     "delete from thing where id = 2",
 ]
 AT = 1_772_413_200_000
-PLAN = 1_772_121_600_000
+PLAN = 1_772_121_599_999
 
 
 @pytest.fixture(scope="module")
