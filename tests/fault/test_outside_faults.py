@@ -36,10 +36,6 @@ def test_gateways_poison_and_a_full_disk_lose_and_double_nothing(tmp_path: Path)
         assert world.truth.events
 
 
-@pytest.mark.xfail(
-    reason="while a worker's clock is ahead of its producers' changes may be judged out of order: false R-T18 alerts",
-    strict=False,
-)
 def test_a_stepping_clock_loses_and_doubles_nothing(tmp_path: Path) -> None:
     with needs("kafka"), World(tmp_path, SEED, OPTIONS) as world:
         SHORT["clock-steps"].run(world, 1)
